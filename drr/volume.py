@@ -1,0 +1,95 @@
+"""A CT volume with its place in the patient, and its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import SimpleITK as sitk
+
+from drr.errors import InputError
+from drr.files import replacing
+
+AIR_HU = -1024
+SUFFIXES = (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels and their position.
+
+    array: (z, y, x), HU for a CT.
+    spacing_mm, origin_mm: per axis x, y, z; the origin is the centre of voxel [0, 0, 0] in DICOM LPS patient axes
+        (x to the patient's left, y to the posterior, z to the head).
+    direction: 3 x 3, row-major as in ITK: column i is the patient direction of array axis i, in the order x, y, z.
+    Raises InputError for spacing that is not positive, a direction that is not orthonormal, or a wrong shape.
+    """
+
+    array: NDArray[np.generic]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...] = _IDENTITY
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3 or 0 in self.array.shape:
+            raise InputError(f"a volume has three non-empty axes (z, y, x), this one has shape {self.array.shape}")
+        if not all(np.isfinite(self.spacing_mm)) or min(self.spacing_mm) <= 0:
+            raise InputError(f"voxel spacing must be positive, not {self.spacing_mm} mm")
+        frame = np.reshape(self.direction, (3, 3))
+        if not np.allclose(frame.T @ frame, np.eye(3), atol=1e-4):
+            raise InputError(f"direction is not orthonormal: {self.direction}")
+
+    @property
+    def is_canonical(self) -> bool:
+        """True when the array axes are the patient axes (identity direction)."""
+        return bool(np.allclose(self.direction, _IDENTITY, atol=1e-6))
+
+    @property
+    def centre_mm(self) -> tuple[float, float, float]:
+        """Centre of the box in patient LPS mm."""
+        half = (np.array(self.array.shape[::-1]) - 1) / 2 * self.spacing_mm
+        x, y, z = np.array(self.origin_mm) + np.reshape(self.direction, (3, 3)) @ half
+        return float(x), float(y), float(z)
+
+    def to_sitk(self) -> sitk.Image:
+        """The same volume as a SimpleITK image."""
+        image = sitk.GetImageFromArray(self.array)
+        image.SetSpacing(self.spacing_mm)
+        image.SetOrigin(self.origin_mm)
+        image.SetDirection(self.direction)
+        return image
+
+    @classmethod
+    def from_sitk(cls, image: sitk.Image) -> "Volume":
+        """A 3-D scalar SimpleITK image as a Volume."""
+        return cls(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    def write(self, path: str | Path) -> None:
+        """Write .mha, .nrrd, .nii or .nii.gz (by suffix), whole or not at all."""
+        with replacing(path) as part:
+            sitk.WriteImage(self.to_sitk(), str(part))
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a NIfTI, MHA, MHD or NRRD file as it is stored: no reorientation, no change of values.
+
+    Raises InputError when the file cannot be read, is not one 3-D scalar image, or states no voxel spacing.
+    """
+    path = Path(path)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: not a readable volume ({_last_line(error)})") from None
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[..., 0]
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1 or min(image.GetSize()) < 2:
+        raise InputError(f"{path}: a CT volume is one 3-D scalar image, this one has size {image.GetSize()}")
+    try:
+        return Volume.from_sitk(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()

@@ -1,0 +1,184 @@
+"""python -m dx2ct: one subcommand a stage; the rules call these, and so can a person.
+
+Heavy imports happen inside the subcommand that needs them, so that --help answers at once.
+"""
+
+from pathlib import Path
+import sys
+from typing import Annotated
+
+import typer
+
+from drr.errors import InputError
+
+app = typer.Typer(
+    name="dx2ct",
+    help="3D chest CT from one or two X-rays. Research use only, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Settings = Annotated[str, typer.Option(help="The stage's section of config.yaml as JSON; every key is required.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where the result goes.")]
+Sheet = Annotated[Path, typer.Option(help="The cohort's sample sheet (.tsv).")]
+Data = Annotated[Path, typer.Option(help="Folder with xrays/, slices/ and volumes/.")]
+LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to pass over; may be repeated.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
+
+
+@app.command()
+def cohort(
+    folder: Annotated[Path, typer.Argument(help="Folder with one's own CTs: DICOM folders or zips, NIfTI, MHA, NRRD.")],
+    output: Output,
+    test: Annotated[float, typer.Option(help="Fraction of the patients for testing.")] = 0.2,
+    val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
+) -> None:
+    """Write the sample sheet and the config.yaml of one's own CTs; exit code 1 when a scan had to be left out."""
+    from dx2ct.data.cohort import write_cohort
+
+    left_out = write_cohort(folder, output, test_fraction=test, val_fraction=val, seed=seed)
+    if left_out:
+        raise typer.Exit(1)
+
+
+@app.command()
+def phantom(scan: str, settings: Settings, output: Output) -> None:
+    """Write one procedural thorax phantom as a zipped DICOM CT series."""
+    from dx2ct.data.phantom import write_phantom
+    from dx2ct.settings import parse, PhantomSettings
+
+    write_phantom(scan, parse(PhantomSettings, settings), output)
+
+
+@app.command()
+def volume(
+    source: Annotated[Path, typer.Argument(help="DICOM folder or zip, or a NIfTI, MHA or NRRD file.")],
+    settings: Settings,
+    output: Output,
+    series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+) -> None:
+    """Resample one CT to the canonical cube, int16 HU."""
+    from dx2ct.data.prepare import make_volume
+    from dx2ct.settings import parse, VolumeSettings
+
+    make_volume(source, parse(VolumeSettings, settings), output, series_uid or None)
+
+
+@app.command()
+def xray(
+    source: Annotated[Path, typer.Argument(help="A volume written by `dx2ct volume`.")],
+    settings: Settings,
+    output: Output,
+    backend: Annotated[str, typer.Option(help="auto, numpy, cpu or cuda.")] = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Render the PA and the lateral line integrals of one volume into a folder."""
+    from dx2ct.data.prepare import make_xrays
+    from dx2ct.settings import parse, XraySettings
+
+    make_xrays(source, parse(XraySettings, settings), output, backend, threads)
+
+
+@app.command()
+def slices(
+    source: Annotated[Path, typer.Argument(help="A volume written by `dx2ct volume`.")],
+    settings: Settings,
+    output: Output,
+) -> None:
+    """Write one volume at the training grid as axial, coronal and sagittal stacks."""
+    from dx2ct.data.prepare import make_slices
+    from dx2ct.settings import parse, SlicesSettings
+
+    make_slices(source, parse(SlicesSettings, settings), output)
+
+
+@app.command()
+def train(
+    settings: Settings,
+    sheet: Sheet,
+    data: Data,
+    output: Output,
+    leave_out: LeaveOut = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Train one run; to resume after an interruption, run the same command again."""
+    from dx2ct.data.sheet import read_sheet
+    from dx2ct.methods import method_of
+    from dx2ct.train import set_up_torch
+
+    rows = read_sheet(sheet, leave_out or ())
+    method_of(settings).train(settings, rows, data, output, set_up_torch(device, threads))
+
+
+@app.command()
+def reconstruct(
+    scan: str,
+    run: Annotated[Path, typer.Option(help="Folder of the trained run.")],
+    settings: Settings,
+    data: Data,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Reconstruct one scan from its X-rays: RUN/volumes/SCAN.nii.gz and RUN/planes/SCAN/PLANE.nii.gz, HU."""
+    from dx2ct.reconstruct import reconstruct_scan
+    from dx2ct.settings import parse, ReconstructSettings
+    from dx2ct.train import set_up_torch
+
+    reconstruct_scan(scan, run, parse(ReconstructSettings, settings), data, set_up_torch(device, threads))
+
+
+@app.command()
+def score(
+    run: Annotated[Path, typer.Option(help="Folder of the reconstructed run.")],
+    settings: Settings,
+    sheet: Sheet,
+    data: Data,
+    output: Output,
+    leave_out: LeaveOut = None,
+    threads: Threads = 0,
+) -> None:
+    """Score every test scan of a run: one row a scan and plane."""
+    from dx2ct.data.sheet import read_sheet
+    from dx2ct.score import score_run
+    from dx2ct.settings import parse, ScoreSettings
+
+    rows = read_sheet(sheet, leave_out or ())
+    score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output, threads)
+
+
+@app.command()
+def metrics(runs: list[Path], output: Output) -> None:
+    """Aggregate the scores of runs: one row a run."""
+    from dx2ct.score import write_metrics
+
+    write_metrics(runs, output)
+
+
+@app.command()
+def report(
+    runs: list[Path],
+    output: Output,
+    metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
+    sheet: Sheet,
+    data: Data,
+    leave_out: LeaveOut = None,
+    left_out: Annotated[list[Path] | None, typer.Option(help="Table or record of scans left out, with reasons.")] = None,
+) -> None:
+    """Write the figures and one self-contained HTML page about the runs."""
+    from dx2ct.report import write_report
+
+    write_report(runs, metrics, sheet, leave_out or (), left_out or (), data, output)
+
+
+def main() -> None:
+    """Run the command line; a user's error is one line on stderr and exit code 1."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

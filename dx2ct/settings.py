@@ -1,0 +1,225 @@
+"""Typed settings of every stage: one frozen dataclass per section of config.yaml, no defaults anywhere.
+
+The rules turn config sections into one JSON string with sorted keys; `parse` turns it into these values and refuses
+unknown keys, missing keys and wrong types, so a stage cannot read a key that its rule does not track.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from drr.errors import InputError
+from drr.geometry import PRESETS, ConeBeam
+
+_STRICT = ConfigDict(extra="forbid")
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+ViewName = Literal["pa", "lateral"]
+Plane = Literal["axial", "coronal", "sagittal"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PhantomSettings:
+    """Stage phantom: `seed` is the row's own seed in the cohort table."""
+
+    version: int
+    seed: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class VolumeSettings:
+    """Stage volume: the resampled cube."""
+
+    version: int
+    spacing_mm: PositiveFloat
+    size: PositiveInt
+    z_part: Literal["inferior", "center", "superior"]
+    interpolation: Literal["linear", "bspline"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class XraySettings:
+    """Stage xray: tube, detector and HU-to-attenuation rule."""
+
+    version: int
+    geometry: Literal["x2ct", "perx2ct"] | ConeBeam
+    attenuation: Literal["plastimatch"]
+
+    @property
+    def cone_beam(self) -> ConeBeam:
+        """The geometry, whether named or spelled out."""
+        return PRESETS[self.geometry] if isinstance(self.geometry, str) else self.geometry
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SlicesSettings:
+    """Stage slices: the training grid, `size` voxels along each axis of the volume's cube."""
+
+    version: int
+    size: PositiveInt
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Dx2ctRun:
+    """A row of `runs:` for DX2CT: the views it sees and its ablations (the paper's Table II)."""
+
+    method: Literal["dx2ct"]
+    views: Annotated[tuple[ViewName, ...], Field(min_length=1)]
+    conditioning: Literal["spade", "concat"]
+    query_transformer: bool
+    prediction: Literal["epsilon", "v", "x0"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MeanRun:
+    """A row of `runs:` for the mean training volume, the floor of every comparison."""
+
+    method: Literal["mean"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EncoderSettings:
+    """The ResNet whose conv2_x, conv3_x and conv4_x are the feature scales."""
+
+    blocks: tuple[PositiveInt, PositiveInt, PositiveInt]
+    width_per_group: PositiveInt
+    norm: Literal["batch", "group"]
+    pretrained: bool
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PositionSettings:
+    """The two position-encoding networks."""
+
+    octaves: PositiveInt
+    hidden: PositiveInt
+    layers: PositiveInt
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TransformerSettings:
+    """The 3DPQT of every scale."""
+
+    width: PositiveInt
+    heads: PositiveInt
+    blocks: PositiveInt
+    mlp_ratio: PositiveFloat
+
+
+@dataclass(frozen=True, config=_STRICT)
+class UNetSettings:
+    """The denoising 2-D U-Net."""
+
+    channels: PositiveInt
+    multipliers: tuple[PositiveInt, ...]
+    res_blocks: PositiveInt
+    attention_levels: tuple[int, ...]
+    head_channels: PositiveInt
+    norm_groups: PositiveInt
+    spade_hidden: PositiveInt
+    dropout: Fraction
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ModelSettings:
+    """The whole network; `xray_pixels` is the side of the X-ray that the encoder sees."""
+
+    xray_pixels: PositiveInt
+    encoder: EncoderSettings
+    positions: PositionSettings
+    transformer: TransformerSettings
+    unet: UNetSettings
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DiffusionSettings:
+    """The forward process."""
+
+    timesteps: PositiveInt
+    beta_start: PositiveFloat
+    beta_end: PositiveFloat
+
+
+@dataclass(frozen=True, config=_STRICT)
+class OptimizerSettings:
+    """Training: optimizer, length, batches."""
+
+    seed: int
+    steps: PositiveInt
+    batch: PositiveInt
+    slices_per_patient: PositiveInt
+    learning_rate: PositiveFloat
+    schedule: Literal["constant", "cosine"]
+    warmup_steps: int
+    clip_norm: Annotated[float, Field(ge=0)]
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    checkpoint_every_steps: PositiveInt
+    log_every_steps: PositiveInt
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Dx2ctSettings:
+    """Stage train of DX2CT, and what is saved beside the weights: everything needed to use them."""
+
+    run: Dx2ctRun
+    volume: VolumeSettings
+    xray: XraySettings
+    slices: SlicesSettings
+    model: ModelSettings
+    diffusion: DiffusionSettings
+    train: OptimizerSettings
+
+
+@dataclass(frozen=True, config=_STRICT)
+class MeanSettings:
+    """Stage train of the mean training volume."""
+
+    run: MeanRun
+    volume: VolumeSettings
+    slices: SlicesSettings
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ReconstructSettings:
+    """Stage reconstruct: DDIM."""
+
+    steps: PositiveInt
+    eta: Fraction
+    seed: int
+    batch: PositiveInt
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ScoreSettings:
+    """Stage score: metric definitions."""
+
+    version: int
+    data_range_hu: PositiveFloat
+    lpips: bool
+
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], text: str) -> T:
+    """Read a settings JSON string as `kind`; InputError with one line naming each bad key."""
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise InputError(f"settings of {kind.__name__}: {problems}") from None
+
+
+def dump(settings: object) -> str:
+    """Settings as JSON with sorted keys, ready to be saved beside a result and read again by `parse`."""
+    import json
+
+    return json.dumps(TypeAdapter(type(settings)).dump_python(settings, mode="json"), sort_keys=True, indent=2) + "\n"
+
+
+def check_version(stage: str, code: int, asked: int) -> None:
+    """The rules and the code must agree on a stage's data version, or a rerun would be missed."""
+    if code != asked:
+        raise InputError(f"rules/common.smk says version {asked} of stage {stage}, the code is version {code}: update it")

@@ -1,0 +1,15 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real CTs and X-rays; the test skips where it is absent."""
+    folder = Path(os.environ.get("DX2CT_REAL_DATA", ROOT / "../shared/data"))
+    if not (folder / "ct").is_dir():
+        pytest.skip(f"no real scans at {folder}: set DX2CT_REAL_DATA to a folder with ct/ and xray/")
+    return folder.resolve()
