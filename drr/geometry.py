@@ -97,16 +97,14 @@ class View:
         """Centres of all pixels, (row, column, xyz), LPS mm."""
         row = np.arange(self.rows)[:, None, None] * np.array(self.row_step_mm)
         column = np.arange(self.columns)[None, :, None] * np.array(self.column_step_mm)
-        return np.array(self.corner_mm) + row + column
+        return np.asarray(np.array(self.corner_mm) + row + column)
 
     def resized(self, pixels: int) -> "View":
         """The same detector divided into pixels x pixels larger or smaller pixels."""
         scale_r, scale_c = self.rows / pixels, self.columns / pixels
         row, column = np.array(self.row_step_mm), np.array(self.column_step_mm)
         corner = np.array(self.corner_mm) + (scale_r - 1) / 2 * row + (scale_c - 1) / 2 * column
-        return View(
-            self.source_mm, _vector(corner), _vector(column * scale_c), _vector(row * scale_r), pixels, pixels
-        )
+        return View(self.source_mm, _vector(corner), _vector(column * scale_c), _vector(row * scale_r), pixels, pixels)
 
 
 def _vector(array: NDArray[np.float64]) -> Vector:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,15 @@ from drr.errors import InputError
 from drr.files import replacing
 
 AIR_HU = -1024
-SUFFIXES = (".mha", ".mhd", ".nii", ".nii.gz", ".nrrd")
+# Each suffix has its one reader: left to itself, ITK would hand any file that looks like DICOM to GDCM.
+IMAGE_IO = {
+    ".mha": "MetaImageIO",
+    ".mhd": "MetaImageIO",
+    ".nii": "NiftiImageIO",
+    ".nii.gz": "NiftiImageIO",
+    ".nrrd": "NrrdImageIO",
+}
+SUFFIXES = tuple(IMAGE_IO)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -26,7 +35,7 @@ class Volume:
     Raises InputError for spacing that is not positive, a direction that is not orthonormal, or a wrong shape.
     """
 
-    array: NDArray[np.generic]
+    array: NDArray[Any]
     spacing_mm: tuple[float, float, float]
     origin_mm: tuple[float, float, float]
     direction: tuple[float, ...] = _IDENTITY
@@ -78,7 +87,7 @@ def read_volume(path: str | Path) -> Volume:
     """
     path = Path(path)
     try:
-        image = sitk.ReadImage(str(path))
+        image = sitk.ReadImage(str(path), imageIO=image_io(path))
     except RuntimeError as error:
         raise InputError(f"{path}: not a readable volume ({_last_line(error)})") from None
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
@@ -89,6 +98,14 @@ def read_volume(path: str | Path) -> Volume:
         return Volume.from_sitk(image)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def image_io(path: Path) -> str:
+    """Name of the ITK reader for a volume file; InputError for any other suffix."""
+    for suffix, reader in IMAGE_IO.items():
+        if path.name.lower().endswith(suffix):
+            return reader
+    raise InputError(f"{path}: not a volume file, its name ends in none of {', '.join(SUFFIXES)}")
 
 
 def _last_line(error: Exception) -> str:

@@ -60,12 +60,16 @@ def volume(
     settings: Settings,
     output: Output,
     series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+    failure: Annotated[Path | None, typer.Option(help="Record to leave when the source is unusable.")] = None,
 ) -> None:
     """Resample one CT to the canonical cube, int16 HU."""
-    from dx2ct.data.prepare import make_volume
+    from dx2ct.data.canonical import make_volume
+    from dx2ct.data.failed import recorded
     from dx2ct.settings import parse, VolumeSettings
 
-    make_volume(source, parse(VolumeSettings, settings), output, series_uid or None)
+    parsed = parse(VolumeSettings, settings)
+    with recorded(failure, source, settings, series_uid):
+        make_volume(source, parsed, output, series_uid or None)
 
 
 @app.command()
@@ -148,7 +152,9 @@ def score(
     from dx2ct.settings import parse, ScoreSettings
 
     rows = read_sheet(sheet, leave_out or ())
-    score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output, threads)
+    score_run(
+        run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output, threads
+    )
 
 
 @app.command()
@@ -167,7 +173,9 @@ def report(
     sheet: Sheet,
     data: Data,
     leave_out: LeaveOut = None,
-    left_out: Annotated[list[Path] | None, typer.Option(help="Table or record of scans left out, with reasons.")] = None,
+    left_out: Annotated[
+        list[Path] | None, typer.Option(help="Table or record of scans left out, with reasons.")
+    ] = None,
 ) -> None:
     """Write the figures and one self-contained HTML page about the runs."""
     from dx2ct.report import write_report

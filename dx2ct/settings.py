@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from drr.errors import InputError
-from drr.geometry import PRESETS, ConeBeam
+from drr.geometry import ConeBeam, PRESETS
 
 _STRICT = ConfigDict(extra="forbid")
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -222,4 +222,6 @@ def dump(settings: object) -> str:
 def check_version(stage: str, code: int, asked: int) -> None:
     """The rules and the code must agree on a stage's data version, or a rerun would be missed."""
     if code != asked:
-        raise InputError(f"rules/common.smk says version {asked} of stage {stage}, the code is version {code}: update it")
+        raise InputError(
+            f"rules/common.smk says version {asked} of stage {stage}, the code is version {code}: update it"
+        )

@@ -2,6 +2,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+# Two threads on a busy machine wait for each other at every barrier and are many times slower than one.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,7 +1,7 @@
 """The cohort's sample sheet: one row a scan."""
 
-import csv
 from collections.abc import Collection
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 import re

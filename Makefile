@@ -1,0 +1,31 @@
+# The few verbs a person types. PYTHON makes the environment (3.11 or newer): make demo PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
+	snakemake --cores all all
+
+test: $(VENV)/installed
+	pytest
+
+lint: $(VENV)/installed
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+clean:                        ## removes the environment; data/ and results/ stay
+	rm -rf $(VENV)
+
+# Written last, so that an interrupted installation is done again; a new lock file updates the environment.
+$(VENV)/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, $(PYTHON) is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo "error: $(PYTHON) can not make environments: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@

@@ -1,0 +1,36 @@
+# 3D chest CT from one or two X-rays: data in, metrics and report out. Start with `snakemake results/metrics.csv`.
+from snakemake.utils import min_version
+
+min_version("9.19")  # the first to find profiles/default/profile.yaml by itself
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/data.smk"
+include: "rules/drr.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+
+
+localrules:
+    all,
+    metrics,
+
+
+wildcard_constraints:
+    scan="[A-Za-z0-9_-]+",
+    run="[A-Za-z0-9_-]+",
+
+
+onstart:
+    hold_workdir()
+
+
+rule all:
+    default_target: True
+    input:
+        "results/metrics.csv",
+        "results/report.html",

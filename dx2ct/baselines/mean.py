@@ -1,0 +1,40 @@
+"""The mean training volume: what a method that never looks at the X-rays can do. The floor of every comparison."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+import torch
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.data.planes import PLANES
+from dx2ct.data.scans import read_stack
+from dx2ct.data.sheet import Row
+from dx2ct.methods import SETTINGS, WEIGHTS
+from dx2ct.settings import dump, MeanSettings, parse, ReconstructSettings
+from dx2ct.window import LOW_HU, WIDTH_HU
+
+
+def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
+    """Average the training volumes, clipped to the HU window, on the training grid."""
+    parsed = parse(MeanSettings, settings)
+    scans = [row.scan for row in rows if row.split == "train"]
+    if not scans:
+        raise InputError("the cohort has no scan of split train")
+    total = sum(
+        np.clip(read_stack(data, scan, "axial"), LOW_HU, LOW_HU + WIDTH_HU).astype(np.float64) for scan in scans
+    )
+    with replacing(output / WEIGHTS) as part:
+        save_file({"mean_hu": np.asarray(total / len(scans), np.float32)}, part)
+    with replacing(output / SETTINGS) as part:
+        part.write_text(dump(parsed))
+
+
+def reconstruct(
+    settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
+) -> dict[str, NDArray[np.float32]]:
+    """The same volume for every scan."""
+    return dict.fromkeys(PLANES, load_file(run / WEIGHTS)["mean_hu"])

@@ -1,0 +1,171 @@
+"""CT slices in the order and at the distances that their own positions state, and the defects of such a stack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drr.errors import InputError
+from dx2ct.data.dicom_header import CtSlice
+from dx2ct.data.dicom_pixels import stored_pixels
+
+MIN_SLICES = 10
+THICK_MM = 5.0
+MAX_VOXELS = 2**30
+SAME_PLACE_MM = 0.01
+# A step of 1.5 times the usual one cannot be a rounding of the table position: something was there.
+HOLE = 1.5
+MAX_SIDESTEP_MM = 1.0
+_SAME_DIRECTION = 1e-3
+_EVEN = 0.02  # of a step
+_LEAN_MM = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices sorted along their normal.
+
+    frame: (3, 3), columns are the LPS directions of array axes x (along a row), y (down a column) and z (the normal).
+    positions_mm: (slice, 3), the place of every first pixel in that frame.
+    twins: files that were left out because another file holds the same slice.
+    """
+
+    slices: list[CtSlice]
+    frame: NDArray[np.float64]
+    positions_mm: NDArray[np.float64]
+    twins: int
+
+    @property
+    def step_mm(self) -> float:
+        """The usual distance between neighbours along the normal."""
+        return float(np.median(np.diff(self.positions_mm[:, 2])))
+
+    @property
+    def is_even(self) -> bool:
+        """True when every slice is where even steps would put it; table positions are rounded in the headers."""
+        z = self.positions_mm[:, 2]
+        off = np.abs(z - np.linspace(z[0], z[-1], len(z))).max()
+        return bool(off <= max(_EVEN * self.step_mm, SAME_PLACE_MM))
+
+    @property
+    def is_upright(self) -> bool:
+        """False when the slices move sideways from one to the next: the gantry was tilted."""
+        return bool(np.ptp(self.positions_mm[:, :2], axis=0).max() <= _LEAN_MM)
+
+    def remarks(self) -> list[str]:
+        """What is unusual, yet allowed, and what is done about it."""
+        found = []
+        if self.twins:
+            found.append(f"{self.twins} slices are there twice with the same pixels: one of each is used")
+        if self.step_mm > THICK_MM + SAME_PLACE_MM:
+            found.append(f"slices are {self.step_mm:g} mm apart: very thick, the volume will be smooth along z")
+        if not self.is_even:
+            steps = np.diff(self.positions_mm[:, 2])
+            found.append(f"slices are {steps.min():g} to {steps.max():g} mm apart: put at even steps by position")
+        if not self.is_upright:
+            x, y, z = self.positions_mm[-1] - self.positions_mm[0]
+            found.append(f"gantry tilt of {math.degrees(math.atan2(math.hypot(x, y), z)):.1f} degrees is straightened")
+        return found
+
+
+def stack_slices(slices: Sequence[CtSlice]) -> Stack:
+    """Order the slices of one series by ImagePositionPatient along their normal.
+
+    SliceThickness, file names and instance numbers say nothing about the place of a slice (a third of LIDC-IDRI has
+    overlapping slices). Slices at one place are merged when their pixels are equal.
+
+    Raises InputError for slices of different size, spacing or orientation, two unlike slices at one place, a missing
+    slice, slices that jump sideways, fewer than MIN_SLICES.
+    """
+    _require_one_matrix(slices)
+    frame = _frame(slices)
+    ordered = sorted(
+        slices, key=lambda one: (float(np.dot(one.position_mm, frame[:, 2])), one.instance, one.member.name)
+    )
+    unique = _without_twins(ordered, frame[:, 2])
+    if len(unique) < MIN_SLICES:
+        raise InputError(f"{len(unique)} CT slices are too few, give a series of at least {MIN_SLICES}")
+    stack = Stack(unique, frame, np.array([one.position_mm for one in unique]) @ frame, len(slices) - len(unique))
+    _require_no_hole(stack)
+    _require_straight(stack)
+    return stack
+
+
+def _require_one_matrix(slices: Sequence[CtSlice]) -> None:
+    first = slices[0]
+    for one in slices:
+        if (one.rows, one.columns) != (first.rows, first.columns):
+            sizes = f"{first.rows} x {first.columns} and {one.rows} x {one.columns}"
+            raise InputError(f"slices of one series differ in size, {sizes} ({first.member.name}, {one.member.name})")
+        if not np.allclose(one.spacing_mm, first.spacing_mm, rtol=1e-3):
+            raise InputError(
+                f"slices of one series differ in pixel spacing, {first.spacing_mm} and {one.spacing_mm} mm "
+                f"({first.member.name}, {one.member.name})"
+            )
+    if len(slices) * first.rows * first.columns > MAX_VOXELS:
+        raise InputError(f"{len(slices)} slices of {first.rows} x {first.columns} are too many voxels for a CT")
+
+
+def _frame(slices: Sequence[CtSlice]) -> NDArray[np.float64]:
+    first = slices[0]
+    for one in slices:
+        if not np.allclose(one.orientation, first.orientation, atol=_SAME_DIRECTION):
+            raise InputError(f"slices of one series have two orientations ({first.member.name}, {one.member.name})")
+    along_row, down_column = np.reshape(first.orientation, (2, 3))
+    lengths = np.linalg.norm(along_row), np.linalg.norm(down_column)
+    if not np.allclose((*lengths, 1 + along_row @ down_column), 1, atol=_SAME_DIRECTION):
+        raise InputError(f"{first.member.name}: ImageOrientationPatient {first.orientation} is no pair of directions")
+    x = along_row / lengths[0]
+    z = np.cross(x, down_column)
+    z /= np.linalg.norm(z)
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
+
+def _without_twins(ordered: list[CtSlice], normal: NDArray[np.float64]) -> list[CtSlice]:
+    kept = ordered[:1]
+    for one in ordered[1:]:
+        if abs(np.dot(np.subtract(one.position_mm, kept[-1].position_mm), normal)) > SAME_PLACE_MM:
+            kept.append(one)
+        elif not _same_image(kept[-1], one):
+            raise InputError(
+                f"two different slices at {_place(one)} ({kept[-1].member.name}, {one.member.name}): "
+                "remove those that do not belong"
+            )
+    return kept
+
+
+def _same_image(a: CtSlice, b: CtSlice) -> bool:
+    same_scale = (a.slope, a.intercept) == (b.slope, b.intercept) and np.allclose(a.position_mm, b.position_mm)
+    return bool(same_scale and np.array_equal(stored_pixels(a), stored_pixels(b)))
+
+
+def _require_no_hole(stack: Stack) -> None:
+    steps = np.diff(stack.positions_mm[:, 2])
+    k = int(steps.argmax())
+    if steps[k] > HOLE * stack.step_mm:
+        low, high = stack.slices[k], stack.slices[k + 1]
+        raise InputError(
+            f"slices are missing between {_place(low)} and {_place(high)} ({low.member.name}, {high.member.name}), "
+            f"{steps[k]:g} mm apart where others are {stack.step_mm:g} mm"
+        )
+
+
+def _require_straight(stack: Stack) -> None:
+    """The first pixels lie on a line: upright, or leaning with the gantry."""
+    x, y, z = stack.positions_mm.T
+    for sideways in (x, y):
+        line = np.polynomial.Polynomial.fit(z, sideways, 1)
+        off = np.abs(sideways - line(z))
+        if off.max() > MAX_SIDESTEP_MM:
+            worst = stack.slices[int(off.argmax())]
+            raise InputError(f"slices are not in one line, {worst.member.name} is {off.max():.1f} mm beside it")
+
+
+def _place(one: CtSlice) -> str:
+    x, y, z = one.position_mm
+    along_row, down_column = np.reshape(one.orientation, (2, 3))
+    if abs(np.cross(along_row, down_column)[2]) > math.sqrt(0.5):
+        return f"z = {z:g} mm"
+    return f"({x:g}, {y:g}, {z:g}) mm"

@@ -1,0 +1,35 @@
+"""The record of a scan that could not be read: the next run of the workflow goes on without it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+from pathlib import Path
+
+from drr.errors import InputError
+from drr.files import replacing
+
+
+@contextmanager
+def recorded(record: Path | None, source: Path, settings: str, series_uid: str) -> Iterator[None]:
+    """Write `record` when the block raises InputError, delete it when the block succeeds; None: neither.
+
+    The first line is the reason, the second what was tried, as JSON. rules/common.smk (`failure`) compares that with
+    what it would try now: a repaired source, another series or other settings are a new attempt.
+    """
+    tried = {"settings": json.loads(settings), "series_uid": series_uid, "stamp": stamp(source)}
+    try:
+        yield
+    except InputError as error:
+        if record:
+            with replacing(record) as part:
+                part.write_text(f"{error}\n{json.dumps(tried, sort_keys=True)}\n", encoding="utf-8")
+        raise
+    if record:
+        record.unlink(missing_ok=True)
+
+
+def stamp(source: Path) -> list[int]:
+    """Bytes and newest modification time in ns of a file, or of all files in a folder."""
+    files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
+    stats = [file.stat() for file in files]
+    return [sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)]

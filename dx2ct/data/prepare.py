@@ -1,0 +1,76 @@
+"""From one canonical volume to what the networks are trained on: X-rays and slice stacks."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import SimpleITK as sitk
+
+from drr.errors import InputError
+from drr.files import replacing
+from drr.geometry import FRAMES
+from drr.render import render
+from drr.volume import read_volume, Volume
+from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.settings import check_version, SlicesSettings, XraySettings
+
+XRAY_VERSION = 1
+SLICES_VERSION = 1
+
+
+def make_xrays(source: Path, settings: XraySettings, output: Path, backend: str = "auto", threads: int = 0) -> None:
+    """Render every named view of a volume around its centre: output/{view}.mha, float32 line integrals.
+
+    The image is (row, column) with the detector's pixel spacing in mm; its frame is the one of drr/geometry.py.
+    """
+    check_version("xray", XRAY_VERSION, settings.version)
+    volume = _read_canonical(source)
+    beam = settings.cone_beam
+    views = [beam.view(name, volume.centre_mm) for name in FRAMES]
+    for name, pixels in zip(FRAMES, render(volume, views, backend, threads), strict=True):
+        image = sitk.GetImageFromArray(pixels)
+        image.SetSpacing((beam.pixel_mm, beam.pixel_mm))
+        with replacing(output / f"{name}.mha") as part:
+            sitk.WriteImage(image, str(part))
+
+
+def make_slices(source: Path, settings: SlicesSettings, output: Path) -> None:
+    """Average a cubic volume down to the training grid: output/{plane}.npy, int16 HU, (slice, row, column)."""
+    check_version("slices", SLICES_VERSION, settings.version)
+    volume = _read_canonical(source)
+    if len(set(volume.array.shape)) != 1 or settings.size > volume.array.shape[0]:
+        raise InputError(
+            f"{source}: {volume.array.shape} voxels cannot be averaged to a cube of {settings.size}: "
+            "slices.size must not exceed volume.size"
+        )
+    grid = np.rint(area_resample(volume.array, settings.size)).astype(np.int16)
+    for plane in PLANES:
+        with replacing(output / f"{plane}.npy") as part:
+            np.save(part, np.ascontiguousarray(to_plane(grid, plane)))
+
+
+def area_resample(array: NDArray[np.generic], size: int) -> NDArray[np.float32]:
+    """A (z, y, x) array on a coarser cube grid of the same box: every new voxel is the mean over its own extent.
+
+    The box average is the anti-aliasing filter; the mean of the whole volume is kept exactly.
+    """
+    result = array.astype(np.float32)
+    for axis in range(3):
+        weights = _overlap(array.shape[axis], size)
+        result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
+    return np.asarray(result)
+
+
+def _overlap(old: int, new: int) -> NDArray[np.float32]:
+    """Row i: the share of new cell i that each of the old cells covers, (new, old); rows sum to 1."""
+    edges = np.arange(new + 1) * (old / new)
+    low = np.maximum(edges[:-1, None], np.arange(old))
+    high = np.minimum(edges[1:, None], np.arange(1, old + 1))
+    return (np.clip(high - low, 0, None) * (new / old)).astype(np.float32)
+
+
+def _read_canonical(path: Path) -> Volume:
+    volume = read_volume(path)
+    if not volume.is_canonical:
+        raise InputError(f"{path}: axes are not the patient's: prepare it with `python -m dx2ct volume` first")
+    return volume

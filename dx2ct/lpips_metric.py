@@ -1,0 +1,67 @@
+"""LPIPS (Zhang et al., 2018), where its backbone's weights can be had.
+
+The lpips package ships the linear layers only. The ImageNet weights of AlexNet are taken from
+$TORCH_HOME/hub/checkpoints, or downloaded there at first use.
+"""
+
+from collections.abc import Callable
+from http.client import HTTPException
+import logging
+import pickle
+import socket
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from dx2ct.torchvision_guard import import_torchvision
+from dx2ct.window import to_network
+
+SILENCE_S = 10.0  # a download that is silent for this long is given up
+SLICES_AT_ONCE = 32
+
+Distance = Callable[[NDArray[np.generic], NDArray[np.generic]], float]
+
+
+def load_lpips() -> Distance | None:
+    """LPIPS of two stacks (slice, row, column) in HU, mean over the slices; None when the weights cannot be had.
+
+    Version 0.1 with AlexNet; the window [-1024, 1476] HU is mapped to [-1, 1] and repeated to three channels, and
+    slices keep their size. Why it is None is logged in one line.
+    """
+    import_torchvision()  # before lpips, which imports it by itself
+    try:
+        network = _load_network()
+    except (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())
+        folder = f"{torch.hub.get_dir()}/checkpoints"
+        logging.getLogger(__name__).warning("LPIPS is left empty: no AlexNet weights in %s (%s)", folder, reason)
+        return None
+    return lambda truth, image: _mean_distance(network, truth, image)
+
+
+def _load_network() -> torch.nn.Module:
+    import lpips
+
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_S)  # torch.hub downloads without a time limit of its own
+    try:
+        with warnings.catch_warnings():  # lpips names the weights by torchvision's old argument
+            warnings.simplefilter("ignore", UserWarning)
+            network: torch.nn.Module = lpips.LPIPS(net="alex", version="0.1", verbose=False)
+    finally:
+        socket.setdefaulttimeout(patience)
+    return network
+
+
+@torch.inference_mode()
+def _mean_distance(network: torch.nn.Module, truth: NDArray[np.generic], image: NDArray[np.generic]) -> float:
+    distances = []
+    for start in range(0, len(truth), SLICES_AT_ONCE):
+        part = slice(start, start + SLICES_AT_ONCE)
+        pair = [
+            torch.from_numpy(to_network(stack[part])).unsqueeze(1).expand(-1, 3, -1, -1) for stack in (truth, image)
+        ]
+        distances.append(network(*pair).flatten())
+    return float(torch.cat(distances).mean())

@@ -1,0 +1,49 @@
+"""Every method by name. A method is a module with two functions:
+
+    train(settings, rows, data, output, device)            writes weights.safetensors and settings.json into `output`
+    reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan
+
+where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
+"""
+
+from collections.abc import Sequence
+import json
+from pathlib import Path
+from typing import cast, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+from drr.errors import InputError
+from dx2ct.data.sheet import Row
+from dx2ct.settings import ReconstructSettings
+
+WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+
+
+class Method(Protocol):
+    """What train.py and reconstruct.py of every method look like from outside."""
+
+    def train(self, settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
+        """Train on the scans of split train and write the run's files."""
+
+    def reconstruct(
+        self, settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
+    ) -> dict[str, NDArray[np.float32]]:
+        """Volumes of one scan from its X-rays, one per plane."""
+
+
+def method_of(settings: str) -> Method:
+    """The method that the settings name."""
+    from dx2ct import dx2ct_method
+    from dx2ct.baselines import mean
+
+    methods = {"dx2ct": dx2ct_method, "mean": mean}
+    try:
+        name = json.loads(settings)["run"]["method"]
+    except (ValueError, KeyError, TypeError):
+        raise InputError("settings name no run.method") from None
+    if name not in methods:
+        raise InputError(f"unknown method {name!r}; known: {', '.join(methods)}")
+    return cast(Method, methods[name])

@@ -1,0 +1,71 @@
+"""From X-rays and slice positions to the maps that steer the U-Net, with and without 3DPQT (the paper's Table II)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn, Tensor
+
+from drr.geometry import ConeBeam
+from dx2ct.models.positions import PositionNetwork, view_coordinates
+from dx2ct.models.query_transformer import QueryTransformer
+from dx2ct.models.xray_encoder import CHANNELS, STRIDES, XrayEncoder
+from dx2ct.settings import ModelSettings
+
+
+class Conditions(nn.Module):
+    """Condition maps at every feature scale, `settings.transformer.width` channels each.
+
+    Without the query transformer the X-ray features are not moved to the slice: they are joined, pixel by pixel, with
+    the code of the slice's position by a 1 x 1 convolution, so that the network still knows which slice is asked for.
+    """
+
+    view_map: Tensor
+
+    def __init__(
+        self, settings: ModelSettings, views: Sequence[str], beam: ConeBeam, cube_mm: float, query_transformer: bool
+    ) -> None:
+        super().__init__()
+        width = settings.transformer.width
+        self.sizes = [settings.xray_pixels // stride for stride in STRIDES]
+        self.encoder = XrayEncoder(settings.encoder)
+        self.project = nn.ModuleList([nn.Conv2d(channels, width, 1) for channels in CHANNELS])
+        self.ct_positions = PositionNetwork(settings.positions, width)
+        self.xray_positions = PositionNetwork(settings.positions, width)
+        maps = [view_coordinates(beam, view, settings.xray_pixels, cube_mm) for view in views]
+        self.register_buffer("view_map", torch.from_numpy(np.stack(maps)), persistent=False)
+        self.transformers, self.joins = nn.ModuleList(), nn.ModuleList()
+        if query_transformer:
+            self.transformers.extend(QueryTransformer(settings.transformer) for _ in STRIDES)
+        else:
+            self.joins.extend(nn.Linear((len(views) + 1) * width, width) for _ in STRIDES)
+
+    def forward(self, xrays: Tensor, coordinates: Tensor) -> list[Tensor]:
+        """X-rays (patient, view, H, W) in [0, 1] and slice coordinates (patient, slice, N, N, 3) to one map
+        (patient slice, width, s, s) per scale."""
+        patients, slices = coordinates.shape[:2]
+        ct_codes = self.ct_positions(coordinates.flatten(0, 1), self.sizes)
+        ct_codes = [codes.unflatten(0, (patients, slices)) for codes in ct_codes]
+        tokens = self._xray_codes(xrays)
+        if self.transformers:
+            return [
+                transformer(codes, t.flatten(1, 3))
+                for transformer, codes, t in zip(self.transformers, ct_codes, tokens, strict=True)
+            ]
+        return [_join(join, codes, t) for join, codes, t in zip(self.joins, ct_codes, tokens, strict=True)]
+
+    def _xray_codes(self, xrays: Tensor) -> list[Tensor]:
+        """X-ray features plus X-ray position codes, (patient, view, s, s, width) per scale."""
+        patients = xrays.shape[0]
+        codes = self.xray_positions(self.view_map, self.sizes)
+        features = self.encoder(xrays.flatten(0, 1))
+        return [
+            project(feature).movedim(1, -1).unflatten(0, (patients, -1)) + code
+            for project, feature, code in zip(self.project, features, codes, strict=True)
+        ]
+
+
+def _join(join: nn.Module, ct_codes: Tensor, tokens: Tensor) -> Tensor:
+    features = tokens.movedim(1, -2).flatten(-2)[:, None].expand(-1, ct_codes.shape[1], -1, -1, -1)
+    joined: Tensor = join(torch.cat([ct_codes, features], dim=-1)).flatten(0, 1).movedim(-1, 1)
+    return joined

@@ -1,0 +1,67 @@
+"""Where slices and X-ray pixels lie in the patient, and the networks that encode it (the paper's eqs. 2 and 3).
+
+Coordinates are patient LPS (x, y, z) relative to the centre of the CT cube, in units of half its side, so the cube is
+[-1, 1]^3. They come from drr.geometry, the same value that renders the X-rays.
+"""
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn, Tensor
+
+from drr.geometry import ConeBeam
+from dx2ct.settings import PositionSettings
+
+
+def cube_coordinates(size: int) -> NDArray[np.float32]:
+    """Voxel centres of the cube, (z, y, x, 3); `dx2ct.data.planes.to_plane` makes the slice maps of it."""
+    axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    return np.stack([x, y, z], axis=-1)
+
+
+def view_coordinates(beam: ConeBeam, view: str, pixels: int, cube_mm: float) -> NDArray[np.float32]:
+    """Where the ray of every X-ray pixel leaves the plane of the cube's face on the detector's side, (row, column, 3).
+
+    The paper gives every view one fixed coronal or sagittal plane and does not say which; the face nearest the
+    detector is our choice, magnified as the cone beam does.
+    """
+    frame = beam.view(view, (0.0, 0.0, 0.0)).resized(pixels)
+    source = np.array(frame.source_mm)
+    along = (beam.source_isocentre_mm + cube_mm / 2) / beam.source_detector_mm
+    points = source + along * (frame.pixel_centres_mm() - source)
+    return (points / (cube_mm / 2)).astype(np.float32)
+
+
+def encode(coordinates: Tensor, octaves: int) -> Tensor:
+    """(..., 3) to (..., 3 + 6 octaves): the coordinates with sin and cos of pi 2^k times them (NeRF, eq. 4)."""
+    angles = coordinates[..., None] * (math.pi * 2.0 ** torch.arange(octaves, device=coordinates.device))
+    waves = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+    return torch.cat([coordinates, waves], dim=-1)
+
+
+class PositionNetwork(nn.Module):
+    """Positional encoding, MLP and average pooling: a coordinate map to one code map per feature scale.
+
+    The pooling stands after the MLP in the paper; the last layer is linear, so pooling before it gives the same
+    numbers for less work.
+    """
+
+    def __init__(self, settings: PositionSettings, width: int) -> None:
+        super().__init__()
+        self.octaves = settings.octaves
+        sizes = [3 + 6 * settings.octaves, *[settings.hidden] * (settings.layers - 1)]
+        layers: list[nn.Module] = []
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(before, after), nn.GELU()]
+        self.hidden = nn.Sequential(*layers)
+        self.out = nn.Linear(sizes[-1], width)
+
+    def forward(self, coordinates: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+        """(n, H, W, 3) to [(n, s, s, width) for s in sizes]."""
+        maps = self.hidden(encode(coordinates, self.octaves)).movedim(-1, 1)
+        pooled = [nn.functional.avg_pool2d(maps, maps.shape[-1] // size) for size in sizes]
+        return [self.out(p.movedim(1, -1)) for p in pooled]

@@ -1,0 +1,62 @@
+"""3DPQT, the 3D Positional Query Transformer (the paper's eq. 4, figure 2): positions ask, X-ray features answer."""
+
+from torch import nn, Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from dx2ct.settings import TransformerSettings
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention from query tokens (n, q, width) to X-ray tokens (n, k, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """The attended values, (n, q, width)."""
+        key, value = self.key_value(tokens).chunk(2, dim=-1)
+        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (self.query(queries), key, value))
+        attended: Tensor = self.out(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return attended
+
+
+class Block(nn.Module):
+    """Pre-norm cross-attention and MLP, both residual. No self-attention: the paper has none."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        width, inner = settings.width, int(settings.width * settings.mlp_ratio)
+        self.norm_queries, self.norm_tokens = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = CrossAttention(width, settings.heads)
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """(n, q, width), (n, k, width) to (n, q, width)."""
+        queries = queries + self.attention(self.norm_queries(queries), self.norm_tokens(tokens))
+        updated: Tensor = queries + self.mlp(queries)
+        return updated
+
+
+class QueryTransformer(nn.Module):
+    """One scale's 3DPQT."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(settings) for _ in range(settings.blocks)])
+        self.norm = nn.LayerNorm(settings.width)
+
+    def forward(self, ct_codes: Tensor, xray_tokens: Tensor) -> Tensor:
+        """Slice codes (patient, slice, h, w, width) and X-ray tokens (patient, views h w, width) to feature maps
+        (patient slice, width, h, w).
+
+        A query never sees another query, so all slices of a patient share one call and one set of keys.
+        """
+        queries = ct_codes.flatten(1, 3)
+        for block in self.blocks:
+            queries = block(queries, xray_tokens)
+        maps: Tensor = self.norm(queries).view_as(ct_codes).flatten(0, 1).movedim(-1, 1)
+        return maps

@@ -1,0 +1,66 @@
+"""The feature extractor that both X-rays share: conv2_x, conv3_x and conv4_x of a ResNet (the paper's eq. 1)."""
+
+import math
+
+import torch
+from torch import nn, Tensor
+
+from drr.errors import InputError
+from dx2ct.settings import EncoderSettings
+from dx2ct.torchvision_guard import import_torchvision
+
+CHANNELS = (256, 512, 1024)  # of conv2_x, conv3_x, conv4_x, whatever the inner width
+STRIDES = (4, 8, 16)
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class XrayEncoder(nn.Module):
+    """blocks (3, 4, 6), width_per_group 64 and norm batch are ResNet-50 (He et al. 2016)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        super().__init__()
+        resnet = import_torchvision().models.resnet
+        norm = nn.BatchNorm2d if settings.norm == "batch" else _group_norm
+        trunk = resnet.ResNet(
+            resnet.Bottleneck, [*settings.blocks, 1], width_per_group=settings.width_per_group, norm_layer=norm
+        )
+        del trunk.layer4, trunk.fc, trunk.avgpool
+        self.trunk = trunk
+        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def load_imagenet(self) -> None:
+        """Start from torchvision's ImageNet weights of ResNet-50 (IMAGENET1K_V1, He et al.'s recipe).
+
+        Taken from $TORCH_HOME/hub/checkpoints or downloaded there, hash checked. Raises InputError where there are
+        none, or where the settings are not ResNet-50's.
+        """
+        weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
+        try:
+            state = weights.get_state_dict(progress=False, check_hash=True)
+            self.trunk.load_state_dict({k: v for k, v in state.items() if not k.startswith(("layer4", "fc"))})
+        except OSError as error:
+            raise InputError(
+                f"ImageNet weights of ResNet-50 are neither in {torch.hub.get_dir()}/checkpoints nor downloadable "
+                f"({error}): put {weights.url} there, or set model.encoder.pretrained: false"
+            ) from None
+        except RuntimeError:
+            raise InputError(
+                "model.encoder.pretrained: true needs ResNet-50 itself: blocks [3, 4, 6], width_per_group 64, norm batch"
+            ) from None
+
+    def forward(self, xrays: Tensor) -> list[Tensor]:
+        """(n, H, W) in [0, 1] to three maps (n, channels, H/stride, W/stride)."""
+        trunk = self.trunk
+        stem = trunk.maxpool(trunk.relu(trunk.bn1(trunk.conv1((xrays[:, None] - self.mean) / self.std))))
+        conv2 = trunk.layer1(stem)
+        conv3 = trunk.layer2(conv2)
+        return [conv2, conv3, trunk.layer3(conv3)]
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(16, channels), channels)

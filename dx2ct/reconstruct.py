@@ -1,0 +1,31 @@
+"""Reconstruct one scan with a trained run and write its volumes."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from drr.errors import InputError
+from dx2ct.data.scans import grid_like
+from dx2ct.methods import method_of, SETTINGS
+from dx2ct.settings import ReconstructSettings
+
+
+def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path, device: torch.device) -> None:
+    """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
+
+    The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
+    """
+    try:
+        settings = (run / SETTINGS).read_text()
+    except OSError as error:
+        raise InputError(f"{run / SETTINGS}: no trained run here ({error.strerror}): train it first") from None
+    volumes = method_of(settings).reconstruct(settings, run, how, scan, data, device)
+    place = data / "volumes" / f"{scan}.mha"
+    for plane, volume in volumes.items():
+        _write(place, volume, run / "planes" / scan / f"{plane}.nii.gz")
+    _write(place, np.mean(list(volumes.values()), axis=0), run / "volumes" / f"{scan}.nii.gz")
+
+
+def _write(place: Path, hu: np.ndarray, output: Path) -> None:
+    grid_like(place, len(hu), np.rint(hu).astype(np.int16)).write(output)

@@ -1,0 +1,132 @@
+"""Stages score and metrics: reconstructions against their CTs, one table a run, then one row a run."""
+
+from collections.abc import Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from drr.errors import InputError
+from drr.files import replacing
+from drr.volume import read_volume
+from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.data.scans import read_stack
+from dx2ct.lpips_metric import Distance, load_lpips
+from dx2ct.metrics import mae_hu, psnr_db, ssim
+from dx2ct.settings import check_version, ScoreSettings
+
+VERSION = 1
+FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
+METRICS = ["psnr_db", "ssim", "lpips", "mae_hu"]
+ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]
+
+
+def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Path, output: Path, threads: int) -> None:
+    """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, the metrics, data_range_hu.
+
+    run holds volumes/ and planes/ in HU, data holds slices/. LPIPS is empty where it is switched off or its weights
+    cannot be had; a PSNR of equal volumes is written as inf. threads: of torch, 0 = all.
+    Raises InputError for a missing or unfit reconstruction, and when there is no scan to score.
+    """
+    check_version("score", VERSION, settings.version)
+    if not scans:
+        raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
+    if threads:
+        torch.set_num_threads(threads)
+    lpips = load_lpips() if settings.lpips else None
+    rows = []
+    for scan in tqdm(scans, desc="score", disable=None):
+        truth = np.asarray(read_stack(data, scan, "axial"))
+        for plane in (*PLANES, FUSED):
+            image = _read_reconstruction(reconstruction_path(run, scan, plane), truth.shape)
+            rows.append({"scan": scan, "plane": plane, **_score(truth, image, plane, settings, lpips)})
+    _write_table(pd.DataFrame(rows), output)
+
+
+def reconstruction_path(run: Path, scan: str, plane: str) -> Path:
+    """Where a run keeps a scan's volume made from the slices of `plane`, or their mean ("mean")."""
+    return run / "volumes" / f"{scan}.nii.gz" if plane == FUSED else run / "planes" / scan / f"{plane}.nii.gz"
+
+
+def write_metrics(runs: Sequence[Path], output: Path) -> None:
+    """Write one row a run from RUN/settings.json and RUN/scores.csv, means over scans.
+
+    psnr_db, ssim, lpips, mae_hu are of the mean volume (psnr_db_std is the sample deviation over scans); *_planes are
+    means over the three plane volumes, which is how the paper averages. Empty where a column does not apply.
+    """
+    _write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+
+
+def read_settings(run: Path) -> dict[str, Any]:
+    """The settings that a run was trained with."""
+    path = run / "settings.json"
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no settings of a trained run ({error}): run the train stage") from None
+    return settings
+
+
+def read_scores(run: Path) -> pd.DataFrame:
+    """The run's scores.csv; numbers as float, empty ones as NaN."""
+    path = run / "scores.csv"
+    try:
+        return pd.read_csv(path, dtype={"scan": str, "plane": str} | dict.fromkeys(METRICS, float))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no scores of a run ({error}): run the score stage") from None
+
+
+def _read_reconstruction(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    if not path.exists():
+        raise InputError(f"{path}: reconstruction is missing: run the reconstruct stage for this scan")
+    array = read_volume(path).array
+    if array.shape != shape:
+        raise InputError(f"{path}: shape {array.shape} is not the truth's {shape}: run reconstruct and slices again")
+    return array
+
+
+def _score(
+    truth: NDArray[Any], image: NDArray[Any], plane: str, settings: ScoreSettings, lpips: Distance | None
+) -> dict[str, float | None]:
+    stack = "axial" if plane == FUSED else plane
+    return {
+        "psnr_db": psnr_db(truth, image, settings.data_range_hu),
+        "ssim": ssim(truth, image),
+        "lpips": lpips(to_plane(truth, stack), to_plane(image, stack)) if lpips else None,
+        "mae_hu": mae_hu(truth, image),
+        "data_range_hu": settings.data_range_hu,
+    }
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    settings, scores = read_settings(run)["run"], read_scores(run)
+    is_fused = scores["plane"] == FUSED
+    fused, planes = scores.loc[is_fused, METRICS], scores.loc[~is_fused, METRICS]
+    with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
+        psnr_db_std = fused["psnr_db"].std()
+    return {
+        "run": run.name,
+        "method": settings["method"],
+        **{key: _cell(settings.get(key)) for key in ABLATIONS},
+        "scans": len(fused),
+        **fused.mean(skipna=False),
+        **planes.mean(skipna=False).add_suffix("_planes"),
+        "psnr_db_std": psnr_db_std,
+        "data_range_hu": scores["data_range_hu"].iloc[0],
+    }
+
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "+".join(value) if isinstance(value, list) else value if value is None else str(value)
+
+
+def _write_table(table: pd.DataFrame, output: Path) -> None:
+    with replacing(output) as part:
+        table.to_csv(part, index=False, float_format="%.4f")

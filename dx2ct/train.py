@@ -1,0 +1,130 @@
+"""The training loop: optimizer, exponential moving average, resume."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import math
+from pathlib import Path
+import time
+from typing import Any
+
+import torch
+from torch import nn, Tensor
+from tqdm import tqdm
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.settings import OptimizerSettings
+
+STATE, LOG = "resume.pt", "training.csv"
+
+
+def set_up_torch(device: str, threads: int) -> torch.device:
+    """Choose the device (auto takes a GPU where there is one) and the number of CPU threads (0 = all)."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda was asked for, but PyTorch sees no GPU here: use --device cpu")
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@dataclass
+class Training:
+    """Everything that changes while a network trains; saved and loaded as one file."""
+
+    model: nn.Module
+    settings: OptimizerSettings
+    identity: str
+    step: int = 0
+    seconds: float = 0.0
+    log: list[list[float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def update(self, loss: Tensor) -> None:
+        """One optimizer step, then the moving average."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.settings.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        # While the average is young its decay is lower, or it would remember the random start.
+        decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
+                else:
+                    self.average[name].copy_(value)
+
+    def save(self, path: Path) -> None:
+        """Write the state, whole or not at all."""
+        state = {
+            "identity": self.identity,
+            "step": self.step,
+            "seconds": self.seconds,
+            "log": self.log,
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(path) as part:
+            torch.save(state, part)
+
+    def load(self, path: Path) -> None:
+        """Go on from a saved state of the same settings and scans; anything else on disk is left behind, with a word."""
+        if not path.is_file():
+            return
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        if state["identity"] != self.identity:
+            tqdm.write(f"{path}: written for other settings or scans, training starts anew")
+            return
+        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["average"].items():
+            self.average[name].copy_(value)
+        tqdm.write(f"{path}: resumed at step {self.step}")
+
+
+def learning_rate(settings: OptimizerSettings, step: int) -> float:
+    """Linear warm-up, then constant or half a cosine down to 0."""
+    rate = settings.learning_rate * min((step + 1) / max(settings.warmup_steps, 1), 1.0)
+    if settings.schedule == "cosine":
+        rate *= 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return rate
+
+
+def fit(training: Training, loss_of_step: Callable[[int], Tensor], output: Path) -> None:
+    """Run the remaining steps, saving the state as often as the settings say; output/training.csv holds the log.
+
+    `loss_of_step` must depend on nothing but the step and the network, so that a resumed run repeats an undisturbed one.
+    """
+    settings = training.settings
+    recent: list[float] = []
+    start = time.monotonic() - training.seconds
+    with tqdm(total=settings.steps, initial=training.step, desc="train", unit="step", disable=None) as bar:
+        while training.step < settings.steps:
+            loss = loss_of_step(training.step)
+            training.update(loss)
+            recent.append(float(loss.detach()))
+            bar.update()
+            if not math.isfinite(recent[-1]):
+                raise InputError(f"the loss is {recent[-1]} at step {training.step}: lower train.learning_rate")
+            if training.step % settings.log_every_steps == 0:
+                training.seconds = time.monotonic() - start
+                rate = learning_rate(settings, training.step - 1)
+                training.log.append([training.step, sum(recent) / len(recent), rate, training.seconds])
+                bar.set_postfix(loss=f"{training.log[-1][1]:.4f}")
+                recent.clear()
+            if training.step % settings.checkpoint_every_steps == 0:
+                training.save(output / STATE)
+    with replacing(output / LOG) as part:
+        lines = [f"{int(step)},{loss:.6g},{rate:.6g},{seconds:.1f}" for step, loss, rate, seconds in training.log]
+        part.write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")

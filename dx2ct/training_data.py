@@ -1,0 +1,88 @@
+"""Batches of DX2CT: which slices of which patients at which noise, decided by (seed, step) alone.
+
+Because nothing is remembered between steps, a resumed training sees exactly the batches of an undisturbed one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from drr.errors import InputError
+from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.data.scans import read_stack, read_xrays
+from dx2ct.models.positions import cube_coordinates
+from dx2ct.settings import Dx2ctSettings
+from dx2ct.window import to_network
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's examples, patient-major.
+
+    xrays (patient, view, H, W) in [0, 1]; coordinates (patient, slice, N, N, 3); slices and noise
+    (patient slice, 1, N, N); t (patient slice,).
+    """
+
+    xrays: Tensor
+    coordinates: Tensor
+    slices: Tensor
+    noise: Tensor
+    t: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on another device."""
+        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+class TrainingData:
+    """X-rays of all scans in memory, slices memory-mapped, coordinates of every plane."""
+
+    def __init__(self, settings: Dx2ctSettings, scans: Sequence[str], data: Path) -> None:
+        if not scans:
+            raise InputError("the cohort has no scan of split train")
+        size = settings.slices.size
+        self.settings = settings
+        self.stacks = [{plane: read_stack(data, scan, plane) for plane in PLANES} for scan in scans]
+        for scan, stacks in zip(scans, self.stacks, strict=True):
+            if stacks["axial"].shape != (size, size, size):
+                raise InputError(
+                    f"{scan}: slices are {stacks['axial'].shape}, not {size} cubed: rerun the slices stage"
+                )
+        views, pixels = settings.run.views, settings.model.xray_pixels
+        self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
+        self.coordinates = plane_coordinates(size)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step: uniform over patients, planes, slices and time steps."""
+        train, size = self.settings.train, self.settings.slices.size
+        chooser = np.random.default_rng((train.seed, step))
+        per_patient = min(train.slices_per_patient, train.batch)
+        count = max(train.batch // per_patient, 1)
+        patients = chooser.choice(len(self.stacks), count, replace=count > len(self.stacks))
+        planes = chooser.integers(len(PLANES), size=(count, per_patient))
+        numbers = chooser.integers(size, size=(count, per_patient))
+        slices = [
+            self.stacks[patient][PLANES[plane]][number]
+            for patient, row in zip(patients, np.stack([planes, numbers], -1), strict=True)
+            for plane, number in row
+        ]
+        generator = torch.Generator().manual_seed(int(chooser.integers(2**62)))
+        clean = torch.from_numpy(to_network(np.stack(slices)))[:, None]
+        return Batch(
+            xrays=self.xrays[torch.from_numpy(patients)],
+            coordinates=self.coordinates[torch.from_numpy(planes), torch.from_numpy(numbers)],
+            slices=clean,
+            noise=torch.randn(clean.shape, generator=generator),
+            t=torch.randint(self.settings.diffusion.timesteps, (len(clean),), generator=generator),
+        )
+
+
+def plane_coordinates(size: int) -> Tensor:
+    """Coordinates of every slice of every plane, (plane, slice, row, column, 3), planes in the order of PLANES."""
+    cube: NDArray[np.float32] = cube_coordinates(size)
+    return torch.from_numpy(np.stack([to_plane(cube, plane) for plane in PLANES]))

@@ -1,0 +1,87 @@
+# The cohort's scans: the sample sheet, what could not be read of it, and the files of a scan. No rule.
+import csv
+from pathlib import Path
+
+
+def read_cohort(source, sheet):
+    """The sample sheet, checked, as {scan: row}."""
+    try:
+        with open(sheet, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"config.cohort.sheet: {sheet} cannot be read ({error})")
+    check(
+        {"source": source, "rows": rows},
+        "cohort.schema.yaml",
+        lambda path: f"{sheet}: " + (f"line {path[1] + 2}, {'.'.join(path[2:])}" if path[1:] else "the sheet"),
+    )
+    cohort, split_of = {}, {}
+    for row in rows:
+        if row["scan"] in cohort:
+            refuse(f"{sheet}: scan {row['scan']} appears twice")
+        if split_of.setdefault(row["patient"], row["split"]) != row["split"]:
+            refuse(f"{sheet}: patient {row['patient']} is in two splits")
+        cohort[row["scan"]] = row
+    return cohort
+
+
+def stamp(source):
+    """Bytes and newest modification time in ns of a file, or of all files in a folder (as `dx2ct volume` records)."""
+    path = Path(source)
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    stats = [file.stat() for file in files]
+    return [sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)]
+
+
+def failure(scan):
+    """Why the scan could not be read, or None; a repaired source and changed settings are tried again."""
+    record = Path(f"data/failed/{scan}.txt")
+    if not record.is_file():
+        return None
+    reason, _, tried = record.read_text(encoding="utf-8").partition("\n")
+    row = COHORT[scan]
+    now = {"settings": stage("volume"), "series_uid": row["series_uid"], "stamp": stamp(row["path"])}
+    return reason if json.loads(tried) == now else None
+
+
+def usable(*splits):
+    """Scans of the given parts of the split, without the failed ones."""
+    return [scan for scan, row in COHORT.items() if row["split"] in splits and scan not in FAILED]
+
+
+def leave_out(*splits):
+    """Options for a command that reads the sheet."""
+    return [f"--leave-out={scan}" for scan in FAILED if COHORT[scan]["split"] in splits]
+
+
+def left_out_tables():
+    """Files that say which scans are not in the results, and why."""
+    table = config["cohort"]["left_out"]
+    return ([found(table)] if table else []) + [f"data/failed/{scan}.txt" for scan in FAILED]
+
+
+def xrays(scans, views):
+    """X-ray images of scans."""
+    return [f"data/xrays/{scan}/{view}.mha" for scan in scans for view in views]
+
+
+def stacks(scans):
+    """The slice stacks of scans."""
+    return [f"data/slices/{scan}/{plane}.npy" for scan in scans for plane in PLANES]
+
+
+def reconstructions(run, scans):
+    """What `reconstruct` makes of scans: the fused volume and the volume of each plane."""
+    volumes = [f"results/{run}/volumes/{scan}.nii.gz" for scan in scans]
+    return volumes + [f"results/{run}/planes/{scan}/{plane}.nii.gz" for scan in scans for plane in PLANES]
+
+
+SHEET = found(config["cohort"]["sheet"])
+COHORT = read_cohort(config["cohort"]["source"], SHEET)
+FAILED = {scan: reason for scan in COHORT if (reason := failure(scan))}
+if workflow.is_main_process:
+    for scan, reason in FAILED.items():
+        print(f"warning: scan {scan} is left out: {reason} (data/failed/{scan}.txt)", file=sys.stderr)
+for split in ("train", "test"):
+    if not usable(split):
+        refuse(f"{SHEET}: no usable scan in split {split}")

@@ -1,0 +1,102 @@
+# Helpers of the rules. Nothing here imports drr or dx2ct: every cluster job parses these files again.
+import csv
+import fcntl
+import json
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# The version of each stage's code, part of its settings: Snakemake does not see edits of the packages, so a change of
+# a stage's numbers is announced by raising its version here and in the code (a golden-value test reminds of it).
+VERSIONS = {"phantom": 1, "volume": 1, "xray": 1, "slices": 1, "score": 1}
+VIEWS = ("pa", "lateral")
+PLANES = ("axial", "coronal", "sagittal")
+
+
+def prepend(variable, folder):
+    """Put a folder first on a search path of this process and its jobs."""
+    os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
+
+
+def refuse(message):
+    """End with one line: a WorkflowError would bring its traceback along."""
+    sys.exit(f"error: {message}")
+
+
+def check(data, schema, name):
+    """Validate, with one line instead of a page on failure; `name` says where a path in the data lies."""
+    try:
+        validate(data, f"../workflow/schemas/{schema}")
+    except WorkflowError as error:
+        problem = error.__context__
+        refuse(f"{name(list(problem.absolute_path))}: {problem.message}")
+
+
+def check_config(config):
+    check(config, "config.schema.yaml", lambda path: ".".join(["config", *map(str, path)]))
+    for run in config["report"]:
+        if run not in config["runs"]:
+            refuse(f"config.report: {run} is not a row of runs ({', '.join(config['runs'])})")
+
+
+def found(path):
+    """A path of the configuration: as seen from the working directory or, failing that, from the workflow."""
+    return path if os.path.exists(path) else os.path.join(workflow.basedir, path)
+
+
+def to_json(sections):
+    """Settings as one string that does not change when the YAML is reordered."""
+    return json.dumps(sections, sort_keys=True)
+
+
+def untracked(value):
+    """A param that reruns nothing when it changes: Snakemake compares no function that asks for the inputs."""
+    return lambda wildcards, input: value
+
+
+def stage(name):
+    """The section of a data stage with its version."""
+    return {"version": VERSIONS[name], **config[name]}
+
+
+def phantom_settings(scan):
+    """The recipe of one phantom."""
+    return to_json({"version": VERSIONS["phantom"], "seed": int(COHORT[scan]["seed"])})
+
+
+def train_settings(run):
+    """Everything that decides the weights of a run, and nothing else."""
+    row = config["runs"][run]
+    sections = {"run": row, "volume": stage("volume"), "slices": stage("slices")}
+    if row["method"] == "dx2ct":
+        sections["xray"] = stage("xray")
+        sections |= {name: config[name] for name in ("model", "diffusion", "train")}
+    return to_json(sections)
+
+
+def views_of(run):
+    """The X-rays that a run looks at; the mean volume looks at none."""
+    return config["runs"][run].get("views", ())
+
+
+def hold_workdir():
+    """Refuse a second run in the same folder. Unlike Snakemake's own lock, this one ends with its process."""
+    global _workdir
+    if workflow.is_main_process:
+        _workdir = open(".snakemake/dx2ct.lock", "w")
+        try:
+            fcntl.flock(_workdir, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refuse(f"another snakemake is running in {os.getcwd()}: wait for it or stop it")
+
+
+# Jobs run this interpreter and these packages from any working directory, without an activated environment; with
+# --sdm conda the environment's own interpreter comes before.
+prepend("PATH", os.path.dirname(sys.executable))
+prepend("PYTHONPATH", workflow.basedir)
+# Snakemake limits OpenMP and BLAS to a job's threads; Numba and ITK have names of their own.
+shell.prefix("export NUMBA_NUM_THREADS=$OMP_NUM_THREADS ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
+
+check_config(config)

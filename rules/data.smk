@@ -1,0 +1,60 @@
+# From the cohort's scans to what is trained on: phantom -> volume -> slices. One job a scan and stage.
+
+
+if config["cohort"]["source"] == "phantom":
+
+    rule phantom:
+        output:
+            "data/raw/{scan}.zip",
+        log:
+            "logs/phantom/{scan}.log",
+        conda:
+            "../environment.yml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            settings=lambda wildcards: phantom_settings(wildcards.scan),
+        shell:
+            "python -m dx2ct phantom {wildcards.scan} --settings {params.settings:q} -o {output:q} &> {log:q}"
+
+
+# A scan that cannot be read fails its job and leaves data/failed/{scan}.txt; the next run goes on without it.
+rule volume:
+    input:
+        lambda wildcards: COHORT[wildcards.scan]["path"],
+    output:
+        "data/volumes/{scan}.mha",
+    log:
+        "logs/volume/{scan}.log",
+    benchmark:
+        "benchmarks/volume/{scan}.tsv"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=to_json(stage("volume")),
+        series_uid=lambda wildcards: COHORT[wildcards.scan]["series_uid"],
+    shell:
+        "python -m dx2ct volume {input:q} --settings {params.settings:q} --series-uid {params.series_uid:q}"
+        " --failure data/failed/{wildcards.scan}.txt -o {output:q} &> {log:q}"
+
+
+rule slices:
+    input:
+        "data/volumes/{scan}.mha",
+    output:
+        expand("data/slices/{{scan}}/{plane}.npy", plane=PLANES),
+    log:
+        "logs/slices/{scan}.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=to_json(stage("slices")),
+    shell:
+        "python -m dx2ct slices {input:q} --settings {params.settings:q} -o data/slices/{wildcards.scan} &> {log:q}"

@@ -1,0 +1,22 @@
+# X-rays of the volumes: both views of a scan in one job, because loading costs more than the second view.
+
+
+rule xray:
+    input:
+        "data/volumes/{scan}.mha",
+    output:
+        expand("data/xrays/{{scan}}/{view}.mha", view=VIEWS),
+    log:
+        "logs/xray/{scan}.log",
+    benchmark:
+        "benchmarks/xray/{scan}.tsv"
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        settings=to_json(stage("xray")),
+    shell:
+        "python -m dx2ct xray {input:q} --settings {params.settings:q} --threads {threads}"
+        " -o data/xrays/{wildcards.scan} &> {log:q}"

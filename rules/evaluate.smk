@@ -1,0 +1,75 @@
+# From reconstructions to numbers and pictures.
+
+
+rule score:
+    input:
+        reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
+        stacks=stacks(usable("test")),
+    output:
+        "results/{run}/scores.csv",
+    log:
+        "logs/score/{run}.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=to_json(stage("score")),
+        leave_out=leave_out("test"),
+        sheet=untracked(SHEET),
+    shell:
+        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
+
+
+rule metrics:
+    input:
+        expand("results/{run}/scores.csv", run=config["report"]),
+    output:
+        report(
+            "results/metrics.csv",
+            caption="../workflow/report/metrics.rst",
+            category="Results",
+        ),
+    log:
+        "logs/metrics.log",
+    conda:
+        "../environment.yml"
+    params:
+        runs=expand("results/{run}", run=config["report"]),
+    shell:
+        "python -m dx2ct metrics {params.runs} -o {output:q} &> {log:q}"
+
+
+# The other figures of results/figures/ depend on the runs and are not declared.
+rule report:
+    input:
+        metrics="results/metrics.csv",
+        scores=expand("results/{run}/scores.csv", run=config["report"]),
+        xrays=xrays(usable("test"), VIEWS),
+        stacks=stacks(usable("test")),
+        reconstructions=[path for run in config["report"] for path in reconstructions(run, usable("test"))],
+        left_out=left_out_tables(),
+    output:
+        page="results/report.html",
+        figure=report(
+            "results/figures/comparison.png",
+            caption="../workflow/report/comparison.rst",
+            category="Results",
+        ),
+    log:
+        "logs/report.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        runs=expand("results/{run}", run=config["report"]),
+        leave_out=leave_out("train", "val", "test"),
+        sheet=untracked(SHEET),
+        left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
+    shell:
+        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {params.sheet:q} --data data"
+        " {params.leave_out} {params.left_out:q} -o {output.page:q} &> {log:q}"

@@ -1,0 +1,58 @@
+# A row of `runs:` is trained, then reconstructs every test scan.
+# 8 threads are all the cores of a small machine (Snakemake lowers them to --cores), so that a training has it for
+# itself: two torch threads beside another busy job are slower than one. The GPU is counted, not required.
+
+
+# To resume after an interruption, training keeps its state in results/{run}/ and does not declare it: Snakemake
+# deletes the declared outputs of a job that failed.
+rule train:
+    input:
+        stacks=stacks(usable("train")),
+        xrays=lambda wildcards: xrays(usable("train"), views_of(wildcards.run)),
+    output:
+        "results/{run}/weights.safetensors",
+        "results/{run}/settings.json",
+    log:
+        "logs/train/{run}.log",
+    benchmark:
+        "benchmarks/train/{run}.tsv"
+    conda:
+        "../environment.yml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=4320,
+    params:
+        settings=lambda wildcards: train_settings(wildcards.run),
+        leave_out=leave_out("train"),
+        sheet=untracked(SHEET),
+    shell:
+        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q} --data data {params.leave_out}"
+        " --threads {threads} -o results/{wildcards.run} &> {log:q}"
+
+
+rule reconstruct:
+    input:
+        weights="results/{run}/weights.safetensors",
+        settings="results/{run}/settings.json",
+        xrays=lambda wildcards: xrays([wildcards.scan], views_of(wildcards.run)),
+        geometry="data/volumes/{scan}.mha",
+    output:
+        reconstructions("{run}", ["{scan}"]),
+    log:
+        "logs/reconstruct/{run}/{scan}.log",
+    benchmark:
+        "benchmarks/reconstruct/{run}/{scan}.tsv"
+    conda:
+        "../environment.yml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings=to_json(config["reconstruct"]),
+    shell:
+        "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"
+        " --data data --threads {threads} &> {log:q}"

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from drr.errors import InputError
+from drr.files import replacing
+from drr.geometry import ConeBeam, PRESETS
+from drr.volume import read_volume, Volume
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".nii.gz"])
+def test_files_keep_voxels_and_place(tmp_path: Path, suffix):
+    array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    volume = Volume(array, (0.5, 1.5, 2.5), (-10.0, 20.0, -30.0), (0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    volume.write(tmp_path / f"ct{suffix}")
+    again = read_volume(tmp_path / f"ct{suffix}")
+    np.testing.assert_array_equal(again.array, array)
+    np.testing.assert_allclose(again.spacing_mm, volume.spacing_mm)
+    np.testing.assert_allclose(again.origin_mm, volume.origin_mm, atol=1e-5)
+    np.testing.assert_allclose(again.direction, volume.direction, atol=1e-6)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"ct{suffix}"]
+
+
+def test_centre_is_itk_s_centre():
+    volume = Volume(
+        np.zeros((4, 6, 8), np.int16), (2.0, 3.0, 4.0), (1.0, 2.0, 3.0), (0.6, -0.8, 0.0, 0.8, 0.6, 0.0, 0, 0, 1)
+    )
+    expected = volume.to_sitk().TransformContinuousIndexToPhysicalPoint((3.5, 2.5, 1.5))
+    np.testing.assert_allclose(volume.centre_mm, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"spacing_mm": (1.0, 0.0, 1.0)}, "spacing must be positive"),
+        ({"spacing_mm": (1.0, float("nan"), 1.0)}, "spacing must be positive"),
+        ({"direction": (1.0, 0.1, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)}, "not orthonormal"),
+        ({"array": np.zeros((3, 3))}, "three non-empty axes"),
+    ],
+)
+def test_contradictory_volumes_are_refused(change, message):
+    fields = {"array": np.zeros((2, 2, 2)), "spacing_mm": (1.0, 1.0, 1.0), "origin_mm": (0.0, 0.0, 0.0)}
+    with pytest.raises(InputError, match=message):
+        Volume(**(fields | change))
+
+
+def test_unreadable_files_are_one_line(tmp_path: Path):
+    text = tmp_path / "ct.mha"
+    text.write_text("this is no image")
+    with pytest.raises(InputError, match=r"ct\.mha: not a readable volume") as caught:
+        read_volume(text)
+    assert "\n" not in str(caught.value)
+    sitk.WriteImage(sitk.Image(8, 8, sitk.sitkInt16), tmp_path / "flat.mha")
+    with pytest.raises(InputError, match="3-D scalar image"):
+        read_volume(tmp_path / "flat.mha")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing(target) as part:
+        part.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", ["pa", "lateral"])
+def test_central_ray_goes_through_the_isocentre(name):
+    beam, isocentre = PRESETS["x2ct"], (3.0, -4.0, 5.0)
+    view = beam.view(name, isocentre)
+    centre = view.pixel_centres_mm().mean(axis=(0, 1))
+    assert np.linalg.norm(centre - view.source_mm) == pytest.approx(949.0)
+    assert np.linalg.norm(np.array(isocentre) - view.source_mm) == pytest.approx(541.0)
+    assert np.cross(centre - view.source_mm, np.array(isocentre) - view.source_mm) == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_resizing_keeps_the_detector():
+    view = PRESETS["perx2ct"].view("lateral", (0.0, 0.0, 0.0))
+    small = view.resized(64)
+    np.testing.assert_allclose(small.pixel_centres_mm().mean(axis=(0, 1)), view.pixel_centres_mm().mean(axis=(0, 1)))
+    fine = view.pixel_centres_mm().reshape(64, 5, 64, 5, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(small.pixel_centres_mm(), fine, atol=1e-9)
+
+
+def test_contradictory_geometry_is_refused():
+    with pytest.raises(InputError, match="beyond the isocentre"):
+        ConeBeam(949.0, 541.0, 500.0, 320)
+    with pytest.raises(InputError, match="not a detector"):
+        ConeBeam(541.0, 949.0, 500.0, 0)
+    with pytest.raises(InputError, match="unknown view 'top'"):
+        PRESETS["x2ct"].view("top", (0.0, 0.0, 0.0))

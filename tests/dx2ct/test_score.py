@@ -1,0 +1,139 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drr.errors import InputError
+from drr.volume import Volume
+from dx2ct import score
+from dx2ct.metrics import psnr_db
+from dx2ct.score import score_run, VERSION, write_metrics
+from dx2ct.settings import ScoreSettings
+from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
+
+SETTINGS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)
+WITH_LPIPS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=True)
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    write_data(tmp_path / "data")
+    write_run(tmp_path / "dx2ct", DX2CT, offset_hu=10)
+    return tmp_path / "dx2ct"
+
+
+def scored(run: Path, settings: ScoreSettings = SETTINGS, scans: tuple[str, ...] = TESTS) -> list[dict[str, str]]:
+    score_run(run, scans, settings, run.parent / "data", run / "scores.csv", threads=1)
+    return table(run / "scores.csv")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_scan_and_plane(run):
+    rows = scored(run)
+    planes = ["axial", "coronal", "sagittal", "mean"]
+    assert [(row["scan"], row["plane"]) for row in rows] == [(scan, plane) for scan in TESTS for plane in planes]
+    assert list(rows[0]) == ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
+
+
+def test_every_volume_is_measured_against_its_own_scan(run):
+    for row in scored(run):
+        factor = {"axial": 1, "coronal": 2, "sagittal": 3, "mean": 2}[row["plane"]]
+        assert float(row["mae_hu"]) == pytest.approx(10 * factor, abs=1e-3)
+        assert float(row["psnr_db"]) == pytest.approx(20 * np.log10(2500 / (10 * factor)), abs=1e-4)
+        assert row["lpips"] == ""
+
+
+def test_range_is_a_setting(run):
+    psnr = [float(row["psnr_db"]) for row in scored(run)]
+    wider = ScoreSettings(version=VERSION, data_range_hu=4095, lpips=False)
+    assert np.subtract([float(row["psnr_db"]) for row in scored(run, wider)], psnr) == pytest.approx(4.286, abs=1e-3)
+
+
+def test_a_perfect_volume_is_written_as_inf(run):
+    Volume(body(0), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)).write(run / "volumes" / f"{TESTS[0]}.nii.gz")
+    assert scored(run)[3]["psnr_db"] == "inf"
+    write_metrics([run], run.parent / "metrics.csv")
+    (row,) = table(run.parent / "metrics.csv")
+    assert (row["psnr_db"], row["psnr_db_std"]) == ("inf", "")
+
+
+def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
+    monkeypatch.setattr(score, "load_lpips", lambda: None)
+    assert {row["lpips"] for row in scored(run, WITH_LPIPS)} == {""}
+    write_metrics([run], run.parent / "metrics.csv")
+    (row,) = table(run.parent / "metrics.csv")
+    assert row["lpips"] == row["lpips_planes"] == ""
+
+
+def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(score, "load_lpips", lambda: lambda truth, image: seen.append(truth) or 0.25)
+    rows = scored(run, WITH_LPIPS, TESTS[1:2])
+    assert [row["lpips"] for row in rows] == ["0.2500"] * 4
+    stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in score.PLANES]
+    for truth, expected in zip(seen, [*stacks, stacks[0]], strict=True):
+        np.testing.assert_array_equal(truth, expected)
+
+
+def test_metrics_are_means_over_scans_and_planes(run):
+    write_run(run.parent / "mean", {"method": "mean"}, offset_hu=40, scans=TESTS[:1])
+    worse = Volume(body(1) + np.float32(100), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+    worse.write(run / "volumes" / f"{TESTS[1]}.nii.gz")
+    scored(run)
+    scored(run.parent / "mean", scans=TESTS[:1])
+    write_metrics([run, run.parent / "mean"], run.parent / "metrics.csv")
+    first, second = table(run.parent / "metrics.csv")
+    names = ["run", "method", "views", "conditioning", "query_transformer", "prediction", "scans"]
+    assert list(first)[:11] == [*names, "psnr_db", "ssim", "lpips", "mae_hu"]
+    assert [first[name] for name in names] == ["dx2ct", "dx2ct", "pa+lateral", "spade", "true", "x0", "3"]
+    assert [second[name] for name in names] == ["mean", "mean", "", "", "", "", "1"]
+    psnr = [20 * np.log10(2500 / offset) for offset in (20, 100, 20)]
+    assert float(first["psnr_db"]) == pytest.approx(np.mean(psnr), abs=1e-3)
+    assert float(first["psnr_db_std"]) == pytest.approx(np.std(psnr, ddof=1), abs=1e-3)
+    assert float(first["mae_hu"]) == pytest.approx(140 / 3, abs=1e-3)
+    assert float(first["mae_hu_planes"]) == pytest.approx(20, abs=1e-3)
+    assert second["psnr_db_std"] == ""
+
+
+def test_a_missing_reconstruction_is_named(run):
+    path = run / "planes" / TESTS[2] / "coronal.nii.gz"
+    path.unlink()
+    with pytest.raises(InputError, match=f"{path}.*reconstruct"):
+        scored(run)
+    assert not (run / "scores.csv").exists()
+
+
+def test_a_reconstruction_of_another_shape_is_named(run):
+    path = run / "volumes" / f"{TESTS[0]}.nii.gz"
+    Volume(body(0)[1:], (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)).write(path)
+    with pytest.raises(InputError, match=rf"{path}.*\({SIZE - 1}, {SIZE}, {SIZE}\)"):
+        scored(run)
+
+
+def test_nothing_to_score_is_an_error(run):
+    with pytest.raises(InputError, match="no scan"):
+        scored(run, scans=())
+
+
+def test_another_version_is_refused(run):
+    with pytest.raises(InputError, match="stage score"):
+        scored(run, ScoreSettings(version=VERSION + 1, data_range_hu=2500, lpips=False))
+
+
+@pytest.mark.parametrize("name", ["settings.json", "scores.csv"])
+def test_metrics_name_what_is_missing(run, name):
+    scored(run)
+    (run / name).unlink()
+    with pytest.raises(InputError, match=str(run / name)):
+        write_metrics([run], run.parent / "metrics.csv")
+
+
+def test_psnr_of_a_fabricated_run_is_that_of_the_function(run):
+    rows = scored(run)
+    expected = psnr_db(body(0), body(0) + np.float32(30), 2500)
+    assert float(rows[2]["psnr_db"]) == pytest.approx(expected, abs=1e-4)
