@@ -21,6 +21,9 @@ def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path,
     except OSError as error:
         raise InputError(f"{run / SETTINGS}: no trained run here ({error.strerror}): train it first") from None
     volumes = method_of(settings).reconstruct(settings, run, how, scan, data, device)
+    for plane, volume in volumes.items():
+        if not np.isfinite(volume).all():
+            raise InputError(f"{run}: {scan}: the {plane} volume is not finite: the training diverged, train it again")
     place = data / "volumes" / f"{scan}.mha"
     for plane, volume in volumes.items():
         _write(place, volume, run / "planes" / scan / f"{plane}.nii.gz")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 import math
+import os
 from pathlib import Path
 import time
 from typing import Any
@@ -24,8 +25,8 @@ def set_up_torch(device: str, threads: int) -> torch.device:
         raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but PyTorch sees no GPU here: use --device cpu")
-    if threads:
-        torch.set_num_threads(threads)
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(min(threads or here, here))  # more threads than cores wait for each other
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -41,8 +42,11 @@ class Training:
     log: list[list[float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate, fused=True)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        state = self.model.state_dict()
+        self.averaged = [name for name, value in state.items() if value.is_floating_point()]
+        self.counted = [name for name in state if name not in self.averaged]
 
     def update(self, loss: Tensor) -> None:
         """One optimizer step, then the moving average."""
@@ -56,12 +60,11 @@ class Training:
         self.step += 1
         # While the average is young its decay is lower, or it would remember the random start.
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)
-                else:
-                    self.average[name].copy_(value)
+        state = self.model.state_dict()
+        averages, values = ([source[name] for name in self.averaged] for source in (self.average, state))
+        torch._foreach_lerp_(averages, values, 1 - decay)
+        for name in self.counted:  # batch norm's number of batches
+            self.average[name].copy_(state[name])
 
     def save(self, path: Path) -> None:
         """Write the state, whole or not at all."""
@@ -78,7 +81,7 @@ class Training:
             torch.save(state, part)
 
     def load(self, path: Path) -> None:
-        """Go on from a saved state of the same settings and scans; anything else on disk is left behind, with a word."""
+        """Go on from a saved state of the same settings and scans; a state of others is passed over, with a word."""
         if not path.is_file():
             return
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
@@ -104,7 +107,7 @@ def learning_rate(settings: OptimizerSettings, step: int) -> float:
 def fit(training: Training, loss_of_step: Callable[[int], Tensor], output: Path) -> None:
     """Run the remaining steps, saving the state as often as the settings say; output/training.csv holds the log.
 
-    `loss_of_step` must depend on nothing but the step and the network, so that a resumed run repeats an undisturbed one.
+    `loss_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
     """
     settings = training.settings
     recent: list[float] = []

@@ -16,7 +16,7 @@ T = TypeVar("T", bound=np.generic)
 def to_network(hu: NDArray[T]) -> NDArray[np.float32]:
     """HU to [-1, 1], clipped to the window [-1024, 1476] HU."""
     scaled = (hu.astype(np.float32) - np.float32(LOW_HU)) * np.float32(2 / WIDTH_HU) - np.float32(1)
-    return np.clip(scaled, -1, 1)
+    return np.asarray(np.clip(scaled, -1, 1))
 
 
 def to_hu(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,11 +10,7 @@ def read_cohort(source, sheet):
             rows = list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
         refuse(f"config.cohort.sheet: {sheet} cannot be read ({error})")
-    check(
-        {"source": source, "rows": rows},
-        "cohort.schema.yaml",
-        lambda path: f"{sheet}: " + (f"line {path[1] + 2}, {'.'.join(path[2:])}" if path[1:] else "the sheet"),
-    )
+    check({"source": source, "rows": rows}, "cohort.schema.yaml", lambda path: ", ".join([sheet, *place(path)]))
     cohort, split_of = {}, {}
     for row in rows:
         if row["scan"] in cohort:
@@ -23,6 +19,11 @@ def read_cohort(source, sheet):
             refuse(f"{sheet}: patient {row['patient']} is in two splits")
         cohort[row["scan"]] = row
     return cohort
+
+
+def place(path):
+    """Where a value of the sheet lies, for people: ["rows", 0, "split"] is line 2, column split."""
+    return [f"line {key + 2}" if isinstance(key, int) else key for key in path if key != "rows"]
 
 
 def stamp(source):

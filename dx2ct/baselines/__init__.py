@@ -1,0 +1,1 @@
+"""Methods that DX2CT is compared with."""

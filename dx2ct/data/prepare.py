@@ -66,7 +66,7 @@ def _overlap(old: int, new: int) -> NDArray[np.float32]:
     edges = np.arange(new + 1) * (old / new)
     low = np.maximum(edges[:-1, None], np.arange(old))
     high = np.minimum(edges[1:, None], np.arange(1, old + 1))
-    return (np.clip(high - low, 0, None) * (new / old)).astype(np.float32)
+    return np.asarray(np.clip(high - low, 0, None) * (new / old), dtype=np.float32)
 
 
 def _read_canonical(path: Path) -> Volume:

@@ -1,0 +1,1 @@
+"""The parts of the DX2CT network. Nothing here reads data."""

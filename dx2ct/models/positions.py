@@ -5,6 +5,7 @@ Coordinates are patient LPS (x, y, z) relative to the centre of the CT cube, in 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 import math
 
 import numpy as np
@@ -20,7 +21,7 @@ def cube_coordinates(size: int) -> NDArray[np.float32]:
     """Voxel centres of the cube, (z, y, x, 3); `dx2ct.data.planes.to_plane` makes the slice maps of it."""
     axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    return np.stack([x, y, z], axis=-1)
+    return np.asarray(np.stack([x, y, z], axis=-1))
 
 
 def view_coordinates(beam: ConeBeam, view: str, pixels: int, cube_mm: float) -> NDArray[np.float32]:
@@ -33,7 +34,7 @@ def view_coordinates(beam: ConeBeam, view: str, pixels: int, cube_mm: float) -> 
     source = np.array(frame.source_mm)
     along = (beam.source_isocentre_mm + cube_mm / 2) / beam.source_detector_mm
     points = source + along * (frame.pixel_centres_mm() - source)
-    return (points / (cube_mm / 2)).astype(np.float32)
+    return np.asarray(points / (cube_mm / 2), dtype=np.float32)
 
 
 def encode(coordinates: Tensor, octaves: int) -> Tensor:
@@ -55,7 +56,7 @@ class PositionNetwork(nn.Module):
         self.octaves = settings.octaves
         sizes = [3 + 6 * settings.octaves, *[settings.hidden] * (settings.layers - 1)]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after), nn.GELU()]
         self.hidden = nn.Sequential(*layers)
         self.out = nn.Linear(sizes[-1], width)

@@ -35,7 +35,7 @@ class Spade(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two convolutions with norms before them; `condition` is the channels of the level's map, 0 where there is none."""
+    """Two convolutions, norms before them; `condition` is the channels of the level's map, 0 where there is none."""
 
     def __init__(self, inputs: int, outputs: int, condition: int, kind: Conditioning, settings: UNetSettings) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class UNet(nn.Module):
     def __init__(self, settings: UNetSettings, condition_scales: dict[int, int], kind: Conditioning) -> None:
         super().__init__()
         widths = [settings.channels * m for m in settings.multipliers]
-        self.channels = settings.channels
+        self.channels, self.levels, self.blocks = settings.channels, len(widths), settings.res_blocks
         self.time = nn.Sequential(
             nn.Linear(settings.channels, 4 * settings.channels), nn.SiLU(),
             nn.Linear(4 * settings.channels, 4 * settings.channels), nn.SiLU(),
@@ -119,26 +119,21 @@ class UNet(nn.Module):
             return Stage(block, SelfAttention(widths[level], settings) if level in settings.attention_levels else None)
 
         self.first = nn.Conv2d(1, widths[0], 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
-        skips, channels = [widths[0]], widths[0]
+        self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
+        channels, skips = widths[0], [widths[0]]
         for level, width in enumerate(widths):
-            self.down.append(
-                nn.ModuleList([stage(level, channels if i == 0 else width) for i in range(settings.res_blocks)])
-            )
-            skips += [width] * settings.res_blocks
-            channels = width
-            if level + 1 < len(widths):
+            for _ in range(self.blocks):
+                self.down.append(stage(level, channels))
+                channels = width
+                skips.append(width)
+            if level + 1 < self.levels:
                 self.shrink.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
                 skips.append(width)
-        last = len(widths) - 1
-        self.middle = nn.ModuleList([stage(last, channels), stage(last, channels)])
-        for level in reversed(range(len(widths))):
-            stages = nn.ModuleList()
-            for _ in range(settings.res_blocks + 1):
-                stages.append(stage(level, channels + skips.pop()))
+        self.middle = nn.ModuleList(stage(self.levels - 1, channels) for _ in range(2))
+        for level in reversed(range(self.levels)):
+            for _ in range(self.blocks + 1):
+                self.up.append(stage(level, channels + skips.pop()))
                 channels = widths[level]
-            self.up.append(stages)
             if level:
                 self.grow.append(nn.Conv2d(channels, channels, 3, padding=1))
         self.last = nn.Sequential(
@@ -146,22 +141,22 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor, conditions: dict[int, Tensor]) -> Tensor:
-        """x (n, 1, N, N), t (n,) integer steps, conditions {level: (n, c, N / 2^level, N / 2^level)} to (n, 1, N, N)."""
+        """x (n, 1, N, N), t (n,) integer steps, conditions {level: (n, c, N/2^level, N/2^level)} to (n, 1, N, N)."""
         time = self.time(time_code(t, self.channels))
         x = self.first(x)
         skips = [x]
-        for level, stages in enumerate(self.down):
-            for stage in stages:
+        for level in range(self.levels):
+            for stage in self.down[level * self.blocks : (level + 1) * self.blocks]:
                 x = stage(x, time, conditions.get(level))
                 skips.append(x)
-            if level < len(self.shrink):
+            if level + 1 < self.levels:
                 x = self.shrink[level](x)
                 skips.append(x)
         for stage in self.middle:
-            x = stage(x, time, conditions.get(len(self.down) - 1))
-        for i, stages in enumerate(self.up):
-            level = len(self.up) - 1 - i
-            for stage in stages:
+            x = stage(x, time, conditions.get(self.levels - 1))
+        for i in range(self.levels):
+            level = self.levels - 1 - i
+            for stage in self.up[i * (self.blocks + 1) : (i + 1) * (self.blocks + 1)]:
                 x = stage(torch.cat([x, skips.pop()], dim=1), time, conditions.get(level))
             if level:
                 x = self.grow[i](interpolate(x, scale_factor=2.0, mode="nearest"))

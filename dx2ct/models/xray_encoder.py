@@ -50,7 +50,7 @@ class XrayEncoder(nn.Module):
             ) from None
         except RuntimeError:
             raise InputError(
-                "model.encoder.pretrained: true needs ResNet-50 itself: blocks [3, 4, 6], width_per_group 64, norm batch"
+                "model.encoder.pretrained: true needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
             ) from None
 
     def forward(self, xrays: Tensor) -> list[Tensor]:

@@ -38,7 +38,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -49,11 +49,11 @@ def test_resumed_training_equals_an_undisturbed_one(data: Path, tmp_path: Path, 
 
     def dying(self, loss):
         if self.step == 5:
-            raise Killed
+            raise KilledError
         update(self, loss)
 
     monkeypatch.setattr(Training, "update", dying)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         dx2ct_method.train(tiny(), ROWS, data, tmp_path / "cut", CPU)
     assert [p.name for p in (tmp_path / "cut").iterdir()] == [STATE]
     monkeypatch.setattr(Training, "update", update)

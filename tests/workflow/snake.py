@@ -19,7 +19,7 @@ def command(folder: Path, *arguments: str, config: dict[str, Any] | None = None)
         (folder / "changed.yaml").write_text(yaml.safe_dump(config))
         files.append(str(folder / "changed.yaml"))
     line = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    return [*line, "--configfile", *files, *arguments]
+    return [*line, *arguments, "--configfile", *files]
 
 
 def run(folder: Path, *arguments: str, config: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,18 +1,24 @@
 """Which change runs which rules again, and which changes nothing: by dry runs over finished outputs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from drr.errors import InputError
+from dx2ct.data.failed import recorded
 from tests.workflow.snake import jobs, ROOT, run, SMOKE
 
 REPORT = {"metrics", "report"}
 SCORE = {"score"} | REPORT
 RECONSTRUCT = {"reconstruct"} | SCORE
 TRAIN = {"train"} | RECONSTRUCT
-SHEET = (ROOT / "workflow/resources/smoke.tsv").read_text()
+# one more test scan than the smoke cohort, so that one can fail
+SHEET = (ROOT / "workflow/resources/smoke.tsv").read_text() + "\t".join(
+    ["test-2", "test-2", "data/raw/test-2.zip", "", "test", "22", "", "", "\n"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +26,24 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where everything is done: empty files, with the records that Snakemake keeps of real ones."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "sheet.tsv").write_text(SHEET)
-    summary = run(folder, "--summary").stdout
+    summary = plan(folder, "--summary")
     for line in summary.splitlines():
         if line.startswith(("data/", "results/")):
             path = folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    assert run(folder, "--touch", "--forceall").returncode == 0
+    plan(folder, "--touch", "--forceall")
     return folder
 
 
-def rerun(folder: Path, config: dict[str, Any] | None = None) -> set[str]:
-    planned = run(folder, "--dry-run", config=config)
+def plan(folder: Path, *arguments: str, config: dict[str, Any] | None = None) -> str:
+    planned = run(folder, *arguments, config={"cohort": {"sheet": "sheet.tsv"}} | (config or {}))
     assert planned.returncode == 0, planned.stdout
-    return set(jobs(planned.stdout))
+    return planned.stdout
+
+
+def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
+    return jobs(plan(folder, "--dry-run", config=config))
 
 
 @pytest.mark.parametrize(
@@ -56,29 +66,29 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> set[str]:
     ],
 )
 def test_a_change_runs_what_depends_on_it(finished: Path, config: dict[str, Any] | None, rules: set[str]) -> None:
-    assert rerun(finished, config) == rules
+    assert set(rerun(finished, config)) == rules
 
 
 def test_a_changed_model_leaves_the_mean_volume_alone(finished: Path) -> None:
-    planned = run(finished, "--dry-run", config={"train": {"steps": 5}}).stdout
-    assert jobs(planned) == {"train": 1, "reconstruct": 1, "score": 1, "metrics": 1, "report": 1}
+    planned = rerun(finished, {"train": {"steps": 5}})
+    assert planned == {"train": 1, "reconstruct": 2, "score": 1, "metrics": 1, "report": 1}
 
 
 def test_a_new_run_that_is_not_reported_runs_nothing(finished: Path) -> None:
-    assert rerun(finished, {"runs": {"second_mean": {"method": "mean"}}}) == set()
+    assert rerun(finished, {"runs": {"second_mean": {"method": "mean"}}}) == {}
 
 
 def test_comments_and_order_of_the_yaml_mean_nothing(finished: Path) -> None:
     def backwards(value: Any) -> Any:
         return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
-    config = backwards(yaml.safe_load(SMOKE.read_text()))
-    assert list(config) != list(yaml.safe_load(SMOKE.read_text()))
-    assert rerun(finished, config) == set()
+    config = yaml.safe_load(SMOKE.read_text()) | {"cohort": {"sheet": "sheet.tsv", "source": "phantom"}}
+    assert rerun(finished, backwards(config)) == {}
 
 
 def test_moving_the_sheet_means_nothing(finished: Path) -> None:
-    assert rerun(finished, {"cohort": {"sheet": "sheet.tsv"}}) == set()
+    (finished / "moved.tsv").write_text(SHEET)
+    assert rerun(finished, {"cohort": {"sheet": "moved.tsv"}}) == {}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +100,25 @@ def test_moving_the_sheet_means_nothing(finished: Path) -> None:
 )
 def test_another_phantom(finished: Path, old: str, new: str, rules: set[str], trained: int) -> None:
     (finished / "changed.tsv").write_text(SHEET.replace(old, new))
-    planned = jobs(run(finished, "--dry-run", config={"cohort": {"sheet": "changed.tsv"}}).stdout)
+    planned = rerun(finished, {"cohort": {"sheet": "changed.tsv"}})
     assert set(planned) == rules
     assert planned.get("train", 0) == trained
     assert planned["phantom"] == 1
+
+
+def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -> None:
+    """The record is the one that `dx2ct volume` writes: the workflow must agree with it about what was tried."""
+    source, record = finished / "data/raw/test-2.zip", finished / "data/failed/test-2.txt"
+    settings = json.dumps({"version": 1} | yaml.safe_load(SMOKE.read_text())["volume"])
+    try:
+        with pytest.raises(InputError), recorded(record, source, settings, ""):
+            raise InputError("broken")
+        text = plan(finished, "--dry-run")
+        assert "warning: scan test-2 is left out: broken" in text
+        assert jobs(text) == {"score": 2, "metrics": 1, "report": 1}
+        repaired = rerun(finished, {"volume": {"z_part": "superior"}})
+        assert repaired["volume"] == 4, "other settings are a new attempt"
+        source.write_text("repaired")
+        assert "test-2 is left out" not in plan(finished, "--dry-run")
+    finally:
+        record.unlink()

@@ -1,6 +1,7 @@
 """The great vessels, and the trees that arteries and veins form in the lungs."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 from dx2ct.data.anatomy.canvas import Array, Canvas
@@ -17,11 +18,10 @@ STEMS = (
 
 def paint_great_vessels(canvas: Canvas, anatomy: Anatomy) -> None:
     """Aorta with its arch to the left, its branches to the neck, caval veins, pulmonary arteries and veins."""
-    for points, radii in [aorta(anatomy), *_others(anatomy)]:
-        points, radii = _smooth(points, radii)
+    lines = [_smooth(*line) for line in (aorta(anatomy), *_others(anatomy).values())]
+    for points, radii in lines:
         canvas.tube(points, radii + 1.5, 40)
-    for points, radii in [aorta(anatomy), *_others(anatomy)]:
-        points, radii = _smooth(points, radii)
+    for points, radii in lines:
         canvas.tube(points, radii, anatomy.blood_hu)
 
 
@@ -47,37 +47,43 @@ def aorta(anatomy: Anatomy) -> tuple[Array, Array]:
     return points, radii
 
 
-def _others(anatomy: Anatomy) -> list[tuple[list[tuple[float, float, float]], tuple[float, ...]]]:
+def _others(anatomy: Anatomy) -> dict[str, tuple[ArrayLike, ArrayLike]]:
+    """Name: centre line and radii, placed by the carina (x = 0, y, z) and the heart (hx, hy, hz), whose scale is s."""
     _, y, z = anatomy.carina
     hx, hy, hz = anatomy.heart
-    s, top, base = anatomy.heart_scale, anatomy.apex + 120, anatomy.base
-    right, left = anatomy.hilum(-1), anatomy.hilum(1)
-    return [
-        ([(-25, y - 22, z + 42), (-26, y - 24, z), (hx - 36 * s, hy + 4, hz + 18 * s)], (8, 9, 10)),  # superior cava
-        (
-            [(hx - 36 * s, hy + 12, hz - 26 * s), (-22, 0, base + 40), (-20, anatomy.spine_y - 36, base - 150)],
-            (11,) * 3,
+    s, top, apex, base = anatomy.heart_scale, anatomy.apex + 120, anatomy.apex, anatomy.base
+    right, left = np.array(anatomy.hilum(-1)), np.array(anatomy.hilum(1))
+    right_lower, left_lower = right + np.array([-6, 8, -22]), left + np.array([6, 8, -24])
+    cava, spine = hx - 36 * s, anatomy.spine_y
+    return {
+        "superior vena cava": ([(-25, y - 22, z + 42), (-26, y - 24, z), (cava, hy + 4, hz + 18 * s)], (8, 9, 10)),
+        "inferior vena cava": (
+            [(cava, hy + 12, hz - 26 * s), (-22, 0, base + 40), (-20, spine - 36, base - 150)],
+            [11] * 3,
         ),
-        ([(hx + 2, hy - 30 * s, hz + 18 * s), (20, y - 36, z - 24), (25, y - 16, z - 12)], (13, 13, 12)),  # trunk
-        ([(25, y - 16, z - 12), (36, y, z - 6), left, (left[0] + 6, left[1] + 8, left[2] - 24)], (12, 11, 10, 7)),
-        (
-            [(25, y - 16, z - 14), (-6, y - 15, z - 20), right, (right[0] - 6, right[1] + 8, right[2] - 22)],
-            (11, 10, 9, 6.5),
+        "pulmonary trunk": (
+            [(hx + 2, hy - 30 * s, hz + 18 * s), (20, y - 36, z - 24), (25, y - 16, z - 12)],
+            (13, 13, 12),
         ),
-        ([(hx - 20, hy + 28 * s, hz + 14 * s), (-46, hy + 36 * s, hz + 8 * s)], (7, 5)),  # veins of the lungs
-        ([(hx + 14, hy + 30 * s, hz + 14 * s), (52, hy + 38 * s, hz + 8 * s)], (7, 5)),
-        ([(-10, y - 24, z + 22), (-22, y - 8, z + 50), (-28, y - 10, top)], (7, 6, 4.5)),  # to the head and arms
-        ([(4, y - 12, z + 28), (12, y - 6, z + 56), (24, y - 6, top)], (5, 4.5, 4)),
-        (
-            [(16, y - 2, z + 30), (24, y + 4, z + 54), (46, y + 6, anatomy.apex - 6), (92, y + 2, anatomy.apex - 16)],
+        "left pulmonary artery": ([(25, y - 16, z - 12), (36, y, z - 6), left, left_lower], (12, 11, 10, 7)),
+        "right pulmonary artery": ([(25, y - 16, z - 14), (-6, y - 15, z - 20), right, right_lower], (11, 10, 9, 6.5)),
+        "right pulmonary vein": ([(hx - 20, hy + 28 * s, hz + 14 * s), (-46, hy + 36 * s, hz + 8 * s)], (7, 5)),
+        "left pulmonary vein": ([(hx + 14, hy + 30 * s, hz + 14 * s), (52, hy + 38 * s, hz + 8 * s)], (7, 5)),
+        "brachiocephalic artery": ([(-10, y - 24, z + 22), (-22, y - 8, z + 50), (-28, y - 10, top)], (7, 6, 4.5)),
+        "left carotid artery": ([(4, y - 12, z + 28), (12, y - 6, z + 56), (24, y - 6, top)], (5, 4.5, 4)),
+        "left subclavian artery": (
+            [(16, y - 2, z + 30), (24, y + 4, z + 54), (46, y + 6, apex - 6), (92, y + 2, apex - 16)],
             (6, 6, 5, 4),
         ),
-        ([(-24, y - 24, z + 40), (-30, y - 26, z + 58), (-40, y - 22, top)], (8, 7, 5)),
-        ([(-24, y - 28, z + 38), (10, y - 32, z + 48), (30, y - 26, z + 62), (40, y - 22, top)], (7, 7, 7, 5)),
-    ]
+        "right brachiocephalic vein": ([(-24, y - 24, z + 40), (-30, y - 26, z + 58), (-40, y - 22, top)], (8, 7, 5)),
+        "left brachiocephalic vein": (
+            [(-24, y - 28, z + 38), (10, y - 32, z + 48), (30, y - 26, z + 62), (40, y - 22, top)],
+            (7, 7, 7, 5),
+        ),
+    }
 
 
-def _smooth(points: object, radii: object) -> tuple[Array, Array]:
+def _smooth(points: ArrayLike, radii: ArrayLike) -> tuple[Array, Array]:
     """Refine a centre line to steps of about 6 mm."""
     line = np.asarray(points, float)
     radii = np.asarray(radii, float)

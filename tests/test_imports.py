@@ -1,0 +1,62 @@
+"""Who may import whom (CONTRIBUTING.md): read from the source, so that a forbidden import fails before it runs."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports anywhere, by its dotted name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+def importers(folder: str, *modules: str) -> Iterator[str]:
+    """Files of a folder (or one file) that import one of the modules or something inside."""
+    paths = [ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py")
+    for path in paths:
+        if any(name == module or name.startswith(module + ".") for name in imports(path) for module in modules):
+            yield str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("drr", ["torch", "torchvision", "dx2ct", "snakemake"]),
+        ("dx2ct", ["snakemake"]),
+        ("dx2ct/models", ["dx2ct.data"]),
+        ("dx2ct/diffusion.py", ["dx2ct.data", "dx2ct.models"]),
+    ],
+)
+def test_forbidden_imports(folder: str, forbidden: list[str]) -> None:
+    assert list(importers(folder, *forbidden)) == []
+
+
+def test_cupy_is_imported_in_one_file_only() -> None:
+    assert set(importers("drr", "cupy")) | set(importers("dx2ct", "cupy")) <= {"drr/_cupy.py"}
+
+
+def test_rules_import_nothing_heavy() -> None:
+    allowed = sys.stdlib_module_names | {"snakemake"}
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+        used = re.findall(r"^\s*(?:from|import)\s+(\w+)", path.read_text(), re.MULTILINE)
+        assert set(used) <= allowed, path
+
+
+def test_the_command_line_answers_without_heavy_imports() -> None:
+    code = "import sys, dx2ct.cli; print([name for name in ('torch', 'numpy', 'pydantic') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"

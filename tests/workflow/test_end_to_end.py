@@ -1,0 +1,109 @@
+"""The whole pipeline for real, at its smallest: three phantoms to the report, then what goes wrong in practice."""
+
+import csv
+import fcntl
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.workflow.snake import command, jobs, ROOT, run
+
+MEAN_ONLY = {"report": ["mean"]}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    done = run(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def copy(smoke: Path, tmp_path: Path) -> Path:
+    """The finished run in a folder that a test may spoil; modification times are kept."""
+    return Path(shutil.copytree(smoke, tmp_path / "copy"))
+
+
+def runs(folder: Path) -> list[str]:
+    with (folder / "results/metrics.csv").open(newline="") as file:
+        return [row["run"] for row in csv.DictReader(file)]
+
+
+def test_one_command_ends_in_metrics_and_report(smoke: Path) -> None:
+    assert runs(smoke) == ["mean", "dx2ct"]
+    assert "phantom-021" in (smoke / "results/report.html").read_text()
+    assert (smoke / "results/figures/comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_command_again_does_nothing(smoke: Path) -> None:
+    again = run(smoke)
+    assert again.returncode == 0 and "Nothing to be done" in again.stdout
+
+
+def test_an_unreadable_scan_is_left_out_and_tried_again_when_repaired(copy: Path) -> None:
+    scan = copy / "data/raw/phantom-002.zip"
+    whole = scan.read_bytes()
+    scan.write_bytes(whole[: len(whole) // 2])
+
+    first = run(copy, config=MEAN_ONLY)
+    assert first.returncode == 1
+    assert "error: data/raw/phantom-002.zip: " in first.stdout, "the stage's own line must be on the terminal"
+    reason = (copy / "data/failed/phantom-002.txt").read_text().splitlines()[0]
+
+    second = run(copy, config=MEAN_ONLY)
+    assert second.returncode == 0, second.stdout
+    assert f"warning: scan phantom-002 is left out: {reason}" in second.stdout
+    assert "volume" not in jobs(second.stdout)
+    assert runs(copy) == ["mean"]
+    page = (copy / "results/report.html").read_text()
+    assert "phantom-002" in page and "not a readable zip" in page
+    assert "Nothing to be done" in run(copy, config=MEAN_ONLY).stdout
+
+    scan.write_bytes(whole)
+    assert jobs(run(copy, "--dry-run", config=MEAN_ONLY).stdout)["volume"] == 1
+    third = run(copy, "data/volumes/phantom-002.mha", config=MEAN_ONLY)
+    assert third.returncode == 0, third.stdout
+    assert not (copy / "data/failed/phantom-002.txt").exists()
+
+
+def test_after_sigkill_the_same_command_finishes_and_redoes_nothing_finished(copy: Path) -> None:
+    for path in (copy / "data/xrays").rglob("*.mha"):
+        path.unlink()
+    for path in [copy / "data/slices", copy / "results"]:
+        shutil.rmtree(path)
+    before = (copy / "data/volumes/phantom-001.mha").stat().st_mtime_ns
+    process = subprocess.Popen(
+        command(copy, config=MEAN_ONLY),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list((copy / "data/slices").glob("*/sagittal.npy")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)  # everything at once, as a power cut or the OOM killer's cgroup does
+    process.wait()
+    done = [path.parent.name for path in (copy / "data/slices").glob("*/sagittal.npy")]
+    assert done and not (copy / "results/metrics.csv").exists()
+    again = run(copy, config=MEAN_ONLY)
+    assert again.returncode == 0, again.stdout
+    assert runs(copy) == ["mean"]
+    assert (copy / "data/volumes/phantom-001.mha").stat().st_mtime_ns == before
+
+
+def test_two_runs_in_one_folder_are_refused(copy: Path) -> None:
+    """The lock is the kernel's, so that it can not outlive its process."""
+    (copy / "results/metrics.csv").unlink()
+    with (copy / ".snakemake/dx2ct.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = run(copy)
+        assert refused.returncode == 1
+        assert refused.stdout.strip().splitlines()[-1].startswith("error: another snakemake is running in")
+    assert run(copy, "results/metrics.csv").returncode == 0
