@@ -49,7 +49,8 @@ def test_broken_yaml_is_no_traceback(tmp_path: Path) -> None:
     line = [*command(tmp_path, "--dry-run"), str(tmp_path / "broken.yaml")]
     refused = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
     assert refused.returncode == 1
-    assert "not valid JSON or YAML" in refused.stderr and "Traceback" not in refused.stderr
+    text = refused.stdout + refused.stderr
+    assert "not valid JSON or YAML" in text and "Traceback" not in text
 
 
 @pytest.mark.parametrize(
