@@ -61,8 +61,8 @@ class TrainingData:
         """The batch of one step: uniform over patients, planes, slices and time steps."""
         train, size = self.settings.train, self.settings.slices.size
         chooser = np.random.default_rng((train.seed, step))
-        per_patient = min(train.slices_per_patient, train.batch)
-        count = max(train.batch // per_patient, 1)
+        per_patient = train.slices_per_patient
+        count = train.batch // per_patient
         patients = chooser.choice(len(self.stacks), count, replace=count > len(self.stacks))
         planes = chooser.integers(len(PLANES), size=(count, per_patient))
         numbers = chooser.integers(size, size=(count, per_patient))

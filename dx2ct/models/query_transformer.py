@@ -1,9 +1,12 @@
 """3DPQT, the 3D Positional Query Transformer (the paper's eq. 4, figure 2): positions ask, X-ray features answer."""
 
+import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from dx2ct.settings import TransformerSettings
+
+START_GAIN = 1.5  # how sharply a query prefers tokens with its own code at the start; 1 = as the plain dot product
 
 
 class CrossAttention(nn.Module):
@@ -15,6 +18,21 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
+        self._start_as_match()
+
+    @torch.no_grad()
+    def _start_as_match(self) -> None:
+        """Let keys be made as queries are, so that at the start a query looks where the token's code is most its own.
+
+        With both position networks starting alike (see Conditions) this means: at X-ray pixels near the ray through
+        the query's position. From an independent start the first hundreds of steps go into finding that out. Our
+        choice; the paper says nothing of how it starts.
+        """
+        width = self.query.in_features
+        nn.init.orthogonal_(self.query.weight, START_GAIN)
+        self.key_value.weight[:width] = self.query.weight
+        nn.init.zeros_(self.query.bias)
+        self.key_value.bias[:width] = 0
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         """The attended values, (n, q, width)."""

@@ -22,7 +22,7 @@ from tests.dx2ct.settings_for_tests import tiny
 
 CPU = torch.device("cpu")
 ROWS = [Row(f"scan-{i}", f"scan-{i}", "", "", "train" if i < 3 else "test") for i in range(4)]
-HOW = ReconstructSettings(steps=3, eta=0.0, seed=0, batch=7)
+HOW = ReconstructSettings(steps=2, eta=0.0, seed=0, batch=20)
 MEAN = json.dumps({"run": {"method": "mean"}} | {k: json.loads(tiny())[k] for k in ("volume", "slices")})
 
 
@@ -77,7 +77,7 @@ def test_state_of_other_settings_is_not_resumed(data: Path, tmp_path: Path, monk
 
 def test_loss_falls_on_a_fixed_batch(data: Path, tmp_path: Path):
     settings = json.loads(tiny())
-    settings["train"] |= {"steps": 60, "log_every_steps": 20}
+    settings["train"] |= {"steps": 40, "log_every_steps": 10}
     dx2ct_method.train(json.dumps(settings), ROWS[:1], data, tmp_path, CPU)
     losses = [float(line.split(",")[1]) for line in (tmp_path / "training.csv").read_text().splitlines()[1:]]
     assert losses[-1] < 0.7 * losses[0]
