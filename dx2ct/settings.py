@@ -158,10 +158,6 @@ class OptimizerSettings:
     checkpoint_every_steps: PositiveInt
     log_every_steps: PositiveInt
 
-    def __post_init__(self) -> None:
-        if self.batch % self.slices_per_patient:
-            raise ValueError(f"batch {self.batch} is no multiple of slices_per_patient {self.slices_per_patient}")
-
 
 @dataclass(frozen=True, config=_STRICT)
 class Dx2ctSettings:

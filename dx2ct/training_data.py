@@ -45,7 +45,11 @@ class TrainingData:
     def __init__(self, settings: Dx2ctSettings, scans: Sequence[str], data: Path) -> None:
         if not scans:
             raise InputError("the cohort has no scan of split train")
-        size = settings.slices.size
+        size, train = settings.slices.size, settings.train
+        if train.batch % train.slices_per_patient:
+            raise InputError(
+                f"train.batch {train.batch} is no multiple of train.slices_per_patient {train.slices_per_patient}"
+            )
         self.settings = settings
         self.stacks = [{plane: read_stack(data, scan, plane) for plane in PLANES} for scan in scans]
         for scan, stacks in zip(scans, self.stacks, strict=True):

@@ -118,6 +118,13 @@ def test_no_training_scan_and_no_run_are_refused(data: Path, tmp_path: Path):
         reconstruct_scan("scan-3", tmp_path / "nothing", HOW, data, CPU)
 
 
+def test_batches_that_do_not_divide_are_refused(data: Path, tmp_path: Path):
+    settings = json.loads(tiny())
+    settings["train"]["batch"] = 5
+    with pytest.raises(InputError, match=r"train\.batch 5 is no multiple of train\.slices_per_patient 2"):
+        dx2ct_method.train(json.dumps(settings), ROWS, data, tmp_path, CPU)
+
+
 def test_missing_or_broken_inputs_name_the_file(data: Path, tmp_path: Path):
     other = tmp_path / "slices" / "scan-0"
     other.mkdir(parents=True)
