@@ -26,7 +26,11 @@ from dx2ct.window import to_hu
 
 
 def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
-    """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); resumes from its last state."""
+    """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); resumes from its last state.
+
+    The last state stays until the run is used (see reconstruct.py): until the workflow has noted that the training is
+    done, a kill would have it done again.
+    """
     parsed = parse(Dx2ctSettings, settings)
     scans = [row.scan for row in rows if row.split == "train"]
     examples = TrainingData(parsed, scans, data)
@@ -36,7 +40,7 @@ def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: 
         model.conditions.encoder.load_imagenet()
     model.to(device).train()
     schedule = diffusion.linear_schedule(parsed.diffusion)
-    training = Training(model, parsed.train, sha256((dump(parsed) + "\n".join(scans)).encode()).hexdigest())
+    training = Training(model, parsed.train, sha256((dump(parsed) + examples.fingerprint).encode()).hexdigest())
     training.load(output / STATE)
 
     def loss_of_step(step: int) -> Tensor:
@@ -51,7 +55,6 @@ def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: 
         save_file({name: value.cpu().contiguous() for name, value in training.average.items()}, part)
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(parsed))
-    (output / STATE).unlink(missing_ok=True)
 
 
 def load(settings: str, run: Path, device: torch.device) -> tuple[DX2CT, Dx2ctSettings]:

@@ -16,8 +16,8 @@ _STRICT = ConfigDict(extra="forbid")
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 ViewName = Literal["pa", "lateral"]
-Plane = Literal["axial", "coronal", "sagittal"]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -25,7 +25,7 @@ class PhantomSettings:
     """Stage phantom: `seed` is the row's own seed in the cohort table."""
 
     version: int
-    seed: int
+    seed: Seed
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -93,6 +93,7 @@ class EncoderSettings:
 class PositionSettings:
     """The two position-encoding networks."""
 
+    xray: Literal["plane", "cone_beam"]
     octaves: PositiveInt
     hidden: PositiveInt
     layers: PositiveInt
@@ -138,15 +139,15 @@ class DiffusionSettings:
     """The forward process."""
 
     timesteps: PositiveInt
-    beta_start: PositiveFloat
-    beta_end: PositiveFloat
+    beta_start: Annotated[float, Field(gt=0, lt=1)]
+    beta_end: Annotated[float, Field(gt=0, lt=1)]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class OptimizerSettings:
     """Training: optimizer, length, batches."""
 
-    seed: int
+    seed: Seed
     steps: PositiveInt
     batch: PositiveInt
     slices_per_patient: PositiveInt
@@ -155,8 +156,6 @@ class OptimizerSettings:
     warmup_steps: int
     clip_norm: Annotated[float, Field(ge=0)]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    checkpoint_every_steps: PositiveInt
-    log_every_steps: PositiveInt
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -187,7 +186,7 @@ class ReconstructSettings:
 
     steps: PositiveInt
     eta: Fraction
-    seed: int
+    seed: Seed
     batch: PositiveInt
 
 

@@ -17,6 +17,9 @@ from drr.files import replacing
 from dx2ct.settings import OptimizerSettings
 
 STATE, LOG = "resume.pt", "training.csv"
+SAVE_EVERY_S = 120.0  # what a killed training loses at most
+LOG_LINES = 100  # of a whole training, one at least every LOG_STEPS steps
+LOG_STEPS = 100
 
 
 def set_up_torch(device: str, threads: int) -> torch.device:
@@ -40,6 +43,7 @@ class Training:
     step: int = 0
     seconds: float = 0.0
     log: list[list[float]] = field(default_factory=list)
+    recent: list[float] = field(default_factory=list)  # losses since the last line of the log
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate, fused=True)
@@ -73,6 +77,7 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
             "log": self.log,
+            "recent": self.recent,
             "model": self.model.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -88,7 +93,7 @@ class Training:
         if state["identity"] != self.identity:
             tqdm.write(f"{path}: written for other settings or scans, training starts anew")
             return
-        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        self.step, self.seconds, self.log, self.recent = (state[k] for k in ("step", "seconds", "log", "recent"))
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
@@ -105,29 +110,33 @@ def learning_rate(settings: OptimizerSettings, step: int) -> float:
 
 
 def fit(training: Training, loss_of_step: Callable[[int], Tensor], output: Path) -> None:
-    """Run the remaining steps, saving the state as often as the settings say; output/training.csv holds the log.
+    """Run the remaining steps, saving the state every SAVE_EVERY_S and at the end; output/training.csv holds the log.
 
-    `loss_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
+    `loss_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one; the
+    random generator that dropout uses is seeded by the step for that reason.
     """
-    settings = training.settings
-    recent: list[float] = []
+    settings, recent = training.settings, training.recent
+    every = min(LOG_STEPS, max(settings.steps // LOG_LINES, 1))
     start = time.monotonic() - training.seconds
+    saved = time.monotonic()
     with tqdm(total=settings.steps, initial=training.step, desc="train", unit="step", disable=None) as bar:
         while training.step < settings.steps:
+            torch.manual_seed((settings.seed << 32) + training.step)
             loss = loss_of_step(training.step)
             training.update(loss)
             recent.append(float(loss.detach()))
             bar.update()
             if not math.isfinite(recent[-1]):
                 raise InputError(f"the loss is {recent[-1]} at step {training.step}: lower train.learning_rate")
-            if training.step % settings.log_every_steps == 0:
-                training.seconds = time.monotonic() - start
+            training.seconds = time.monotonic() - start
+            if training.step % every == 0:
                 rate = learning_rate(settings, training.step - 1)
                 training.log.append([training.step, sum(recent) / len(recent), rate, training.seconds])
                 bar.set_postfix(loss=f"{training.log[-1][1]:.4f}")
                 recent.clear()
-            if training.step % settings.checkpoint_every_steps == 0:
+            if time.monotonic() - saved >= SAVE_EVERY_S or training.step == settings.steps:
                 training.save(output / STATE)
+                saved = time.monotonic()
     with replacing(output / LOG) as part:
         lines = [f"{int(step)},{loss:.6g},{rate:.6g},{seconds:.1f}" for step, loss, rate, seconds in training.log]
         part.write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")

@@ -60,6 +60,7 @@ class TrainingData:
         views, pixels = settings.run.views, settings.model.xray_pixels
         self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
         self.coordinates = plane_coordinates(size)
+        self.fingerprint = _fingerprint(scans, data)
 
     def batch(self, step: int) -> Batch:
         """The batch of one step: uniform over patients, planes, slices and time steps."""
@@ -84,6 +85,13 @@ class TrainingData:
             noise=torch.randn(clean.shape, generator=generator),
             t=torch.randint(self.settings.diffusion.timesteps, (len(clean),), generator=generator),
         )
+
+
+def _fingerprint(scans: Sequence[str], data: Path) -> str:
+    """The scans and the state of their files: a training must not be resumed on other data of the same names."""
+    files = [path for scan in scans for kind in ("slices", "xrays") for path in sorted((data / kind / scan).iterdir())]
+    stats = [(str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return repr((list(scans), stats))
 
 
 def plane_coordinates(size: int) -> Tensor:

@@ -42,7 +42,10 @@ def failure(scan):
     reason, _, tried = record.read_text(encoding="utf-8").partition("\n")
     row = COHORT[scan]
     now = {"settings": stage("volume"), "series_uid": row["series_uid"], "stamp": stamp(row["path"])}
-    return reason if json.loads(tried) == now else None
+    try:
+        return reason if json.loads(tried) == now else None
+    except ValueError:  # a damaged record says nothing: try the scan again
+        return None
 
 
 def usable(*splits):

@@ -1,8 +1,8 @@
 # Helpers of the rules. Nothing here imports drr or dx2ct: every cluster job parses these files again.
-import csv
 import fcntl
 import json
 import os
+import shutil
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +12,7 @@ from snakemake.utils import validate
 # a stage's numbers is announced by raising its version here and in the code (a golden-value test reminds of it).
 VERSIONS = {"phantom": 1, "volume": 1, "xray": 1, "slices": 1, "score": 1}
 VIEWS = ("pa", "lateral")
+GPU_HERE = shutil.which("nvidia-smi") is not None
 PLANES = ("axial", "coronal", "sagittal")
 
 
@@ -39,6 +40,11 @@ def check_config(config):
     for run in config["report"]:
         if run not in config["runs"]:
             refuse(f"config.report: {run} is not a row of runs ({', '.join(config['runs'])})")
+    size, slices, pixels = config["volume"]["size"], config["slices"]["size"], config["model"]["xray_pixels"]
+    if slices > size:
+        refuse(f"config.slices.size: {slices} is more than volume.size, {size}")
+    if pixels != slices:
+        refuse(f"config.model.xray_pixels: {pixels} must equal slices.size, {slices}: feature maps meet slices there")
 
 
 def found(path):

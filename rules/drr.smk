@@ -13,6 +13,7 @@ rule xray:
     conda:
         "../environment.yml"
     resources:
+        gpu=int(GPU_HERE),
         mem_mb=2000,
         runtime=20,
     params:

@@ -1,6 +1,6 @@
 # A row of `runs:` is trained, then reconstructs every test scan.
 # 8 threads are all the cores of a small machine (Snakemake lowers them to --cores), so that a training has it for
-# itself: two torch threads beside another busy job are slower than one. The GPU is counted, not required.
+# itself: two torch threads beside another busy job are slower than one. The GPU is counted here, and asked for on a cluster.
 
 
 # To resume after an interruption, training keeps its state in results/{run}/ and does not declare it: Snakemake

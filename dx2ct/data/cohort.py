@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 import os
 from pathlib import Path
@@ -28,6 +28,7 @@ cohort:
   sheet: {sheet}
   left_out: {left_out}
 """
+_WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def write_cohort(folder: Path, output: Path, *, test_fraction: float, val_fracti
         raise InputError(f"{folder}: not a folder")
     folder, output = folder.resolve(), output.resolve()
     scans, left_out = _survey(folder, output)
+    scans = _tell_apart(scans, folder)
     split_of = split_patients([scan.patient for scan in scans], test_fraction, val_fraction, seed, folder)
     names = scan_names([scan.path for scan in scans], folder)
     rows = [
@@ -90,6 +92,17 @@ def _survey(folder: Path, output: Path) -> tuple[list[Scan], list[LeftOut]]:
     return scans, left_out
 
 
+def _tell_apart(scans: Sequence[Scan], folder: Path) -> list[Scan]:
+    """Volume files of one name in several folders (PATIENT/ct.nii.gz) are patients by their way below `folder`."""
+    often = Counter(scan.patient for scan in scans if not scan.series_uid)
+    return [
+        replace(scan, patient=_safe(_stem(scan.path, str(scan.path.relative_to(folder)))))
+        if not scan.series_uid and often[scan.patient] > 1
+        else scan
+        for scan in scans
+    ]
+
+
 def _candidates(folder: Path, output: Path) -> list[Path]:
     """Everything that may be a scan, in a fixed order: folders (also `folder` itself) and files of known kinds."""
     found = [folder]
@@ -98,6 +111,10 @@ def _candidates(folder: Path, output: Path) -> list[Path]:
         here = Path(name)
         visible = [one for one in folders if not one.startswith(".") and here / one != output]
         folders[:] = [one for one in visible if os.path.realpath(here / one) not in entered]
+        if (
+            ".snakemake" in folders or (here / ".snakemake").is_dir()
+        ):  # a workflow ran here: what it made is no new scan
+            folders[:] = [one for one in folders if one not in _WORKFLOW_FOLDERS]
         entered.update(os.path.realpath(here / one) for one in folders)
         found += [here / one for one in [*folders, *files] if not one.startswith(".")]
     return sorted(path for path in found if kind_of(path) in ("folder", "zip", "volume", "picture"))

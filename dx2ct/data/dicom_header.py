@@ -92,7 +92,10 @@ def read_header(member: Member) -> CtSlice | NotCt | BadCt | None:
                 if member.name.lower().endswith(DICOM_SUFFIXES):
                     raise InputError(f"{member.name}: not a DICOM file (no DICM mark): remove it or fetch it again")
                 return None
-            return _classify(member, _parse(member, stream), stream)
+            header = _parse(member, stream)
+            if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+                return None  # a DICOMDIR: the index of an exported disc, no image
+            return _classify(member, header, stream)
     except InputError:
         raise
     except Exception as error:  # pydicom meets malformed bytes with a dozen exception types, none of its own
@@ -115,11 +118,11 @@ def _parse(member: Member, stream: BinaryIO) -> FileDataset:
 
 def _classify(member: Member, header: FileDataset, stream: BinaryIO) -> CtSlice | NotCt | BadCt:
     modality, sop_class = _text(header, "Modality"), _text(header, "SOPClassUID")
-    if not sop_class and header.file_meta.get("MediaStorageSOPClassUID") != MediaStorageDirectoryStorage:
+    if not sop_class:
         raise InputError(f"{member.name}: the file is cut short in its header: fetch it again")
     if sop_class not in CT_CLASSES:
         is_xray = sop_class in XRAY_CLASSES or modality in XRAY_MODALITIES
-        name = UID(sop_class).name if sop_class else "no image"
+        name = UID(sop_class).name
         return NotCt(member.name, f"{modality} ({name})" if modality else name, is_xray)
     if "LOCALIZER" in (header.get("ImageType") or ()):
         return NotCt(member.name, "CT localizer", False)

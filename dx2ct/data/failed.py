@@ -20,12 +20,19 @@ def recorded(record: Path | None, source: Path, settings: str, series_uid: str) 
     try:
         yield
     except InputError as error:
-        if record:
+        if record and not _may_pass(error):
+            reason = " ".join(str(error).split())
             with replacing(record) as part:
-                part.write_text(f"{error}\n{json.dumps(tried, sort_keys=True)}\n", encoding="utf-8")
+                part.write_text(f"{reason}\n{json.dumps(tried, sort_keys=True)}\n", encoding="utf-8")
         raise
     if record:
         record.unlink(missing_ok=True)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """True when the operating system refused (no permission, a network disk that is away): try again next time."""
+    cause = error.__context__
+    return cause is not None and (isinstance(cause, OSError) or _may_pass(cause))
 
 
 def stamp(source: Path) -> list[int]:

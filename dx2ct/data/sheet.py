@@ -10,7 +10,7 @@ from drr.errors import InputError
 
 COLUMNS = ("scan", "patient", "path", "series_uid", "split")
 SPLITS = ("train", "val", "test")
-SCAN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+SCAN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)

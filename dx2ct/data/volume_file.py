@@ -1,7 +1,7 @@
 """NIfTI, MetaImage and NRRD files of a CT: read only when the file itself says where the patient is.
 
 ITK replaces a missing spacing by 1 mm and a missing orientation by the identity without a word; so the header's own
-bytes are looked at first.
+bytes are looked at first. Only MetaImage may leave the orientation out: its own definition makes that the identity.
 """
 
 import gzip
@@ -48,7 +48,7 @@ def read_volume_file(path: Path) -> Volume:
         _require_sane_size(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, EOFError, zlib.error, struct.error) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
         raise InputError(f"{path}: not a readable volume file ({error}): fetch it again") from None
     volume = read_volume(path)
     array = volume.array
@@ -88,6 +88,8 @@ def _require_whole_nifti(stream: BinaryIO) -> None:
     voxels = math.prod(max(size, 1) for size in dims[1 : 1 + max(0, min(dims[0], 7))])
     if voxels > MAX_VOXELS:
         raise InputError(f"{voxels} voxels are too many for a CT")
+    if bits[0] <= 0 or bits[0] % 8 or not 0 <= offset[0] < MAX_VOXELS:
+        raise InputError(f"the header is damaged (bitpix {bits[0]}, vox_offset {offset[0]}): fetch it again")
     stream.seek(int(offset[0]))
     _require_whole_voxels(stream, voxels * bits[0] // 8, _FLOATS.get(datatype[0]), order)
 

@@ -34,7 +34,7 @@ class Conditions(nn.Module):
         self.xray_positions = PositionNetwork(settings.positions, width)
         # Equal positions have equal codes at the start, and X-ray features are small beside them: see CrossAttention.
         self.xray_positions.load_state_dict(self.ct_positions.state_dict())
-        maps = [view_coordinates(beam, view, settings.xray_pixels, cube_mm) for view in views]
+        maps = [view_coordinates(beam, view, settings.xray_pixels, cube_mm, settings.positions.xray) for view in views]
         self.register_buffer("view_map", torch.from_numpy(np.stack(maps)), persistent=False)
         self.transformers, self.joins = nn.ModuleList(), nn.ModuleList()
         if query_transformer:
@@ -46,7 +46,7 @@ class Conditions(nn.Module):
         """X-rays (patient, view, H, W) in [0, 1] and slice coordinates (patient, slice, N, N, 3) to one map
         (patient slice, width, s, s) per scale."""
         patients, slices = coordinates.shape[:2]
-        ct_codes = self.ct_positions(coordinates.flatten(0, 1), self.sizes)
+        ct_codes = self.ct_positions(coordinates.flatten(0, 1)[..., None, :], self.sizes)
         ct_codes = [codes.unflatten(0, (patients, slices)) for codes in ct_codes]
         tokens = self._xray_codes(xrays)
         if self.transformers:

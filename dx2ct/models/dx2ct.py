@@ -34,7 +34,14 @@ class DX2CT(nn.Module):
 
 def _check(settings: Dx2ctSettings) -> None:
     """Refuse sizes whose condition maps do not meet a U-Net level, with a message for the person who set them."""
-    levels = len(settings.model.unet.multipliers)
+    unet, transformer = settings.model.unet, settings.model.transformer
+    levels = len(unet.multipliers)
+    if transformer.width % transformer.heads:
+        raise InputError(
+            f"model.transformer.width {transformer.width} is no multiple of its heads, {transformer.heads}"
+        )
+    if any(unet.channels * m % unet.norm_groups for m in unet.multipliers):
+        raise InputError(f"model.unet.channels {unet.channels} is no multiple of norm_groups, {unet.norm_groups}")
     if settings.slices.size % 2 ** (levels - 1):
         raise InputError(
             f"slices.size {settings.slices.size} cannot be halved {levels - 1} times for a U-Net of {levels} levels: "

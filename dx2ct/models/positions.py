@@ -7,6 +7,7 @@ Coordinates are patient LPS (x, y, z) relative to the centre of the CT cube, in 
 from collections.abc import Sequence
 from itertools import pairwise
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from torch import nn, Tensor
 from drr.geometry import ConeBeam
 from dx2ct.settings import PositionSettings
 
+RAY_POINTS = 12  # of a ray in the cube: closer together than the cells of the finest feature map at 48 pixels
+
 
 def cube_coordinates(size: int) -> NDArray[np.float32]:
     """Voxel centres of the cube, (z, y, x, 3); `dx2ct.data.planes.to_plane` makes the slice maps of it."""
@@ -24,16 +27,20 @@ def cube_coordinates(size: int) -> NDArray[np.float32]:
     return np.asarray(np.stack([x, y, z], axis=-1))
 
 
-def view_coordinates(beam: ConeBeam, view: str, pixels: int, cube_mm: float) -> NDArray[np.float32]:
-    """Where the ray of every X-ray pixel leaves the plane of the cube's face on the detector's side, (row, column, 3).
+def view_coordinates(
+    beam: ConeBeam, view: str, pixels: int, cube_mm: float, xray: Literal["plane", "cone_beam"]
+) -> NDArray[np.float32]:
+    """Where every X-ray pixel lies in the patient, (row, column, point, 3).
 
-    The paper gives every view one fixed coronal or sagittal plane and does not say which; the face nearest the
-    detector is our choice, magnified as the cone beam does.
+    plane: one point a pixel, as in the paper, which gives every view one fixed coronal or sagittal plane and does not
+        say which; ours is the cube's face nearest the detector, met by the pixel's true ray.
+    cone_beam: RAY_POINTS points of that ray between the two faces of the cube; their codes are averaged.
     """
     frame = beam.view(view, (0.0, 0.0, 0.0)).resized(pixels)
     source = np.array(frame.source_mm)
-    along = (beam.source_isocentre_mm + cube_mm / 2) / beam.source_detector_mm
-    points = source + along * (frame.pixel_centres_mm() - source)
+    depths = np.array([1.0]) if xray == "plane" else (np.arange(RAY_POINTS) + 0.5) * 2 / RAY_POINTS - 1
+    along = (beam.source_isocentre_mm + depths[:, None] * cube_mm / 2) / beam.source_detector_mm
+    points = source + along * (frame.pixel_centres_mm() - source)[..., None, :]
     return np.asarray(points / (cube_mm / 2), dtype=np.float32)
 
 
@@ -62,7 +69,7 @@ class PositionNetwork(nn.Module):
         self.out = nn.Linear(sizes[-1], width)
 
     def forward(self, coordinates: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-        """(n, H, W, 3) to [(n, s, s, width) for s in sizes]."""
-        maps = self.hidden(encode(coordinates, self.octaves)).movedim(-1, 1)
+        """(n, H, W, point, 3) to [(n, s, s, width) for s in sizes]; the codes of a pixel's points are averaged too."""
+        maps = self.hidden(encode(coordinates, self.octaves)).mean(dim=-2).movedim(-1, 1)
         pooled = [nn.functional.avg_pool2d(maps, maps.shape[-1] // size) for size in sizes]
         return [self.out(p.movedim(1, -1)) for p in pooled]

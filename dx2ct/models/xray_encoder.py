@@ -1,6 +1,8 @@
 """The feature extractor that both X-rays share: conv2_x, conv3_x and conv4_x of a ResNet (the paper's eq. 1)."""
 
+from http.client import HTTPException
 import math
+import pickle
 
 import torch
 from torch import nn, Tensor
@@ -42,12 +44,13 @@ class XrayEncoder(nn.Module):
         weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
         try:
             state = weights.get_state_dict(progress=False, check_hash=True)
-            self.trunk.load_state_dict({k: v for k, v in state.items() if not k.startswith(("layer4", "fc"))})
-        except OSError as error:
+        except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
             raise InputError(
                 f"ImageNet weights of ResNet-50 are neither in {torch.hub.get_dir()}/checkpoints nor downloadable "
                 f"({error}): put {weights.url} there, or set model.encoder.pretrained: false"
             ) from None
+        try:
+            self.trunk.load_state_dict({k: v for k, v in state.items() if not k.startswith(("layer4", "fc"))})
         except RuntimeError:
             raise InputError(
                 "model.encoder.pretrained: true needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"

@@ -16,13 +16,12 @@ def tiny(**run: Any) -> str:
         "model": {
             "xray_pixels": 32,
             "encoder": {"blocks": [1, 1, 1], "width_per_group": 4, "norm": "group", "pretrained": False},
-            "positions": {"octaves": 4, "hidden": 16, "layers": 2},
+            "positions": {"xray": "cone_beam", "octaves": 4, "hidden": 16, "layers": 2},
             "transformer": {"width": 16, "heads": 2, "blocks": 2, "mlp_ratio": 2},
             "unet": {"channels": 8, "multipliers": [1, 1, 2, 2, 2], "res_blocks": 1, "attention_levels": [3, 4],
                      "head_channels": 8, "norm_groups": 4, "spade_hidden": 8, "dropout": 0.0},
         },
         "diffusion": {"timesteps": 1000, "beta_start": 1e-4, "beta_end": 2e-2},
         "train": {"seed": 0, "steps": 6, "batch": 4, "slices_per_patient": 2, "learning_rate": 1e-3,
-                  "schedule": "cosine", "warmup_steps": 2, "clip_norm": 1.0, "ema_decay": 0.9,
-                  "checkpoint_every_steps": 2, "log_every_steps": 2},
+                  "schedule": "cosine", "warmup_steps": 2, "clip_norm": 1.0, "ema_decay": 0.9},
     })  # fmt: skip

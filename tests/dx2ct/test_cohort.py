@@ -235,3 +235,19 @@ def test_all_real_scans_are_found(real_data, tmp_path, capsys):
         f"note: {real_data / 'ct' / 'Lung_Dx-A0002.zip'}: slices are 8 mm apart: very thick, "
         "the volume will be smooth along z"
     ]
+
+
+def test_one_file_name_in_every_patients_folder(tmp_path: Path) -> None:
+    for name in ("s1", "s2", "s3"):
+        volume_file(tmp_path / "in" / name / "ct.nii.gz")
+    assert write(tmp_path / "in", tmp_path / "out") == 0
+    assert {row.patient for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"s1-ct", "s2-ct", "s3-ct"}
+
+
+def test_what_a_workflow_made_is_no_new_scan(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        volume_file(tmp_path / f"{name}.nii.gz")
+    (tmp_path / ".snakemake").mkdir()
+    volume_file(tmp_path / "results/dx2ct/volumes/c.nii.gz")
+    write(tmp_path, tmp_path / "out")
+    assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"a", "b"}

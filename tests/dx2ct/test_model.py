@@ -1,5 +1,6 @@
 """Shapes at the joins of the network, and what each ablation may know."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,14 +82,18 @@ def test_every_parameter_gets_a_gradient():
 
 
 def test_positions_share_the_ray_casters_geometry():
-    """The pixel's code lies on the pixel's ray, on the face of the cube nearest the detector."""
+    """A pixel's points lie on its ray: on the face of the cube nearest the detector, or through the whole cube."""
     beam = PRESETS["x2ct"]
-    for name, axis, face in (("pa", 1, -1.0), ("lateral", 0, -1.0)):
-        points = view_coordinates(beam, name, 8, 320.0)
+    for name, axis in (("pa", 1), ("lateral", 0)):
+        plane = view_coordinates(beam, name, 8, 320.0, "plane")
+        points = view_coordinates(beam, name, 8, 320.0, "cone_beam")
+        assert plane[..., axis] == pytest.approx(-1.0, abs=1e-5)
+        assert points[..., axis].min() == pytest.approx(-1 + 1 / 12) and points[..., axis].max() == pytest.approx(
+            11 / 12
+        )
         view = beam.view(name, (0.0, 0.0, 0.0)).resized(8)
-        assert points[..., axis] == pytest.approx(face, abs=1e-5)
-        ray = view.pixel_centres_mm() - view.source_mm
-        to_point = points * 160.0 - view.source_mm
+        ray = (view.pixel_centres_mm() - view.source_mm)[..., None, :]
+        to_point = np.concatenate([plane, points], axis=-2) * 160.0 - view.source_mm
         cosine = (ray * to_point).sum(-1) / ((ray**2).sum(-1) * (to_point**2).sum(-1)) ** 0.5
         assert cosine == pytest.approx(1.0, abs=1e-9)
 
@@ -104,7 +109,7 @@ def test_cube_coordinates_are_lps_voxel_centres():
 def test_encoding_width_and_pooling():
     assert encode(torch.zeros(5, 3), 10).shape == (5, 63)
     network = PositionNetwork(PositionSettings(octaves=3, hidden=8, layers=2), 12)
-    coordinates = torch.rand(2, 16, 16, 3)
+    coordinates = torch.rand(2, 16, 16, 5, 3)
     maps = network(coordinates, [8, 4])
     assert [m.shape for m in maps] == [(2, 8, 8, 12), (2, 4, 4, 12)]
     full = network(coordinates, [16])[0]

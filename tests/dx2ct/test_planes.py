@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from drr.volume import Volume
 from dx2ct.data.planes import from_plane, PLANES, to_plane
-from dx2ct.data.prepare import area_resample
+from dx2ct.data.prepare import area_resample, make_slices, SLICES_VERSION
+from dx2ct.settings import SlicesSettings
 from dx2ct.window import to_hu, to_network
 
 
@@ -36,6 +38,20 @@ def test_area_resampling_by_a_whole_factor_is_the_block_mean():
     array = np.random.default_rng(0).integers(-1000, 1000, (6, 6, 6)).astype(np.int16)
     blocks = array.reshape(3, 2, 3, 2, 3, 2).mean(axis=(1, 3, 5))
     np.testing.assert_allclose(area_resample(array, 3), blocks, atol=1e-3)
+
+
+def test_golden_stack(tmp_path):
+    """The numbers of stage slices on a fixed volume."""
+    z, y, x = np.meshgrid(*[np.arange(10)] * 3, indexing="ij")
+    Volume((100 * z + 10 * y + x - 1000).astype(np.int16), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)).write(tmp_path / "v.mha")
+    make_slices(tmp_path / "v.mha", SlicesSettings(SLICES_VERSION, 4), tmp_path)
+    stack = np.load(tmp_path / "coronal.npy")
+    message = "numbers changed: bump SLICES_VERSION in dx2ct/data/prepare.py and in rules/common.smk"
+    assert stack.dtype == np.int16 and stack.shape == (4, 4, 4), message
+    assert [int(stack[0, 0, 0]), int(stack[1, 2, 3]), int(stack[3, 3, 0])] == GOLDEN, message
+
+
+GOLDEN = [-171, -640, -837]
 
 
 def test_window():

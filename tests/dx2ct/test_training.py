@@ -77,7 +77,7 @@ def test_state_of_other_settings_is_not_resumed(data: Path, tmp_path: Path, monk
 
 def test_loss_falls_on_a_fixed_batch(data: Path, tmp_path: Path):
     settings = json.loads(tiny())
-    settings["train"] |= {"steps": 40, "log_every_steps": 10}
+    settings["train"]["steps"] = 40
     dx2ct_method.train(json.dumps(settings), ROWS[:1], data, tmp_path, CPU)
     losses = [float(line.split(",")[1]) for line in (tmp_path / "training.csv").read_text().splitlines()[1:]]
     assert losses[-1] < 0.7 * losses[0]

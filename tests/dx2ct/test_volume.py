@@ -186,6 +186,8 @@ def _written(path: Path, image: sitk.Image) -> Path:
 BAD_FILES = {
     "no spacing.nii": (lambda p: _patched(_nifti(p), 80, struct.pack("<3f", 0, 0, 0)), "states no voxel spacing"),
     "no orientation.nii": (lambda p: _patched(_nifti(p), 252, bytes(4)), "states no orientation"),
+    "bits.nii": (lambda p: _patched(_nifti(p), 72, struct.pack("<h", -16)), "the header is damaged"),
+    "offset.nii": (lambda p: _patched(_nifti(p), 108, struct.pack("<f", np.nan)), "the header is damaged"),
     "no spacing.mha": (lambda p: _without_line(_nifti(p), b"ElementSpacing"), "states no voxel spacing"),
     "no spacing.nrrd": (lambda p: _without_line(_nifti(p), b"space directions"), "states no voxel spacing"),
     "nan.nii.gz": (lambda p: _nifti(p, _floats(np.nan)), "holds NaN or infinite values"),

@@ -7,10 +7,15 @@ from pathlib import Path
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
+import yaml
 
+from drr.volume import Volume
+from tests.dx2ct.series import body, write_series
 from tests.workflow.snake import command, jobs, ROOT, run
 
 MEAN_ONLY = {"report": ["mean"]}
@@ -33,6 +38,11 @@ def copy(smoke: Path, tmp_path: Path) -> Path:
 def runs(folder: Path) -> list[str]:
     with (folder / "results/metrics.csv").open(newline="") as file:
         return [row["run"] for row in csv.DictReader(file)]
+
+
+def stacks(folder: Path) -> dict[str, int]:
+    """When the slices of each scan were finished, ns."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("data/slices/*/sagittal.npy")}
 
 
 def test_one_command_ends_in_metrics_and_report(smoke: Path) -> None:
@@ -77,25 +87,41 @@ def test_after_sigkill_the_same_command_finishes_and_redoes_nothing_finished(cop
         path.unlink()
     for path in [copy / "data/slices", copy / "results"]:
         shutil.rmtree(path)
-    before = (copy / "data/volumes/phantom-001.mha").stat().st_mtime_ns
     process = subprocess.Popen(
-        command(copy, config=MEAN_ONLY),
+        command(copy, "--cores", "1", config=MEAN_ONLY),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not list((copy / "data/slices").glob("*/sagittal.npy")) and time.monotonic() < deadline:
+    while len(finished := stacks(copy)) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)  # everything at once, as a power cut or the OOM killer's cgroup does
     process.wait()
-    done = [path.parent.name for path in (copy / "data/slices").glob("*/sagittal.npy")]
-    assert done and not (copy / "results/metrics.csv").exists()
+    assert len(finished) >= 2 and not (copy / "results/metrics.csv").exists()
     again = run(copy, config=MEAN_ONLY)
     assert again.returncode == 0, again.stdout
     assert runs(copy) == ["mean"]
-    assert (copy / "data/volumes/phantom-001.mha").stat().st_mtime_ns == before
+    first = min(finished, key=finished.__getitem__)  # on one core the second began when the first was done
+    assert stacks(copy)[first] == finished[first]
+
+
+def test_ones_own_cts_go_through_with_what_is_broken_left_out(tmp_path: Path) -> None:
+    """Both commands of the README on a folder with a DICOM series, a NIfTI file and a broken scan."""
+    own = tmp_path / "my scans"
+    hu = np.kron(body(12, 32, 40), np.ones((2, 2, 2), np.int16))
+    write_series(own / "first patient", hu, patient="A/1", step_mm=5.0)
+    Volume(hu, (1.0, 1.0, 5.0), (0.0, 0.0, 0.0)).write(own / "second.nii.gz")
+    (own / "third.zip").write_bytes(b"PK no zip")
+    line = [sys.executable, "-m", "dx2ct", "cohort", str(own), "-o", str(tmp_path / "mine")]
+    surveyed = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
+    assert surveyed.returncode == 1 and "third.zip: " in surveyed.stderr
+    cohort = yaml.safe_load((tmp_path / "mine/config.yaml").read_text())
+    done = run(tmp_path, config=MEAN_ONLY | cohort)
+    assert done.returncode == 0, done.stdout
+    assert runs(tmp_path) == ["mean"]
+    assert "third.zip" in (tmp_path / "results/report.html").read_text()
 
 
 def test_two_runs_in_one_folder_are_refused(copy: Path) -> None:
