@@ -152,6 +152,7 @@ class OptimizerSettings:
     batch: PositiveInt
     slices_per_patient: PositiveInt
     learning_rate: PositiveFloat
+    beta2: Annotated[float, Field(gt=0, lt=1)]
     schedule: Literal["constant", "cosine"]
     warmup_steps: int
     clip_norm: Annotated[float, Field(ge=0)]

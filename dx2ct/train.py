@@ -46,7 +46,9 @@ class Training:
     recent: list[float] = field(default_factory=list)  # losses since the last line of the log
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=self.settings.learning_rate, fused=True)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), self.settings.learning_rate, (0.9, self.settings.beta2), fused=True
+        )
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         state = self.model.state_dict()
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]

@@ -108,7 +108,7 @@ def test_cube_coordinates_are_lps_voxel_centres():
 
 def test_encoding_width_and_pooling():
     assert encode(torch.zeros(5, 3), 10).shape == (5, 63)
-    network = PositionNetwork(PositionSettings(octaves=3, hidden=8, layers=2), 12)
+    network = PositionNetwork(PositionSettings("plane", octaves=3, hidden=8, layers=2), 12)
     coordinates = torch.rand(2, 16, 16, 5, 3)
     maps = network(coordinates, [8, 4])
     assert [m.shape for m in maps] == [(2, 8, 8, 12), (2, 4, 4, 12)]

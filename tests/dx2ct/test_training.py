@@ -1,7 +1,9 @@
 """Training and reconstruction on fabricated scans."""
 
 import json
+import os
 from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.reconstruct import reconstruct_scan
 from dx2ct.settings import OptimizerSettings, ReconstructSettings, SlicesSettings, XraySettings
+import dx2ct.train
 from dx2ct.train import learning_rate, STATE, Training
 from tests.dx2ct.settings_for_tests import tiny
 
@@ -43,35 +46,49 @@ class KilledError(Exception):
 
 
 def test_resumed_training_equals_an_undisturbed_one(data: Path, tmp_path: Path, monkeypatch):
-    """Bit for bit, when the process dies between two checkpoints."""
-    dx2ct_method.train(tiny(), ROWS, data, tmp_path / "whole", CPU)
+    """Bit for bit, dropout included, when the process dies between two savings of the state."""
+    settings = json.loads(tiny())
+    settings["model"]["unet"]["dropout"] = 0.2
+    text = json.dumps(settings)
+    dx2ct_method.train(text, ROWS, data, tmp_path / "whole", CPU)
     update = Training.update
 
     def dying(self, loss):
         if self.step == 5:
             raise KilledError
         update(self, loss)
+        monkeypatch.setattr(dx2ct.train, "SAVE_EVERY_S", 0.0 if self.step == 4 else 1e9)
 
     monkeypatch.setattr(Training, "update", dying)
     with pytest.raises(KilledError):
-        dx2ct_method.train(tiny(), ROWS, data, tmp_path / "cut", CPU)
+        dx2ct_method.train(text, ROWS, data, tmp_path / "cut", CPU)
     assert [p.name for p in (tmp_path / "cut").iterdir()] == [STATE]
+    assert torch.load(tmp_path / "cut" / STATE, weights_only=True)["step"] == 4
     monkeypatch.setattr(Training, "update", update)
-    dx2ct_method.train(tiny(), ROWS, data, tmp_path / "cut", CPU)
+    dx2ct_method.train(text, ROWS, data, tmp_path / "cut", CPU)
     whole, cut = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "cut"))
     assert whole.keys() == cut.keys() and all(torch.equal(whole[name], cut[name]) for name in whole)
-    assert sorted(p.name for p in (tmp_path / "cut").iterdir()) == [
-        "settings.json",
-        "training.csv",
-        "weights.safetensors",
-    ]
+    logs = [[line.split(",")[:3] for line in (tmp_path / run / "training.csv").open()] for run in ("whole", "cut")]
+    assert logs[0] == logs[1]
 
 
-def test_state_of_other_settings_is_not_resumed(data: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+def test_a_finished_training_is_not_done_again_until_it_is_used(data: Path, tmp_path: Path, monkeypatch, capsys):
+    """The workflow may be killed before it notes that the training is done; `-R train` later must begin anew."""
     dx2ct_method.train(tiny(), ROWS, data, tmp_path, CPU)
-    monkeypatch.undo()
-    dx2ct_method.train(tiny(prediction="v"), ROWS, data, tmp_path, CPU)
+    monkeypatch.setattr(Training, "update", None)  # any further step would fail
+    dx2ct_method.train(tiny(), ROWS, data, tmp_path, CPU)
+    assert "resumed at step 6" in capsys.readouterr().out
+    reconstruct_scan("scan-3", tmp_path, HOW, data, CPU)
+    assert not (tmp_path / STATE).exists()
+
+
+@pytest.mark.parametrize("change", ["settings", "data"])
+def test_a_state_of_something_else_is_not_resumed(change: str, data: Path, tmp_path: Path, capsys):
+    other = Path(shutil.copytree(data, tmp_path / "data"))
+    dx2ct_method.train(tiny(), ROWS, other, tmp_path, CPU)
+    if change == "data":
+        os.utime(other / "slices/scan-0/axial.npy")
+    dx2ct_method.train(tiny(prediction="v" if change == "settings" else "x0"), ROWS, other, tmp_path, CPU)
     assert "training starts anew" in capsys.readouterr().out
 
 
@@ -138,7 +155,7 @@ def test_missing_or_broken_inputs_name_the_file(data: Path, tmp_path: Path):
 
 
 def test_learning_rate_warms_up_and_falls():
-    train = OptimizerSettings(0, 100, 4, 2, 1e-3, "cosine", 10, 1.0, 0.9, 50, 10)
+    train = OptimizerSettings(0, 100, 4, 2, 1e-3, 0.99, "cosine", 10, 1.0, 0.9)
     rates = [learning_rate(train, step) for step in range(100)]
     assert (
         rates[0] == pytest.approx(1e-4, rel=0.01) and max(rates) == pytest.approx(1e-3, rel=0.03) and rates[-1] < 1e-6
