@@ -2,12 +2,13 @@
 
 from pathlib import Path
 import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from bench.dry_run import plan
-from tests.workflow.snake import command, jobs, ROOT, run
+from tests.workflow.snake import command, jobs, ROOT, run, SMOKE
 
 SHEET = (ROOT / "workflow/resources/smoke.tsv").read_text()
 
@@ -82,3 +83,11 @@ def test_training_does_not_wait_for_test_scans_and_the_mean_needs_no_xray(tmp_pa
 def test_nothing_is_protected() -> None:
     """Protected outputs fight reruns."""
     assert not [path for path in ROOT.glob("rules/*.smk") if "protected(" in path.read_text()]
+
+
+def test_the_target_may_follow_the_configuration_file(tmp_path: Path) -> None:
+    """Snakemake takes `all` for a second configuration file there; the empty file of that name makes it work."""
+    line = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(tmp_path)]
+    planned = subprocess.run([*line, "--configfile", str(SMOKE), "all"], capture_output=True, text=True, cwd=ROOT)
+    assert planned.returncode == 0, planned.stderr
+    assert jobs(planned.stdout)["report"] == 1
