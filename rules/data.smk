@@ -38,7 +38,7 @@ rule volume:
         settings=to_json(stage("volume")),
         series_uid=lambda wildcards: COHORT[wildcards.scan]["series_uid"],
     shell:
-        "python -m dx2ct volume {input:q} --settings {params.settings:q} --series-uid {params.series_uid:q}"
+        "python -m dx2ct volume {input:q} --settings {params.settings:q} --series-uid={params.series_uid:q}"
         " --failure data/failed/{wildcards.scan}.txt -o {output:q} &> {log:q}"
 
 
