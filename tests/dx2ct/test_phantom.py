@@ -121,7 +121,7 @@ def test_nodules_are_soft_tissue_inside_lung(seed):
         r = np.sqrt(offset**2 + offset[:, None] ** 2 + offset[:, None, None] ** 2)
         assert np.abs(hu[r < nodule.diameter / 2 - 1] - 40).max() < 1
         around = hu[(r > nodule.diameter / 2 + 1.5) & (r < nodule.diameter / 2 + 3)]
-        assert np.median(around) < -700
+        assert (around < -500).mean() > 0.5, "most of what a nodule touches is lung; the rest may be a vessel or a wall"
 
 
 def test_patients_are_adults_and_differ():
