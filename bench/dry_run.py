@@ -48,5 +48,5 @@ if __name__ == "__main__":
     parser.add_argument("--scans", type=int, default=1018)
     with tempfile.TemporaryDirectory() as name:
         scans = parser.parse_args().scans
-        jobs, seconds, _, megabytes = plan(Path(name), scans)
-    print(f"{scans} scans: {jobs} jobs planned in {seconds:.1f} s, {megabytes:.0f} MB")
+        jobs, seconds, cpu_seconds, megabytes = plan(Path(name), scans)
+    print(f"{scans} scans: {jobs} jobs planned in {seconds:.1f} s, {cpu_seconds:.1f} s of CPU, {megabytes:.0f} MB")

@@ -52,7 +52,7 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         (None, set()),
         ({"volume": {"spacing_mm": 3.0}}, {"volume", "xray", "slices"} | TRAIN),
         ({"xray": {"geometry": "perx2ct"}}, {"xray"} | TRAIN),
-        ({"slices": {"size": 16}}, {"slices"} | TRAIN),
+        ({"slices": {"size": 16}, "model": {"xray_pixels": 16}}, {"slices"} | TRAIN),
         ({"model": {"unet": {"dropout": 0.1}}}, TRAIN),
         ({"diffusion": {"beta_end": 0.03}}, TRAIN),
         ({"train": {"seed": 1}}, TRAIN),
