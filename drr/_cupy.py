@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from drr._rays import Rays
+
 _BLOCK = (32, 8)
 
 
@@ -34,23 +35,15 @@ def _kernel(device: int) -> Any:
     return cupy.RawModule(code=source_text(), options=("--std=c++14",)).get_function("render")
 
 
-def render(
-    mu: NDArray[np.float32],
-    source: Array,
-    corner: Array,
-    row_step: Array,
-    column_step: Array,
-    shape: tuple[int, int],
-    to_mm: Array,
-    threads: int,
-) -> NDArray[np.float32]:
-    """Line integrals of mu over all rays; see drr.render for the meaning of the arguments."""
+def render(mu: NDArray[np.float32], rays: Rays, threads: int) -> NDArray[np.float32]:
+    """Line integrals of mu, (z, y, x) in 1/mm, over all rays, (row, column). threads: not used."""
     import cupy
 
-    rows, columns = shape
+    rows, columns = rays.shape
     nz, ny, nx = mu.shape
-    image = cupy.empty(shape, cupy.float32)
-    vectors = [cupy.asarray(vector, cupy.float64) for vector in (source, corner, row_step, column_step, to_mm.ravel())]
+    image = cupy.empty(rays.shape, cupy.float32)
+    fields = (rays.source, rays.corner, rays.row_step, rays.column_step, rays.to_mm.ravel())
+    vectors = [cupy.asarray(field, cupy.float64) for field in fields]
     grid = (-(-columns // _BLOCK[0]), -(-rows // _BLOCK[1]))
     sizes = [np.int32(n) for n in (nx, ny, nz)]
     arguments = (cupy.asarray(mu), *sizes, *vectors, np.int32(rows), np.int32(columns), image)

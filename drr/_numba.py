@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from drr._rays import Rays
 
 
 @numba.njit(cache=True, inline="always")
@@ -75,17 +75,10 @@ def _image(mu, source, corner, row_step, column_step, rows, columns, to_mm):  # 
     return image
 
 
-def render(
-    mu: NDArray[np.float32],
-    source: Array,
-    corner: Array,
-    row_step: Array,
-    column_step: Array,
-    shape: tuple[int, int],
-    to_mm: Array,
-    threads: int,
-) -> NDArray[np.float32]:
-    """Line integrals of mu over all rays; see drr.render for the meaning of the arguments."""
+def render(mu: NDArray[np.float32], rays: Rays, threads: int) -> NDArray[np.float32]:
+    """Line integrals of mu, (z, y, x) in 1/mm, over all rays, (row, column). threads: 0 = all."""
     numba.set_num_threads(min(threads or numba.config.NUMBA_NUM_THREADS, numba.config.NUMBA_NUM_THREADS))
-    image: NDArray[np.float32] = _image(mu, source, corner, row_step, column_step, *shape, to_mm)
+    image: NDArray[np.float32] = _image(
+        mu, rays.source, rays.corner, rays.row_step, rays.column_step, *rays.shape, rays.to_mm
+    )
     return image

@@ -7,25 +7,16 @@ neighbours bounds a segment inside one voxel, found at the segment's middle.
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from drr._rays import Array, Rays
 
 
-def render(
-    mu: NDArray[np.float32],
-    source: Array,
-    corner: Array,
-    row_step: Array,
-    column_step: Array,
-    shape: tuple[int, int],
-    to_mm: Array,
-    threads: int,
-) -> NDArray[np.float32]:
-    """Line integrals of mu over all rays; see drr.render for the meaning of the arguments."""
-    rows, columns = shape
-    image = np.empty(shape)
+def render(mu: NDArray[np.float32], rays: Rays, threads: int) -> NDArray[np.float32]:
+    """Line integrals of mu, (z, y, x) in 1/mm, over all rays, (row, column). threads: not used."""
+    rows, columns = rays.shape
+    image = np.empty(rays.shape)
     for row in range(rows):
-        ends = corner + row * row_step + np.arange(columns)[:, None] * column_step
-        image[row] = _row(mu, source, ends, to_mm)
+        ends = rays.corner + row * rays.row_step + np.arange(columns)[:, None] * rays.column_step
+        image[row] = _row(mu, rays.source, ends, rays.to_mm)
     return image.astype(np.float32)
 
 

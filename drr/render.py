@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from drr import attenuation
 from drr._cupy import available
+from drr._rays import rays_through
 from drr.errors import InputError
 from drr.geometry import View
 from drr.volume import Volume
@@ -35,18 +36,8 @@ def project(
     mu: NDArray[np.float32], grid: Volume, views: Sequence[View], backend: str = "auto", threads: int = 0
 ) -> NDArray[np.float32]:
     """Line integrals of mu, (z, y, x) in 1/mm, lying where `grid` lies; otherwise as `render`."""
-    path = _backend(backend)
-    frame = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
-    to_voxels = np.linalg.inv(frame)
-    images = []
-    for view in views:
-        source, corner = (to_voxels @ (np.array(point) - grid.origin_mm) for point in (view.source_mm, view.corner_mm))
-        row_step, column_step = (to_voxels @ np.array(step) for step in (view.row_step_mm, view.column_step_mm))
-        shape = (view.rows, view.columns)
-        images.append(
-            path.render(np.ascontiguousarray(mu), source, corner, row_step, column_step, shape, frame, threads)
-        )
-    return np.stack(images)
+    path, mu = _backend(backend), np.ascontiguousarray(mu)
+    return np.stack([path.render(mu, rays_through(grid, view), threads) for view in views])
 
 
 def _backend(name: str) -> ModuleType:

@@ -150,11 +150,11 @@ def score(
     from dx2ct.data.sheet import read_sheet
     from dx2ct.score import score_run
     from dx2ct.settings import parse, ScoreSettings
+    from dx2ct.train import set_up_torch
 
+    set_up_torch("cpu", threads)
     rows = read_sheet(sheet, leave_out or ())
-    score_run(
-        run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output, threads
-    )
+    score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output)
 
 
 @app.command()

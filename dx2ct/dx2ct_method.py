@@ -1,6 +1,7 @@
 """DX2CT as a method: train it on a cohort, reconstruct one scan with it."""
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def reconstruct(
             clean = diffusion.ddim(
                 schedule,
                 parsed.run.prediction,
-                lambda x, t, maps=maps: model.denoise(x, t, maps),  # type: ignore[misc]
+                partial(model.denoise, maps=maps),
                 start,
                 how.steps,
                 how.eta,

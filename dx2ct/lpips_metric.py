@@ -4,7 +4,6 @@ The lpips package ships the linear layers only. The ImageNet weights of AlexNet 
 $TORCH_HOME/hub/checkpoints, or downloaded there at first use.
 """
 
-from collections.abc import Callable
 from http.client import HTTPException
 import logging
 import pickle
@@ -15,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+from dx2ct.metrics import Distance
 from dx2ct.torchvision_guard import import_torchvision
 from dx2ct.window import to_network
 
 SILENCE_S = 10.0  # a download that is silent for this long is given up
 SLICES_AT_ONCE = 32
-
-Distance = Callable[[NDArray[np.generic], NDArray[np.generic]], float]
 
 
 def load_lpips() -> Distance | None:

@@ -5,6 +5,8 @@ Published numbers of this task differ by rule more than by method. X2CT-GAN and 
 the window is 2500 HU wide, which adds 20 log10(4095 / 2500) = 4.286 dB, and average over slices or columns.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
@@ -12,6 +14,7 @@ from skimage.metrics import structural_similarity
 from dx2ct.window import LOW_HU, WIDTH_HU
 
 Array = NDArray[np.generic]
+Distance = Callable[[Array, Array], float]  # of two stacks or volumes in HU
 
 
 def psnr_db(truth: Array, image: Array, data_range_hu: float) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from drr.errors import InputError
@@ -16,8 +15,7 @@ from drr.files import replacing
 from drr.volume import read_volume
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_stack
-from dx2ct.lpips_metric import Distance, load_lpips
-from dx2ct.metrics import mae_hu, psnr_db, ssim
+from dx2ct.metrics import Distance, mae_hu, psnr_db, ssim
 from dx2ct.settings import check_version, ScoreSettings
 
 VERSION = 1
@@ -26,19 +24,17 @@ METRICS = ["psnr_db", "ssim", "lpips", "mae_hu"]
 ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]
 
 
-def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Path, output: Path, threads: int) -> None:
+def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Path, output: Path) -> None:
     """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, the metrics, data_range_hu.
 
     run holds volumes/ and planes/ in HU, data holds slices/. LPIPS is empty where it is switched off or its weights
-    cannot be had; a PSNR of equal volumes is written as inf. threads: of torch, 0 = all.
+    cannot be had; a PSNR of equal volumes is written as inf.
     Raises InputError for a missing or unfit reconstruction, and when there is no scan to score.
     """
     check_version("score", VERSION, settings.version)
     if not scans:
         raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
-    if threads:
-        torch.set_num_threads(threads)
-    lpips = load_lpips() if settings.lpips else None
+    lpips = _lpips() if settings.lpips else None
     rows = []
     for scan in tqdm(scans, desc="score", disable=None):
         truth = np.asarray(read_stack(data, scan, "axial"))
@@ -46,6 +42,12 @@ def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Pa
             image = _read_reconstruction(reconstruction_path(run, scan, plane), truth.shape)
             rows.append({"scan": scan, "plane": plane, **_score(truth, image, plane, settings, lpips)})
     _write_table(pd.DataFrame(rows), output)
+
+
+def _lpips() -> Distance | None:
+    from dx2ct.lpips_metric import load_lpips  # torch: the metrics and report stages do without it
+
+    return load_lpips()
 
 
 def reconstruction_path(run: Path, scan: str, plane: str) -> Path:

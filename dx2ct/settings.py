@@ -101,8 +101,9 @@ class PositionSettings:
 
 @dataclass(frozen=True, config=_STRICT)
 class TransformerSettings:
-    """The 3DPQT of every scale."""
+    """The 3DPQT of every scale, and how its attention starts (see models/query_transformer.py)."""
 
+    start: Literal["match", "independent"]
     width: PositiveInt
     heads: PositiveInt
     blocks: PositiveInt

@@ -18,7 +18,7 @@ from dx2ct.settings import OptimizerSettings
 
 STATE, LOG = "resume.pt", "training.csv"
 SAVE_EVERY_S = 120.0  # what a killed training loses at most
-LOG_LINES = 100  # of a whole training, one at least every LOG_STEPS steps
+LOG_LINES = 100  # of a whole training, more where that would be less than one every LOG_STEPS
 LOG_STEPS = 100
 
 
@@ -49,8 +49,8 @@ class Training:
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), self.settings.learning_rate, (0.9, self.settings.beta2), fused=True
         )
-        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         state = self.model.state_dict()
+        self.average = {name: value.detach().clone() for name, value in state.items()}
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]
         self.counted = [name for name in state if name not in self.averaged]
 

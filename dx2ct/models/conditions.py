@@ -29,11 +29,11 @@ class Conditions(nn.Module):
         width = settings.transformer.width
         self.sizes = [settings.xray_pixels // stride for stride in STRIDES]
         self.encoder = XrayEncoder(settings.encoder)
-        self.project = nn.ModuleList(_small_start(nn.Conv2d(channels, width, 1)) for channels in CHANNELS)
+        self.project = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in CHANNELS)
         self.ct_positions = PositionNetwork(settings.positions, width)
         self.xray_positions = PositionNetwork(settings.positions, width)
-        # Equal positions have equal codes at the start, and X-ray features are small beside them: see CrossAttention.
-        self.xray_positions.load_state_dict(self.ct_positions.state_dict())
+        if settings.transformer.start == "match":
+            self._start_as_match()
         maps = [view_coordinates(beam, view, settings.xray_pixels, cube_mm, settings.positions.xray) for view in views]
         self.register_buffer("view_map", torch.from_numpy(np.stack(maps)), persistent=False)
         self.transformers, self.joins = nn.ModuleList(), nn.ModuleList()
@@ -41,6 +41,13 @@ class Conditions(nn.Module):
             self.transformers.extend(QueryTransformer(settings.transformer) for _ in STRIDES)
         else:
             self.joins.extend(nn.Linear((len(views) + 1) * width, width) for _ in STRIDES)
+
+    def _start_as_match(self) -> None:
+        """Give equal positions equal codes, and let X-ray features be small beside them: see CrossAttention."""
+        self.xray_positions.load_state_dict(self.ct_positions.state_dict())
+        for project in self.project.modules():
+            if isinstance(project, nn.Conv2d):
+                nn.init.normal_(project.weight, std=0.3 * project.in_channels**-0.5)
 
     def forward(self, xrays: Tensor, coordinates: Tensor) -> list[Tensor]:
         """X-rays (patient, view, H, W) in [0, 1] and slice coordinates (patient, slice, N, N, 3) to one map
@@ -65,11 +72,6 @@ class Conditions(nn.Module):
             project(feature).movedim(1, -1).unflatten(0, (patients, -1)) + code
             for project, feature, code in zip(self.project, features, codes, strict=True)
         ]
-
-
-def _small_start(layer: nn.Conv2d) -> nn.Conv2d:
-    nn.init.normal_(layer.weight, std=0.3 * layer.in_channels**-0.5)
-    return layer
 
 
 def _join(join: nn.Module, ct_codes: Tensor, tokens: Tensor) -> Tensor:

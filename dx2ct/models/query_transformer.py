@@ -18,10 +18,9 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
-        self._start_as_match()
 
     @torch.no_grad()
-    def _start_as_match(self) -> None:
+    def start_as_match(self) -> None:
         """Let keys be made as queries are, so that at the start a query looks where the token's code is most its own.
 
         With both position networks starting alike (see Conditions) this means: at X-ray pixels near the ray through
@@ -50,6 +49,8 @@ class Block(nn.Module):
         width, inner = settings.width, int(settings.width * settings.mlp_ratio)
         self.norm_queries, self.norm_tokens = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = CrossAttention(width, settings.heads)
+        if settings.start == "match":
+            self.attention.start_as_match()
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ def tiny(**run: Any) -> str:
             "xray_pixels": 32,
             "encoder": {"blocks": [1, 1, 1], "width_per_group": 4, "norm": "group", "pretrained": False},
             "positions": {"xray": "cone_beam", "octaves": 4, "hidden": 16, "layers": 2},
-            "transformer": {"width": 16, "heads": 2, "blocks": 2, "mlp_ratio": 2},
+            "transformer": {"start": "match", "width": 16, "heads": 2, "blocks": 2, "mlp_ratio": 2},
             "unet": {"channels": 8, "multipliers": [1, 1, 2, 2, 2], "res_blocks": 1, "attention_levels": [3, 4],
                      "head_channels": 8, "norm_groups": 4, "spade_hidden": 8, "dropout": 0.0},
         },

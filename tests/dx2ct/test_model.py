@@ -1,5 +1,7 @@
 """Shapes at the joins of the network, and what each ablation may know."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -124,9 +126,29 @@ def test_encoding_width_and_pooling():
     ],
 )
 def test_sizes_that_do_not_meet_are_refused(change, message):
-    import json
-
     settings = json.loads(tiny())
     settings[change[0]] = change[1]
     with pytest.raises(InputError, match=message):
         DX2CT(parse(Dx2ctSettings, json.dumps(settings)))
+
+
+@torch.no_grad()
+def test_start_as_match_looks_along_rays():
+    """A position in the cube attends at first to X-ray pixels near its own projection; a random start does not."""
+    settings = json.loads(tiny())
+    near = {}
+    for start in ("match", "independent"):
+        settings["model"]["transformer"]["start"] = start
+        settings["model"]["transformer"]["width"] = 64
+        torch.manual_seed(0)
+        conditions = DX2CT(parse(Dx2ctSettings, json.dumps(settings))).conditions
+        codes = conditions.xray_positions(conditions.view_map[:1], conditions.sizes)[0].flatten(1, 2)
+        block = conditions.transformers[0].blocks[0]
+        centre = conditions.ct_positions(torch.zeros(1, 32, 32, 1, 3), conditions.sizes)[0][:, 0, 0][:, None]
+        scores = (
+            block.attention.query(block.norm_queries(centre))
+            * block.attention.key_value(block.norm_tokens(codes))[..., :64]
+        )
+        attended = scores.sum(-1).softmax(-1).view(8, 8)  # the cube's centre is seen at the detector's centre
+        near[start] = float(attended[2:6, 2:6].sum())
+    assert near["match"] > 0.5 > 0.35 > near["independent"]  # 16 of 64 pixels: 0.25 if it looked nowhere

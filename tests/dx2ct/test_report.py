@@ -25,7 +25,7 @@ def project(tmp_path_factory) -> Path:
     (root / "results/dx2ct/training.csv").write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")
     settings = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)
     for run in runs(root):
-        score_run(run, TESTS, settings, root / "data", run / "scores.csv", threads=1)
+        score_run(run, TESTS, settings, root / "data", run / "scores.csv")
     write_metrics(runs(root), root / "results/metrics.csv")
     write_sheet(root / "sheet.tsv", further="broken\tqb\t\t\ttest\t7\nsilent\tqs\t\t\ttrain\t8\n")
     (root / "broken.txt").write_text(f"{NASTY}\ndetails\n")

@@ -24,7 +24,7 @@ def run(tmp_path) -> Path:
 
 
 def scored(run: Path, settings: ScoreSettings = SETTINGS, scans: tuple[str, ...] = TESTS) -> list[dict[str, str]]:
-    score_run(run, scans, settings, run.parent / "data", run / "scores.csv", threads=1)
+    score_run(run, scans, settings, run.parent / "data", run / "scores.csv")
     return table(run / "scores.csv")
 
 
@@ -63,7 +63,7 @@ def test_a_perfect_volume_is_written_as_inf(run):
 
 
 def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
-    monkeypatch.setattr(score, "load_lpips", lambda: None)
+    monkeypatch.setattr(score, "_lpips", lambda: None)
     assert {row["lpips"] for row in scored(run, WITH_LPIPS)} == {""}
     write_metrics([run], run.parent / "metrics.csv")
     (row,) = table(run.parent / "metrics.csv")
@@ -72,7 +72,7 @@ def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
 
 def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
     seen = []
-    monkeypatch.setattr(score, "load_lpips", lambda: lambda truth, image: seen.append(truth) or 0.25)
+    monkeypatch.setattr(score, "_lpips", lambda: lambda truth, image: seen.append(truth) or 0.25)
     rows = scored(run, WITH_LPIPS, TESTS[1:2])
     assert [row["lpips"] for row in rows] == ["0.2500"] * 4
     stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in score.PLANES]
