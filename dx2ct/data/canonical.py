@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from drr.ct.read import read_ct
 from drr.volume import AIR_HU, Volume
-from dx2ct.data.ct import read_ct
 from dx2ct.settings import check_version, VolumeSettings
 
 VERSION = 1

@@ -13,13 +13,13 @@ import sys
 
 from tqdm import tqdm
 
+from drr.ct.dicom import find_series, largest_per_patient, no_ct
+from drr.ct.read import PICTURE_REASON, read_ct
+from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import SUFFIXES
-from dx2ct.data.ct import PICTURE_REASON, read_ct
-from dx2ct.data.dicom import find_series, largest_per_patient, no_ct
 from dx2ct.data.sheet import COLUMNS, Row
-from dx2ct.data.sources import kind_of, members, note
 
 _CONFIG = """\
 # Layered over the default config.yaml:  snakemake --cores 8 --configfile {config} all

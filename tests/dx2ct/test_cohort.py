@@ -5,12 +5,12 @@ import zipfile
 import pytest
 import yaml
 
+from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.cohort import scan_names, split_patients, write_cohort
-from dx2ct.data.ct import read_ct
 from dx2ct.data.sheet import read_sheet
-from tests.dx2ct.series import body, write_series, zipped
+from tests.drr.series import body, write_series, zipped
 
 
 def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0) -> int:

@@ -13,11 +13,11 @@ from pydicom.uid import UID
 import pytest
 import SimpleITK as sitk
 
+from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.anatomy import draw_anatomy, render
 from dx2ct.data.anatomy.surfaces import lung
-from dx2ct.data.ct import read_ct
 from dx2ct.data.dicom_write import ct_files, Encoding, store, uid
 from dx2ct.data.phantom import acquire, draw_scan, LICENSE, scan_axes, series_uid, VERSION, write_phantom
 from dx2ct.data.phantom_table import PATH, SPLIT, table

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.data.canonical import make_volume, to_cube, VERSION
-from dx2ct.data.ct import read_ct
 from dx2ct.settings import VolumeSettings
-from tests.dx2ct.series import AXIAL, body, write_series
+from tests.drr.series import AXIAL, body, write_series
 
 BUMP = "numbers changed: bump VERSION in dx2ct/data/canonical.py (and in rules/common.smk), then update this test"
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from drr.volume import Volume
-from tests.dx2ct.series import body, write_series
+from tests.drr.series import body, write_series
 from tests.workflow.snake import command, jobs, ROOT, run
 
 MEAN_ONLY = {"report": ["mean"]}

@@ -27,8 +27,8 @@ from pydicom.uid import (
     UID,
 )
 
+from drr.ct.sources import DICOM_SUFFIXES, MAX_FILE_BYTES, Member
 from drr.errors import InputError
-from dx2ct.data.sources import DICOM_SUFFIXES, MAX_FILE_BYTES, Member
 
 CT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}
 XRAY_CLASSES = {

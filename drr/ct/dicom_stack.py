@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.dicom_header import CtSlice
+from drr.ct.dicom_pixels import stored_pixels
 from drr.errors import InputError
-from dx2ct.data.dicom_header import CtSlice
-from dx2ct.data.dicom_pixels import stored_pixels
 
 MIN_SLICES = 10
 THICK_MM = 5.0

@@ -14,10 +14,10 @@ import zlib
 import numpy as np
 import SimpleITK as sitk
 
+from drr.ct.dicom_pixels import MAX_HU
+from drr.ct.dicom_stack import MAX_VOXELS, MIN_SLICES
 from drr.errors import InputError
 from drr.volume import AIR_HU, image_io, read_volume, Volume
-from dx2ct.data.dicom_pixels import MAX_HU
-from dx2ct.data.dicom_stack import MAX_VOXELS, MIN_SLICES
 
 _TEXT_HEADER_BYTES = 65536
 _CHUNK_BYTES = 2**24

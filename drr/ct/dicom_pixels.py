@@ -9,9 +9,9 @@ from pydicom import dcmread
 from pydicom.pixels.utils import pixel_array
 from scipy import ndimage
 
+from drr.ct.dicom_header import CtSlice
 from drr.errors import InputError
 from drr.volume import AIR_HU
-from dx2ct.data.dicom_header import CtSlice
 
 _ALLOCATED = 16
 MAX_HU = np.iinfo(np.int16).max

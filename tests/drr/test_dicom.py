@@ -13,11 +13,11 @@ from pydicom.uid import (
 )
 import pytest
 
+from drr.ct import sources
+from drr.ct.read import read_ct
 from drr.errors import InputError
-from dx2ct.data import sources
-from dx2ct.data.ct import read_ct
-from tests.dx2ct.jpeg_lossless import encode
-from tests.dx2ct.series import body, write_series, zipped
+from tests.drr.jpeg_lossless import encode
+from tests.drr.series import body, write_series, zipped
 
 
 def _set(**values):

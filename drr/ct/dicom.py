@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from drr.ct.dicom_header import BadCt, CtSlice, NotCt, read_header
+from drr.ct.dicom_pixels import hounsfield
+from drr.ct.dicom_stack import Stack, stack_slices
+from drr.ct.sources import Member, members, note
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
-from dx2ct.data.dicom_header import BadCt, CtSlice, NotCt, read_header
-from dx2ct.data.dicom_pixels import hounsfield
-from dx2ct.data.dicom_stack import Stack, stack_slices
-from dx2ct.data.sources import Member, members, note
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.dicom import read_series
+from drr.ct.dicom_pixels import MAX_HU
+from drr.ct.sources import kind_of
+from drr.ct.volume_file import read_volume_file
 from drr.errors import InputError
 from drr.volume import SUFFIXES, Volume
-from dx2ct.data.dicom import read_series
-from dx2ct.data.dicom_pixels import MAX_HU
-from dx2ct.data.sources import kind_of
-from dx2ct.data.volume_file import read_volume_file
 
 # Any CT of a chest has air well below the first and tissue above the second.
 _AIR_BELOW_HU, _TISSUE_ABOVE_HU = -500, -200

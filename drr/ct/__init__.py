@@ -1,0 +1,1 @@
+"""CT scans from whatever they are stored in, checked before they are believed."""
