@@ -28,4 +28,7 @@ $(VENV)/installed: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	@# The ray-caster is compiled here once; a machine without a C++ compiler gets one from PyPI.
+	$(VENV)/bin/python -m drr._build || $(VENV)/bin/python -m pip install --quiet "ziglang==0.17.1"
+	$(VENV)/bin/python -m drr._build || echo "warning: X-rays will be rendered by the slow NumPy reference" >&2
 	touch $@

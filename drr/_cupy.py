@@ -1,5 +1,9 @@
-"""The CUDA path: siddon.cu through CuPy. The only module that imports cupy, and only when it is asked to render."""
+"""The CUDA path: native/kernels.cu through CuPy. The only module that imports cupy, and only when it must render.
 
+One upload of the volume a call, however many views.
+"""
+
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drr._rays import Rays
+from drr._rays import Method, METHODS, Rays
+from drr.attenuation import Law, Voxels
 
 _BLOCK = (32, 8)
+_NATIVE = Path(__file__).parent / "native"
 
 
 def available() -> bool:
@@ -23,30 +29,50 @@ def available() -> bool:
 
 
 def source_text() -> str:
-    """The CUDA text of the kernel."""
-    folder = Path(__file__).parent
-    return (folder / "siddon.cuh").read_text() + (folder / "siddon.cu").read_text()
+    """The CUDA text of the kernels, whole."""
+    return (_NATIVE / "rays.h").read_text().replace("#pragma once\n", "") + (_NATIVE / "kernels.cu").read_text()
 
 
 @cache
-def _kernel(device: int) -> Any:
+def _kernels(device: int) -> Any:
     import cupy
 
-    return cupy.RawModule(code=source_text(), options=("--std=c++14",)).get_function("render")
+    return cupy.RawModule(code=source_text(), options=("--std=c++17",))
 
 
-def render(mu: NDArray[np.float32], rays: Rays, threads: int) -> NDArray[np.float32]:
-    """Line integrals of mu, (z, y, x) in 1/mm, over all rays, (row, column). threads: not used."""
+def render(voxels: Voxels, law: Law, views: Sequence[Rays], method: Method, threads: int) -> NDArray[np.float32]:
+    """Line integrals, (view, row, column). threads: not used."""
     import cupy
 
-    rows, columns = rays.shape
-    nz, ny, nx = mu.shape
-    image = cupy.empty(rays.shape, cupy.float32)
-    fields = (rays.source, rays.corner, rays.row_step, rays.column_step, rays.to_mm.ravel())
-    vectors = [cupy.asarray(field, cupy.float64) for field in fields]
-    grid = (-(-columns // _BLOCK[0]), -(-rows // _BLOCK[1]))
-    sizes = [np.int32(n) for n in (nx, ny, nz)]
-    arguments = (cupy.asarray(mu), *sizes, *vectors, np.int32(rows), np.int32(columns), image)
-    _kernel(cupy.cuda.Device().id)(grid, _BLOCK, arguments)
-    result: NDArray[np.float32] = cupy.asnumpy(image)
+    images = cupy.empty((len(views), *views[0].shape), cupy.float32)
+    numbers = [np.float32(value) for value in (law.threshold, law.zero, law.slope)]
+    before = (np.int32(METHODS[method]), cupy.asarray(voxels), *_size(voxels.shape), *numbers)
+    _launch(f"render_{voxels.dtype.name}", before, views, images)
+    result: NDArray[np.float32] = cupy.asnumpy(images)
     return result
+
+
+def backproject(
+    images: NDArray[np.float32], views: Sequence[Rays], shape: tuple[int, int, int], threads: int
+) -> NDArray[np.float32]:
+    """Adjoint of the exact path, (z, y, x); float32 sums in the order in which the GPU comes to them."""
+    import cupy
+
+    volume = cupy.zeros(shape, cupy.float32)
+    _launch("backproject", (cupy.asarray(images), *_size(shape)), views, volume)
+    result: NDArray[np.float32] = cupy.asnumpy(volume)
+    return result
+
+
+def _launch(name: str, before: tuple[Any, ...], views: Sequence[Rays], output: Any) -> None:
+    import cupy
+
+    rows, columns = views[0].shape
+    rays = cupy.asarray(np.stack([view.packed() for view in views]))
+    grid = (-(-columns // _BLOCK[0]), -(-rows // _BLOCK[1]), len(views))
+    kernel = _kernels(cupy.cuda.Device().id).get_function(name)
+    kernel(grid, _BLOCK, (*before, rays, np.int32(rows), np.int32(columns), output))
+
+
+def _size(shape: tuple[int, ...]) -> list[np.int32]:
+    return [np.int32(n) for n in shape[::-1]]

@@ -102,7 +102,7 @@ def hold_workdir():
 # --sdm conda the environment's own interpreter comes before.
 prepend("PATH", os.path.dirname(sys.executable))
 prepend("PYTHONPATH", workflow.basedir)
-# Snakemake limits OpenMP and BLAS to a job's threads; Numba and ITK have names of their own.
-shell.prefix("export NUMBA_NUM_THREADS=$OMP_NUM_THREADS ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
+# Snakemake limits OpenMP and BLAS to a job's threads; ITK has a name of its own.
+shell.prefix("export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
 
 check_config(config)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 import SimpleITK as sitk
 
+from drr.caster import render
 from drr.errors import InputError
 from drr.files import replacing
-from drr.geometry import FRAMES
-from drr.render import render
+from drr.geometry import PROTOCOL_VIEWS
 from drr.volume import read_volume, Volume
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.settings import check_version, SlicesSettings, XraySettings
@@ -19,17 +19,17 @@ SLICES_VERSION = 1
 
 
 def make_xrays(source: Path, settings: XraySettings, output: Path, backend: str = "auto", threads: int = 0) -> None:
-    """Render every named view of a volume around its centre: output/{view}.mha, float32 line integrals.
+    """Render the protocol's views of a volume around its centre: output/{view}.mha, float32 line integrals.
 
     The image is (row, column) with the detector's pixel spacing in mm; its frame is the one of drr/geometry.py.
     """
     check_version("xray", XRAY_VERSION, settings.version)
     volume = _read_canonical(source)
     beam = settings.cone_beam
-    views = [beam.view(name, volume.centre_mm) for name in FRAMES]
-    for name, pixels in zip(FRAMES, render(volume, views, backend, threads), strict=True):
+    views = [beam.view(name, volume.centre_mm) for name in PROTOCOL_VIEWS]
+    for name, pixels in zip(PROTOCOL_VIEWS, render(volume, views, backend, threads=threads), strict=True):
         image = sitk.GetImageFromArray(pixels)
-        image.SetSpacing((beam.pixel_mm, beam.pixel_mm))
+        image.SetSpacing(beam.pixel_mm[::-1])
         with replacing(output / f"{name}.mha") as part:
             sitk.WriteImage(image, str(part))
 

@@ -1,0 +1,151 @@
+"""Command line of the ray-caster: python -m drr render CT -o DIR; python -m drr info CT."""
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import sys
+from typing import Any
+
+from drr.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0, or 1 after one line on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _render(options: argparse.Namespace) -> None:
+    from drr import attenuation, film
+    from drr.caster import render
+    from drr.ct.read import read_ct
+    from drr.geometry import PROTOCOL_VIEWS
+
+    law, beam = attenuation.named(options.attenuation), _beam(options)
+    for name in options.view or []:
+        beam.view(name, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
+    volume = read_ct(options.ct)
+    isocentre = tuple(options.isocentre) if options.isocentre else volume.centre_mm
+    names = options.view if options.view or options.gantry else list(PROTOCOL_VIEWS)
+    views = {name: beam.view(name, isocentre) for name in names or []}
+    views |= {_label(gantry, tilt): beam.rotated(gantry, tilt, isocentre) for gantry, tilt in options.gantry}
+    settings: dict[str, Any] = {"backend": options.backend, "method": options.method, "attenuation": law}
+    images = render(volume, list(views.values()), threads=options.threads, **settings)
+    if options.photons is not None:
+        images = attenuation.with_noise(images, options.photons, options.seed)
+    for name, image in zip(views, _progress(images, options.quiet), strict=True):
+        film.write_image(image, beam.pixel_mm, options.output / f"{name}.mha")
+        if options.png:
+            film.write_image(film.as_film(image), beam.pixel_mm, options.output / f"{name}.png")
+    if options.json:
+        described = {name: _described(view, options.output / f"{name}.mha") for name, view in views.items()}
+        print(json.dumps({"ct": str(options.ct), "isocentre_mm": isocentre, "views": described}))
+
+
+def _info(options: argparse.Namespace) -> None:
+    from drr.ct.read import read_ct
+
+    volume = read_ct(options.ct)
+    array = volume.array
+    facts = {
+        "ct": str(options.ct),
+        "voxels_xyz": array.shape[::-1],
+        "spacing_mm": volume.spacing_mm,
+        "extent_mm": [round(n * s, 3) for n, s in zip(array.shape[::-1], volume.spacing_mm, strict=True)],
+        "origin_mm": volume.origin_mm,
+        "centre_mm": volume.centre_mm,
+        "direction": volume.direction,
+        "hu": [int(array.min()), int(array.max())],
+    }
+    if options.json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        print(f"{name:12} {value if isinstance(value, str) else ' '.join(f'{v:g}' for v in value)}")
+
+
+def _beam(options: argparse.Namespace) -> Any:
+    from dataclasses import replace
+
+    from drr.geometry import preset
+
+    beam = preset(options.preset)
+    given = {
+        "source_isocentre_mm": options.source_isocentre,
+        "source_detector_mm": options.source_detector,
+        "detector_mm": _one_or_two(options.detector),
+        "pixels": _one_or_two(options.pixels),
+    }
+    return replace(beam, **{name: value for name, value in given.items() if value is not None})
+
+
+def _one_or_two(values: list[Any] | None) -> Any:
+    if values is not None and len(values) > 2:
+        raise InputError(f"{' '.join(map(str, values))}: give one number, or height and width")
+    return None if values is None else values[0] if len(values) == 1 else tuple(values)
+
+
+def _described(view: Any, path: Path) -> dict[str, Any]:
+    return {"file": str(path), "source_mm": view.source_mm, "projection_matrix": view.projection_matrix().tolist()}
+
+
+def _label(gantry: float, tilt: float) -> str:
+    return f"gantry{gantry:g}" + (f"_tilt{tilt:g}" if tilt else "")
+
+
+def _progress(images: Any, quiet: bool) -> Any:
+    if quiet or not sys.stderr.isatty():
+        return images
+    from tqdm import tqdm
+
+    return tqdm(images, desc="writing", unit="view")
+
+
+def _angles(text: str) -> tuple[float, float]:
+    gantry, _, tilt = text.partition(":")
+    return float(gantry), float(tilt or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="drr", description="Digitally reconstructed radiographs. For research only.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    render = commands.add_parser("render", help="write the DRRs of a CT")
+    render.set_defaults(run=_render)
+    add = render.add_argument
+    add("ct", type=Path, help="NIfTI, MHA, NRRD, or a DICOM folder or zip")
+    add("-o", "--output", type=Path, required=True, help="folder for VIEW.mha (line integrals, float32)")
+    add("--view", nargs="*", default=None, help="pa, ap, lateral, left_lateral, right_lateral (default: pa lateral)")
+    add("--gantry", nargs="*", type=_angles, default=[], metavar="DEG[:TILT]", help="gantry angles, IEC 61217")
+    add("--preset", default="x2ct", help="x2ct, perx2ct or chest_film; the next four change it")
+    add("--source-isocentre", type=float, metavar="MM")
+    add("--source-detector", type=float, metavar="MM")
+    add("--detector", type=float, nargs="+", metavar="MM", help="side, or height and width")
+    add("--pixels", type=int, nargs="+", metavar="N", help="a side, or rows and columns")
+    add("--isocentre", type=float, nargs=3, metavar=("X", "Y", "Z"), help="LPS mm (default: centre of the CT)")
+    add("--attenuation", default="plastimatch", help="plastimatch, water[:KEV] or mixture[:KEV]")
+    add("--method", default="siddon", help="siddon (exact), joseph, plastimatch (exact, as that program writes it)")
+    add("--photons", type=float, metavar="N", help="Poisson noise of N photons a pixel before the patient")
+    add("--seed", type=int, default=0, help="of the noise")
+    add("--png", action="store_true", help="also VIEW.png, 16 bit, as a film looks")
+    add("--backend", default="auto", help="auto, numpy, cpu or cuda")
+    add("--threads", type=int, default=0, help="CPU threads, 0 = all")
+    add("--quiet", action="store_true", help="no progress bar")
+    info = commands.add_parser("info", help="size, place and values of a CT")
+    info.set_defaults(run=_info)
+    info.add_argument("ct", type=Path)
+    for command in (render, info):
+        command.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

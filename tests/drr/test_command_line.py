@@ -1,0 +1,106 @@
+"""python -m drr: what it writes, and how it refuses."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from drr.__main__ import main
+from drr.geometry import PRESETS, View
+from drr.volume import read_volume, Volume
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Path:
+    hu = np.random.default_rng(0).integers(-1000, 1000, (12, 13, 14)).astype(np.int16)
+    path = tmp_path / "ct.mha"
+    Volume(hu, (20.0, 21.0, 22.0), (1.0, 2.0, 3.0)).write(path)
+    return path
+
+
+def test_renders_both_views_with_their_place(ct, tmp_path, capsys):
+    command = ["render", str(ct), "-o", str(tmp_path / "out"), "--png", "--json", "--pixels", "30", "40"]
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(told["views"]) == ["lateral", "pa"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["lateral.mha", "lateral.png", "pa.mha", "pa.png"]
+    image = sitk.ReadImage(str(tmp_path / "out" / "pa.mha"))
+    assert image.GetSize() == (40, 30) and image.GetSpacing() == pytest.approx((500 / 40, 500 / 30))
+    film = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "pa.png")))
+    integrals = sitk.GetArrayFromImage(image)
+    assert film.dtype == np.uint16 and film.min() == 0 and film.max() == 65535
+    assert np.corrcoef(film.ravel(), integrals.ravel())[0, 1] > 0.999, "bone is bright"
+    view = View.from_projection_matrix(told["views"]["pa"]["projection_matrix"], 949.0, 30, 40)
+    expected = PRESETS["x2ct"].with_pixels((30, 40)).view("pa", read_volume(ct).centre_mm)
+    np.testing.assert_allclose(view.pixel_centres_mm(), expected.pixel_centres_mm(), atol=1e-6)
+
+
+def test_angles_noise_and_laws(ct, tmp_path):
+    out = tmp_path / "out"
+    options = ["--gantry", "45", "200:10", "--preset", "chest_film", "--pixels", "20", "--attenuation", "mixture:70"]
+    assert main(["render", str(ct), "-o", str(out), *options, "--photons", "1e4", "--seed", "1"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["gantry200_tilt10.mha", "gantry45.mha"]
+    clean = tmp_path / "clean"
+    assert main(["render", str(ct), "-o", str(clean), *options]) == 0
+    a, b = (sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "gantry45.mha"))) for folder in (out, clean))
+    assert 0 < np.abs(a - b).mean() < 0.5
+
+
+def test_info(ct, capsys):
+    assert main(["info", str(ct), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["voxels_xyz"] == [14, 13, 12] and told["spacing_mm"] == [20.0, 21.0, 22.0]
+    assert main(["info", str(ct)]) == 0
+    assert "voxels_xyz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--view", "top"], "unknown view 'top'"),
+        (["--preset", "mine"], "unknown preset 'mine'"),
+        (["--source-detector", "500"], "beyond the isocentre"),
+        (["--pixels", "1000000"], "too many"),
+        (["--attenuation", "lead"], "unknown attenuation 'lead'"),
+        (["--method", "exact"], "unknown method 'exact'"),
+        (["--backend", "gpu"], "unknown backend 'gpu'"),
+        (["--photons", "0"], "makes no image"),
+        (["--gantry", "0:95"], "tilt lies between"),
+    ],
+)
+def test_bad_options_write_nothing(ct, tmp_path, capsys, options, message):
+    assert main(["render", str(ct), "-o", str(tmp_path / "out"), *options]) == 1
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1 and told.startswith("error: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_volumes_write_nothing(tmp_path, capsys):
+    hu = np.full((12, 13, 14), -900, np.float32)
+    hu[5] = np.nan
+    image = sitk.GetImageFromArray(hu)
+    sitk.WriteImage(image, str(tmp_path / "nan.mha"))
+    (tmp_path / "spacing.mha").write_bytes(
+        (tmp_path / "nan.mha").read_bytes().replace(b"ElementSpacing = 1 1 1", b"ElementSpacing = 1 0 1")
+    )
+    (tmp_path / "direction.mha").write_bytes(
+        (tmp_path / "nan.mha").read_bytes().replace(b"= 1 0 0 0 1 0 0 0 1", b"= 1 1 0 0 1 0 0 0 1")
+    )
+    for name in ("nan.mha", "spacing.mha", "direction.mha", "missing.mha"):
+        assert main(["render", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 1
+        told = capsys.readouterr().err
+        assert name in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_help_answers_without_heavy_imports():
+    code = (
+        "import sys, drr.__main__; print([n for n in ('numpy', 'SimpleITK', 'pydicom', 'scipy') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
