@@ -4,6 +4,7 @@ Objects of one upload carry their MD5 as ETag; those of several parts do not, an
 """
 
 from dataclasses import dataclass
+from functools import partial
 import re
 from xml.etree.ElementTree import Element, ParseError
 
@@ -38,28 +39,32 @@ def gather(
     """Every file of the series, verified and staged; what was staged before is not fetched again."""
     if not series.idc_uuid:
         raise SourceError("the manifest gives no idc_uuid for this series")
-    listed = patiently(settings, lambda: list_series(http, source.url, series))
+    listed = list_series(source.url, series, settings, http)
     staging.keep_only([one.key for one in listed])
     return [_file(source.url, one, series, settings, http, staging) for one in listed]
 
 
-def list_series(http: Http, url: str, series: Series) -> list[Listed]:
+def list_series(url: str, series: Series, settings: DownloadSettings, http: Http) -> list[Listed]:
     """What the bucket holds of the series; as many files and bytes as the manifest says, or a fault."""
     prefix, token, found = f"{series.idc_uuid}/", "", list[Listed]()
     while True:
-        page = _page(http, url, {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {}))
+        params = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
+        page = patiently(settings, partial(_page, http, url, params))
         entries = [_listed(one, prefix) for one in page if _tag(one) == "Contents"]
         found += [one for one in entries if one.key != prefix]  # some tools make an empty object for a folder
         token = _text(page, "NextContinuationToken")
         if _text(page, "IsTruncated") != "true":
             break
         if not token or not entries or len(found) > series.images:
-            raise PassingError(f"the listing has no end within {len(found)} files")
+            raise SourceError(f"the listing has no end within {len(found)} files")
     if not found:
         raise SourceError(f"has no folder {prefix}")
     if len({one.key for one in found}) != len(found):
-        raise PassingError("the listing names a file twice")
-    require_counts(len(found), sum(one.size for one in found), series)
+        raise SourceError("the listing names a file twice")
+    try:
+        require_counts(len(found), sum(one.size for one in found), series)
+    except PassingError as error:  # a bucket's listing is never half-written
+        raise SourceError(f"lists {error}") from None
     return found
 
 
@@ -67,9 +72,7 @@ def _page(http: Http, url: str, params: Params) -> Element:
     body = http.read(url.rstrip("/") + "/", params, _LISTING_BYTES)
     try:
         page: Element = fromstring(body, forbid_dtd=True)
-    except DefusedXmlException:
-        raise SourceError("the listing declares entities: not read") from None
-    except (ParseError, ValueError, LookupError):  # LookupError: an encoding that does not exist
+    except (ParseError, DefusedXmlException, ValueError, LookupError):  # LookupError: an encoding that does not exist
         raise PassingError(f"answers {body[:20].decode('ascii', 'replace')!r} where a listing is expected") from None
     if _tag(page) != "ListBucketResult":
         raise PassingError(f"answers {_tag(page)[:40]!r} where a listing is expected")
