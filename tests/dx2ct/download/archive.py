@@ -145,11 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
         nth = Counter(self.server.state.asked)[self.path]
-        wanted = (
-            query.get("SeriesInstanceUID"),
-            (query.get("prefix", parts.path.removeprefix("/bucket/"))).split("/")[0],
-        )
-        series = next((one for one in self.server.series if one.uid == wanted[0] or one.uuid == wanted[1]), None)
+        uid, folder = query.get("SeriesInstanceUID"), query.get("prefix", parts.path.removeprefix("/bucket/"))
+        series = next((one for one in self.server.series if uid == one.uid or folder.split("/")[0] == one.uuid), None)
         kind = "zip" if parts.path == "/nbia/getImage" else "listing" if parts.path == "/bucket/" else "object"
         return Request(parts.path, query, nth, kind, series)
 
@@ -163,13 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.body
         if answer.endless:
             self._repeat(body)
-        if answer.cut is not None or answer.stall is not None:
-            self._write(
-                _framed(body[: answer.cut if answer.cut is not None else answer.stall], answer.chunked, False), 0
-            )
+        end = answer.stall if answer.cut is None else answer.cut
+        if end is not None:
+            self._write(_framed(body[:end], answer.chunked, whole=False), 0)
             self._reset() if answer.cut is not None else self.server.state.stopping.wait(self.timeout)
             raise ConnectionAbortedError
-        self._write(_framed(body, answer.chunked, True), 0 if answer.drip_headers else answer.drip_s)
+        self._write(_framed(body, answer.chunked, whole=True), 0 if answer.drip_headers else answer.drip_s)
 
     def _write(self, data: bytes, drip_s: float) -> None:
         if not drip_s:
@@ -193,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
 
-def _framed(body: bytes, chunked: bool, whole: bool) -> bytes:
+def _framed(body: bytes, chunked: bool, *, whole: bool) -> bytes:
     if not chunked:
         return body
     return b"%x\r\n%b\r\n" % (len(body), body) * bool(body) + b"0\r\n\r\n" * whole

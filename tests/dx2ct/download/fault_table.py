@@ -1,7 +1,7 @@
 """What comes of every fault: python -m tests.dx2ct.download.fault_table [FOLDER]
 
-FOLDER: real scans as in DX2CT_REAL_DATA; without it a small series is made up. Prints fault, requests, seconds, exit code
-and final state; the exit code of the table itself is 1 when one of them is not what it must be.
+FOLDER: real scans as in DX2CT_REAL_DATA; without it a small series is made up. Prints fault, requests, seconds, exit
+code and final state; the exit code of the table itself is 1 when one of them is not what it must be.
 """
 
 from pathlib import Path

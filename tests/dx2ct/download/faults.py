@@ -34,7 +34,7 @@ class Case:
 
 
 def on(kind: str, edit: Edit, times: int | None = None, files: int | None = None) -> Fault:
-    """A fault of answers of one kind: of the first `times` to the same request, or of all; of so many files, or of all."""
+    """A fault of answers of one kind: of the first `times` to one request or of all, of so many files or of all."""
 
     def fault(request: Request, answer: Answer) -> Answer:
         if request.kind != kind or request.series is None or (times is not None and request.nth > times):
@@ -156,7 +156,7 @@ def twice(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
 
 
 def bomb_zip(unpacked: int, declared: int) -> bytes:
-    """A zip of one entry that inflates to `unpacked` bytes (a multiple of 2**26) and declares another number of them."""
+    """A zip of one entry that inflates to `unpacked` bytes (a multiple of 2**26) and declares some other number."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(2**26)) + packer.flush(zlib.Z_FULL_FLUSH)  # starts afresh: may be repeated
     data = block * (unpacked // 2**26) + packer.flush()
