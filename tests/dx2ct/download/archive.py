@@ -235,9 +235,7 @@ def nbia_zip(files: dict[str, bytes], md5s: dict[str, bytes] | None = None) -> b
         for name, content in ({"LICENSE": b"CC BY 3.0\n"} | files).items():
             zipped.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
         if table:
-            rows = [
-                f"{name},{hashlib.md5(content).hexdigest()}" for name, content in sorted(table.items(), reverse=True)
-            ]
+            rows = [f"{name},{hashlib.md5(table[name]).hexdigest()}" for name in sorted(table, reverse=True)]
             zipped.writestr("md5hashes.csv", "\n".join(["Filename,MD5Hash", *rows]) + "\n")
     return buffer.getvalue()
 
