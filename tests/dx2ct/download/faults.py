@@ -23,7 +23,7 @@ Edit = Callable[[Request, Answer], Answer]
 class Case:
     """A fault of one kind of source, and what must come of it: the verified series, or nothing and exit code 1.
 
-    needs: a word that the error must contain.
+    needs: a word that the error must contain; stalls: the client will have to lose its patience.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Case:
     fault: Fault
     verified: bool
     needs: str = ""
+    stalls: bool = False
 
 
 def on(kind: str, edit: Edit, times: int | None = None, files: int | None = None) -> Fault:
@@ -160,10 +161,10 @@ def twice(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
 
 
 def bomb_zip(unpacked: int, declared: int) -> bytes:
-    """A zip of one entry that inflates to `unpacked` bytes (a multiple of 2**26) and declares some other number."""
+    """A zip of one entry that inflates to `unpacked` bytes (a multiple of 2**22) and declares some other number."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = packer.compress(bytes(2**26)) + packer.flush(zlib.Z_FULL_FLUSH)  # starts afresh: may be repeated
-    data = block * (unpacked // 2**26) + packer.flush()
+    block = packer.compress(bytes(2**22)) + packer.flush(zlib.Z_FULL_FLUSH)  # starts afresh: may be repeated
+    data = block * (unpacked // 2**22) + packer.flush()
     name = b"a.dcm"
     common = struct.pack("<HHHHHLLLHH", 20, 0, zipfile.ZIP_DEFLATED, 0, 33, 0, len(data), declared, len(name), 0)
     local = b"PK\3\4" + common + name + data
@@ -221,11 +222,13 @@ def either(kind: Literal["idc", "nbia"], unit: str) -> Iterator[Case]:
     once, always = 1, None
     come_back = status(429, Retry_After="1")
     slow = [stall, silent, come_back]
+    stalling = [stall, silent, drip, drip_headers]
 
     def case(name: str, edit: Edit, times: int | None, verified: bool, needs: str = "") -> Case:
         files = 1 if times and edit in slow else None
         often = "once" if times else "always"
-        return Case(f"{unit}: {name}, {often}", kind, on(unit, edit, times, files), verified, needs)
+        fault = on(unit, edit, times, files)
+        return Case(f"{unit}: {name}, {often}", kind, fault, verified, needs, edit in stalling)
 
     for tenth in range(10):
         yield case(f"reset at {tenth}/10 of the body", cut_at_tenth(tenth), once, True)

@@ -16,7 +16,7 @@ from dx2ct.cli import main
 from tests.drr.series import write_series
 from tests.dx2ct.download.archive import Served
 
-SETTINGS: dict[str, Any] = {"connect_timeout_s": 1, "read_timeout_s": 0.4, "tries": 3, "backoff_s": 0.01}
+SETTINGS: dict[str, Any] = {"connect_timeout_s": 1, "read_timeout_s": 10, "tries": 3, "backoff_s": 0.01}
 
 
 @dataclass(frozen=True)
