@@ -14,7 +14,7 @@ from dx2ct.download.progress import progress_bar
 from dx2ct.download.receipt import is_settled, receipt_path
 from dx2ct.download.series import find_series, Series
 from dx2ct.download.staging import Staging, staging_for
-from dx2ct.download.verify import Part, require_series
+from dx2ct.download.verify import Part
 from dx2ct.settings import DownloadSettings, LocalSource, RemoteSource
 
 
@@ -32,7 +32,7 @@ def download(series_uid: str, manifest: Path, settings: DownloadSettings, output
             else:
                 _clear(output)
                 _fetch(series, settings, staging, output)
-            staging.remove()
+            staging.empty()
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror or error})") from None
 
@@ -52,7 +52,6 @@ def _fetch(series: Series, settings: DownloadSettings, staging: Staging, output:
     for source in settings.sources:
         try:
             parts = _gather(source, series, settings, staging, output.parent)
-            require_series(parts, series)
             deliver(parts, series, asdict(source), staging, output)
             return
         except SourceError as fault:
@@ -60,8 +59,8 @@ def _fetch(series: Series, settings: DownloadSettings, staging: Staging, output:
             may_pass |= isinstance(fault, PassingError)
             note(faults[-1])
             staging.tidy()
-    if not may_pass or staging.is_empty:
-        staging.remove()
+    if not may_pass:
+        staging.empty()
     advice = "run the same command again later" if may_pass else "add a source that has it, or leave the scan out"
     raise InputError(f"{output}: no source gave series {series.uid} ({'; '.join(faults)}): {advice}")
 

@@ -22,7 +22,7 @@ class Http:
     """One session with the archives: a connection is kept from request to request."""
 
     def __init__(self, settings: DownloadSettings, on_bytes: Callable[[int], object]) -> None:
-        """on_bytes: told of every chunk received, and of minus those of a request that then failed."""
+        """on_bytes: told of every chunk of a file, and of minus those of a request that then failed."""
         self._settings = settings
         self._on_bytes = on_bytes
         self._session = requests.Session()
@@ -35,10 +35,16 @@ class Http:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._session.close()
 
-    def read(self, url: str, params: Params | None, most_bytes: int) -> bytes:
-        """The body of an answer that fits into memory."""
+    def ask(self, url: str, params: Params, most_bytes: int) -> bytes:
+        """The body of an answer that is no part of the series: its bytes are not counted."""
         content = bytearray()
-        self.stream(url, params, most_bytes, content.extend)
+        self._receive(url, params, most_bytes, content.extend)
+        return bytes(content)
+
+    def read(self, url: str, most_bytes: int) -> bytes:
+        """One file that fits into memory."""
+        content = bytearray()
+        self.stream(url, None, most_bytes, content.extend)
         return bytes(content)
 
     def skip(self, count: int) -> None:
@@ -52,17 +58,27 @@ class Http:
         before. What the sink itself raises passes through.
         """
         received = 0
+
+        def count(chunk: bytes) -> None:
+            nonlocal received
+            received += len(chunk)
+            self._on_bytes(len(chunk))
+            sink(chunk)
+
         try:
-            with closing(self._chunks(url, params, most_bytes)) as chunks:
-                for chunk in chunks:
-                    received += len(chunk)
-                    self._on_bytes(len(chunk))
-                    if received > most_bytes:
-                        raise SourceError(f"sends more than {most_bytes} bytes")
-                    sink(chunk)
+            self._receive(url, params, most_bytes, count)
         except BaseException:
             self._on_bytes(-received)
             raise
+
+    def _receive(self, url: str, params: Params | None, most_bytes: int, sink: Callable[[bytes], object]) -> None:
+        received = 0
+        with closing(self._chunks(url, params, most_bytes)) as chunks:
+            for chunk in chunks:
+                received += len(chunk)
+                if received > most_bytes:
+                    raise SourceError(f"sends more than {most_bytes} bytes")
+                sink(chunk)
 
     def _chunks(self, url: str, params: Params | None, most_bytes: int) -> Generator[bytes]:
         try:

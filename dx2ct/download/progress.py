@@ -8,5 +8,5 @@ from dx2ct.download.series import Series
 
 
 def progress_bar(series: Series) -> "tqdm[Any]":
-    """A bar on a terminal, silent elsewhere."""
+    """A bar on a terminal, silent elsewhere. NBIA packs what it sends: its bar ends before it is full."""
     return tqdm(total=series.size, desc=f"series ...{series.uid[-8:]}", unit="B", unit_scale=True, disable=None)

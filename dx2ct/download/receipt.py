@@ -37,7 +37,7 @@ def is_settled(output: Path, series: Series) -> bool:
     try:
         receipt: dict[str, Any] = json.loads(receipt_path(output).read_text(encoding="utf-8"))
         same = receipt["series_uid"] == series.uid and receipt["files"] == series.images
-        return same and series.has_size(receipt["bytes"]) and receipt["zip"]["sha256"] == _sha256(output)
+        return same and series.has_size(receipt["bytes"], exact=False) and receipt["zip"]["sha256"] == _sha256(output)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

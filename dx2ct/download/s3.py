@@ -16,7 +16,7 @@ from dx2ct.download.http import Http, Params
 from dx2ct.download.patience import patiently
 from dx2ct.download.series import Series
 from dx2ct.download.staging import Staging
-from dx2ct.download.verify import md5_of, Part, require_counts, verified
+from dx2ct.download.verify import md5_of, Part, require_counts, require_series, verified
 from dx2ct.settings import DownloadSettings, RemoteSource
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}\.dcm\Z")
@@ -41,7 +41,9 @@ def gather(
         raise SourceError("the manifest gives no idc_uuid for this series")
     listed = list_series(source.url, series, settings, http)
     staging.keep_only([one.key for one in listed])
-    return [_file(source.url, one, series, settings, http, staging) for one in listed]
+    parts = [_file(source.url, one, series, settings, http, staging) for one in listed]
+    require_series(parts, series, exact=True)
+    return parts
 
 
 def list_series(url: str, series: Series, settings: DownloadSettings, http: Http) -> list[Listed]:
@@ -62,14 +64,14 @@ def list_series(url: str, series: Series, settings: DownloadSettings, http: Http
     if len({one.key for one in found}) != len(found):
         raise SourceError("the listing names a file twice")
     try:
-        require_counts(len(found), sum(one.size for one in found), series)
+        require_counts(len(found), sum(one.size for one in found), series, exact=True)
     except PassingError as error:  # a bucket's listing is never half-written
         raise SourceError(f"lists {error}") from None
     return found
 
 
 def _page(http: Http, url: str, params: Params) -> Element:
-    body = http.read(url.rstrip("/") + "/", params, _LISTING_BYTES)
+    body = http.ask(url.rstrip("/") + "/", params, _LISTING_BYTES)
     try:
         page: Element = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):  # LookupError: an encoding that does not exist
@@ -98,7 +100,7 @@ def _file(url: str, one: Listed, series: Series, settings: DownloadSettings, htt
         return verified(content, series, one.key, one.md5, read)
 
     def fetch() -> Part:
-        content = http.read(f"{url.rstrip('/')}/{one.key}", None, one.size)
+        content = http.read(f"{url.rstrip('/')}/{one.key}", one.size)
         if len(content) != one.size and one.md5 is None:
             raise PassingError(f"{one.key}: {len(content)} of {one.size} bytes")
         part = verified(content, series, one.key, one.md5, read)

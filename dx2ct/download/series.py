@@ -9,34 +9,35 @@ from drr.errors import InputError
 
 # What a zip adds to its files: entries, a licence, a table.
 _SLACK, _SLACK_PER_IMAGE = 2**20, 2**10
+# Archives and exports rewrite headers: the files of LIDC-IDRI-0001 are 6 bytes longer outside IDC than in it.
+_OTHER_HEADER = 2**13
 _UNKNOWN_IMAGE = 2**25
 _UID = re.compile(r"(?=.{1,64}\Z)(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+\Z")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_COLUMNS = ("series_uid", "images", "size_mb", "idc_uuid")
+_COLUMNS = ("series_uid", "images", "bytes", "idc_uuid")
 
 
 @dataclass(frozen=True)
 class Series:
     """One row of the manifest.
 
-    size: bytes of all files together, true within `rounding`, None where unknown; idc_uuid: "" where IDC lacks it.
+    size: bytes of all files together as IDC has them, None where unknown; idc_uuid: "" where IDC lacks the series.
     """
 
     uid: str
     images: int
     size: int | None
-    rounding: int
     idc_uuid: str
 
     @property
     def most_bytes(self) -> int:
         """No answer that holds the whole series may be longer."""
-        most = self.images * _UNKNOWN_IMAGE if self.size is None else self.size + self.rounding
-        return most + _SLACK + self.images * _SLACK_PER_IMAGE
+        each = _SLACK_PER_IMAGE + (_UNKNOWN_IMAGE if self.size is None else _OTHER_HEADER)
+        return (self.size or 0) + _SLACK + self.images * each
 
-    def has_size(self, total: int) -> bool:
-        """True when files of `total` bytes can be this series."""
-        return self.size is None or abs(total - self.size) <= self.rounding
+    def has_size(self, total: int, *, exact: bool) -> bool:
+        """True when files of `total` bytes can be this series: exactly so in IDC, but for the headers elsewhere."""
+        return self.size is None or abs(total - self.size) <= (0 if exact else self.images * _OTHER_HEADER)
 
 
 def is_uid(text: str) -> bool:
@@ -45,9 +46,9 @@ def is_uid(text: str) -> bool:
 
 
 def find_series(manifest: Path, uid: str) -> Series:
-    """The row of the manifest (tab-separated, columns series_uid, images, size_mb and idc_uuid at least) with this UID.
+    """The row of the manifest (tab-separated, columns series_uid, images, bytes and idc_uuid at least) with this UID.
 
-    size_mb is in 10^6 bytes and true to its last decimal. Raises InputError when there is no such row, or no good one.
+    Raises InputError when there is no such row, or no good one.
     """
     if not is_uid(uid):
         raise InputError(f"--series {uid!r} is no DICOM UID: give a SeriesInstanceUID of {manifest}")
@@ -66,9 +67,7 @@ def find_series(manifest: Path, uid: str) -> Series:
 
 
 def _series(row: dict[str, str]) -> Series:
-    uid, images, size_mb, uuid = (row[column].strip() for column in _COLUMNS)
-    if int(images) < 1 or (uuid and not _UUID.match(uuid)):
-        raise ValueError(f"images {images}, idc_uuid {uuid}")
-    decimals = len(size_mb.partition(".")[2])
-    size = round(float(size_mb) * 1e6) if size_mb else None
-    return Series(uid, int(images), size, round(0.5 * 10 ** (6 - decimals)) + 1, uuid)
+    uid, images, size, uuid = (row[column].strip() for column in _COLUMNS)
+    if int(images) < 1 or (size and int(size) < 1) or (uuid and not _UUID.match(uuid)):
+        raise ValueError(f"images {images}, bytes {size}, idc_uuid {uuid}")
+    return Series(uid, int(images), int(size) if size else None, uuid)

@@ -114,8 +114,12 @@ def staging_for(output: Path, series: Series) -> Iterator[Staging]:
     folder = output.parent / f".{output.stem}.download"
     with _locked(folder):
         staging = Staging(folder)
-        staging.claim(series)
-        yield staging
+        try:
+            staging.claim(series)
+            yield staging
+        finally:
+            if staging.is_empty:
+                staging.remove()
 
 
 @contextmanager

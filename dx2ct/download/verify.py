@@ -70,19 +70,19 @@ def verified(content: bytes, series: Series, origin: str, md5: str | None, read:
     return Part(origin, len(content), own, md5 is not None, sop_uid, instance, read)
 
 
-def require_series(parts: Iterable[Part], series: Series) -> None:
-    """As many different files and as many bytes as the manifest says, or a PassingError."""
+def require_series(parts: Iterable[Part], series: Series, *, exact: bool = False) -> None:
+    """As many different files and as many bytes as the manifest says, or a PassingError; `exact` as in IDC."""
     parts = list(parts)
-    require_counts(len(parts), sum(part.size for part in parts), series)
+    require_counts(len(parts), sum(part.size for part in parts), series, exact=exact)
     if len({part.sop_uid for part in parts}) != len(parts):
         raise PassingError("two files have one SOPInstanceUID")
 
 
-def require_counts(files: int, total: int, series: Series) -> None:
+def require_counts(files: int, total: int, series: Series, *, exact: bool) -> None:
     """The manifest's number of files and, where it knows them, bytes; a PassingError says what is there instead."""
     if files != series.images:
         raise PassingError(f"{files} DICOM files where the manifest has {series.images}")
-    if not series.has_size(total):
+    if not series.has_size(total, exact=exact):
         raise PassingError(f"{total} bytes where the manifest has {series.size}")
 
 

@@ -20,7 +20,6 @@ from xml.sax.saxutils import escape
 import zipfile
 
 MOST_ENDLESS_BYTES = 2**28
-PAGE = 2  # keys of one page of a listing: small, so that every series has several
 DATE = (2026, 1, 1, 0, 0, 0)
 
 
@@ -82,11 +81,20 @@ class Archive:
 
 @contextmanager
 def archive(
-    *series: Served, fault: Fault | None = None, pace_s: float = 0, most_requests: int = 2000, most_seconds: float = 60
+    *series: Served,
+    fault: Fault | None = None,
+    pace_s: float = 0,
+    page: int = 2,
+    most_requests: int = 2000,
+    most_seconds: float = 60,
 ) -> Iterator[Archive]:
-    """Serve the series under URL/bucket (kind idc) and URL/nbia (kind nbia); pace_s: time that each answer takes."""
+    """Serve the series under URL/bucket (kind idc) and URL/nbia (kind nbia); pace_s: time that each answer takes.
+
+    page: keys of one page of a listing, few, so that every series has several pages.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.series, server.fault, server.pace_s, server.most_requests = series, fault, pace_s, most_requests
+    server.series, server.fault, server.pace_s, server.page = series, fault, pace_s, page
+    server.most_requests = most_requests
     server.state = state = Archive(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     clock = threading.Timer(most_seconds, server.stop)
@@ -107,6 +115,7 @@ class _Server(ThreadingHTTPServer):
     series: tuple[Served, ...]
     fault: Fault | None
     pace_s: float
+    page: int
     most_requests: int
     state: Archive
 
@@ -134,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         request = self._request()
-        answer = _answer(request)
+        answer = _answer(request, server.page)
         if server.fault is not None:
             answer = server.fault(request, answer)
         state.stopping.wait(server.pace_s)
@@ -195,32 +204,32 @@ def _framed(body: bytes, chunked: bool, *, whole: bool) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body) * bool(body) + b"0\r\n\r\n" * whole
 
 
-def _answer(request: Request) -> Answer:
+def _answer(request: Request, page: int) -> Answer:
     series = request.series
     if request.kind == "zip":
         if series is None or request.query.keys() - {"SeriesInstanceUID", "IncludeMD5", "NewFileNames"}:
             return Answer(b"Allowed parameters: SeriesInstanceUID, NewFileNames, IncludeMD5", 400)
         return Answer(nbia_zip(series.files), headers={"Content-Type": "application/zip"}, chunked=True)
     if request.kind == "listing":
-        return Answer(listing(request.query, series), headers={"Content-Type": "application/xml"})
+        return Answer(listing(request.query, series, page), headers={"Content-Type": "application/xml"})
     name = request.path.rpartition("/")[2]
     if series is None or name not in series.files:
         return Answer(b"<Error><Code>NoSuchKey</Code></Error>", 404)
     return Answer(series.files[name])
 
 
-def listing(query: dict[str, str], series: Served | None) -> bytes:
+def listing(query: dict[str, str], series: Served | None, page: int) -> bytes:
     """A page of ListObjectsV2."""
     names = sorted(series.files) if series else []
     start = int(query.get("continuation-token", "0"))
     entries = "".join(
         f"<Contents><Key>{escape(f'{series.uuid}/{name}')}</Key><Size>{len(series.files[name])}</Size>"
         f"<ETag>&quot;{hashlib.md5(series.files[name]).hexdigest()}&quot;</ETag></Contents>"
-        for name in names[start : start + PAGE]
+        for name in names[start : start + page]
         if series
     )
-    more = start + PAGE < len(names)
-    token = f"<NextContinuationToken>{start + PAGE}</NextContinuationToken>" if more else ""
+    more = start + page < len(names)
+    token = f"<NextContinuationToken>{start + page}</NextContinuationToken>" if more else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
         f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}</ListBucketResult>"

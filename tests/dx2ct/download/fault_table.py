@@ -20,7 +20,7 @@ def meet(case: Case, series: Served, folder: Path) -> tuple[Outcome, int]:
     with archive(series, fault=case.fault) as server:
         patience_s = 0.4 if case.stalls else 10  # short only where it matters: the machine may be busy
         output, sources = folder / "raw/scan.zip", [source(case.kind, server.url)]
-        outcome = call(series, table, output, sources, read_timeout_s=patience_s)
+        outcome = call(series, table, output, sources, read_timeout_s=patience_s, connect_timeout_s=patience_s)
         return outcome, len(server.asked)
 
 

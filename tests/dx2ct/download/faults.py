@@ -191,7 +191,7 @@ def edited_listing(old: str, new: str) -> Edit:
 def short_listing(request: Request, page: bytes) -> bytes:
     assert request.series is not None
     short = replace(request.series, files=without_last(2)(request.series.files))
-    return listing(request.query, short)
+    return listing(request.query, short, 2)
 
 
 def listing_for_ever(request: Request, page: bytes) -> bytes:

@@ -72,10 +72,10 @@ def serve(uid: str, contents: Sequence[bytes]) -> Served:
 
 def manifest(path: Path, *series: Served, **columns: str) -> Path:
     """The manifest of these series; columns: values that differ from the truth."""
-    lines = ["scan\tseries_uid\timages\tsize_mb\tidc_uuid"]
+    lines = ["scan\tseries_uid\timages\tbytes\tidc_uuid"]
     for one in series:
-        row = {"images": str(len(one.files)), "size_mb": f"{one.size / 1e6:.6f}", "idc_uuid": one.uuid} | columns
-        lines.append(f"scan\t{one.uid}\t{row['images']}\t{row['size_mb']}\t{row['idc_uuid']}")
+        row = {"images": str(len(one.files)), "bytes": str(one.size), "idc_uuid": one.uuid} | columns
+        lines.append(f"scan\t{one.uid}\t{row['images']}\t{row['bytes']}\t{row['idc_uuid']}")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path

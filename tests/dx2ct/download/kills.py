@@ -141,7 +141,7 @@ def require_nothing_again(work: Work, verified: set[str], begun: int) -> None:
 def run(series: list[Served], folder: Path, kills: int, seed: int, pace_s: float) -> list[Moment]:
     """The undisturbed run, then the disturbed one, against one server."""
     table = manifest(folder / "manifest.tsv", *series)
-    with archive(*series, pace_s=pace_s, most_requests=20_000, most_seconds=600) as server:
+    with archive(*series, pace_s=pace_s, page=1000, most_requests=20_000, most_seconds=600) as server:
         calm = Work(series, table, folder / "calm", server)
         seconds = calm.finish()
         return disturbed(Work(series, table, folder / "killed", server), calm.state(), kills, seconds, seed)
