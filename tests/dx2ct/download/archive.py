@@ -94,7 +94,7 @@ def archive(
     """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.series, server.fault, server.pace_s, server.page = series, fault, pace_s, page
-    server.most_requests = most_requests
+    server.most_requests, server.zips = most_requests, {}
     server.state = state = Archive(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     clock = threading.Timer(most_seconds, server.stop)
@@ -116,6 +116,7 @@ class _Server(ThreadingHTTPServer):
     fault: Fault | None
     pace_s: float
     page: int
+    zips: dict[str, bytes]
     most_requests: int
     state: Archive
 
@@ -143,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         request = self._request()
-        answer = _answer(request, server.page)
+        answer = _answer(request, server.page, server.zips)
         if server.fault is not None:
             answer = server.fault(request, answer)
         state.stopping.wait(server.pace_s)
@@ -204,12 +205,14 @@ def _framed(body: bytes, chunked: bool, *, whole: bool) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body) * bool(body) + b"0\r\n\r\n" * whole
 
 
-def _answer(request: Request, page: int) -> Answer:
+def _answer(request: Request, page: int, zips: dict[str, bytes]) -> Answer:
     series = request.series
     if request.kind == "zip":
         if series is None or request.query.keys() - {"SeriesInstanceUID", "IncludeMD5", "NewFileNames"}:
             return Answer(b"Allowed parameters: SeriesInstanceUID, NewFileNames, IncludeMD5", 400)
-        return Answer(nbia_zip(series.files), headers={"Content-Type": "application/zip"}, chunked=True)
+        if series.uid not in zips:
+            zips[series.uid] = nbia_zip(series.files)
+        return Answer(zips[series.uid], headers={"Content-Type": "application/zip"}, chunked=True)
     if request.kind == "listing":
         return Answer(listing(request.query, series, page), headers={"Content-Type": "application/xml"})
     name = request.path.rpartition("/")[2]

@@ -12,7 +12,13 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
 
 
-@pytest.fixture
-def series(tmp_path: Path) -> Served:
-    """A small series, its files also in tmp_path/series."""
-    return synthetic(tmp_path / "series")
+@pytest.fixture(scope="session")
+def series_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files of `series` lie; not to be changed."""
+    return tmp_path_factory.mktemp("series")
+
+
+@pytest.fixture(scope="session")
+def series(series_folder: Path) -> Served:
+    """A small series."""
+    return synthetic(series_folder)

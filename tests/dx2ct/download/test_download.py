@@ -16,12 +16,12 @@ from tests.dx2ct.download.harness import arguments, call, holds, manifest, sourc
 from tests.dx2ct.download.kills import ROOT
 
 
-def test_every_kind_of_source_gives_the_same_bytes(series: Served, tmp_path: Path) -> None:
+def test_every_kind_of_source_gives_the_same_bytes(series: Served, series_folder: Path, tmp_path: Path) -> None:
     table = manifest(tmp_path / "manifest.tsv", series)
     with archive(series) as server:
         outcomes = [
             call(series, table, tmp_path / kind / "scan.zip", [source(kind, address)])
-            for kind, address in [("idc", server.url), ("nbia", server.url), ("local", str(tmp_path / "series"))]
+            for kind, address in [("idc", server.url), ("nbia", server.url), ("local", str(series_folder))]
         ]
     assert len({outcome.output.read_bytes() for outcome in outcomes}) == 1
     assert holds(outcomes[0], series)

@@ -51,13 +51,17 @@ def get(series: Served, tmp_path: Path) -> Callable[[], Outcome]:
 
 @pytest.mark.parametrize("layout", [old, descriptive, idc, nameless])
 def test_every_layout_gives_the_same_zip(
-    layout: Callable[[Path, Served], None], series: Served, tmp_path: Path, get: Callable[[], Outcome]
+    layout: Callable[[Path, Served], None],
+    series: Served,
+    series_folder: Path,
+    tmp_path: Path,
+    get: Callable[[], Outcome],
 ) -> None:
     layout(tmp_path / "tree", series)
     old(tmp_path / "tree/other", synthetic(tmp_path / "others", name="b"))
     outcome = get()
     assert outcome.code == 0, outcome.said
-    sources = [source("local", str(tmp_path / "series"))]
+    sources = [source("local", str(series_folder))]
     again = call(series, tmp_path / "manifest.tsv", tmp_path / "again/scan.zip", sources)
     assert outcome.output.read_bytes() == again.output.read_bytes()
     assert not outcome.receipt["md5_stated_by_source"]
