@@ -55,10 +55,11 @@ def verified(content: bytes, series: Series, origin: str, md5: str | None, read:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = read_header(BytesIO(content))
+            stream = BytesIO(content)
+            header = read_header(stream)
             instance, sop_uid = int(header.get("InstanceNumber") or 0), str(header.get("SOPInstanceUID", ""))
             uid = str(header.get("SeriesInstanceUID", ""))
-            whole = _has_its_pixels(header, BytesIO(content), len(content))
+            whole = _has_its_pixels(header, stream, len(content))
     except Exception as error:  # pydicom meets malformed bytes with a dozen exception types, none of its own
         raise PassingError(f"{_name(origin)}: {_what(content)}, not readable ({type(error).__name__})") from None
     if uid != series.uid:
@@ -98,9 +99,11 @@ def read_header(stream: BinaryIO, tags: list[str] | None = None) -> FileDataset:
 
 
 def _has_its_pixels(header: FileDataset, stream: BinaryIO, size: int) -> bool:
-    """The file holds a whole PixelData element of the size that rows, columns and frames make."""
+    """The file holds a whole PixelData element of the size that rows, columns and frames make.
+
+    stream: at the end of the header, where `read_header` leaves it.
+    """
     implicit, little = header.original_encoding
-    dcmread(stream, stop_before_pixels=True, force=False)  # leaves the stream at the pixels
     order = "<" if little else ">"
     tag = struct.unpack(f"{order}HH", stream.read(4))
     stream.seek(0 if implicit else 4, 1)
