@@ -55,6 +55,23 @@ def phantom(scan: str, settings: Settings, output: Output) -> None:
 
 
 @app.command()
+def download(
+    series: Annotated[str, typer.Option(help="SeriesInstanceUID, a row of the manifest.")],
+    manifest: Annotated[Path, typer.Option(help="The frozen table of the collection's series (.tsv).")],
+    settings: Settings,
+    output: Output,
+) -> None:
+    """Fetch one DICOM series as a zip, verified by the manifest, and a receipt; exit code 1: nothing is there.
+
+    To resume after an interruption, run the same command again.
+    """
+    from dx2ct.download.fetch import download
+    from dx2ct.settings import DownloadSettings, parse
+
+    download(series, manifest, parse(DownloadSettings, settings), output)
+
+
+@app.command()
 def volume(
     source: Annotated[Path, typer.Argument(help="DICOM folder or zip, or a NIfTI, MHA or NRRD file.")],
     settings: Settings,

@@ -29,6 +29,40 @@ class PhantomSettings:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class RemoteSource:
+    """An archive: `idc`, a public bucket with one folder a series, or `nbia`, the NBIA REST API (version 4).
+
+    Plain http is for servers on this machine only.
+    """
+
+    kind: Literal["idc", "nbia"]
+    url: Annotated[str, Field(pattern=r"^(https://[^/\s]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?)(/\S*)?$")]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class LocalSource:
+    """A folder that holds the collection already, in any layout."""
+
+    kind: Literal["local"]
+    path: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DownloadSettings:
+    """Stage download: the sources in the order they are asked, and how patient to be with each.
+
+    A request is tried `tries` times; the n-th pause is `backoff_s` times 2 to the n-1, with jitter. No result depends
+    on these values: a series is what the manifest says, wherever it comes from.
+    """
+
+    sources: Annotated[tuple[RemoteSource | LocalSource, ...], Field(min_length=1)]
+    connect_timeout_s: PositiveFloat
+    read_timeout_s: PositiveFloat
+    tries: PositiveInt
+    backoff_s: Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class VolumeSettings:
     """Stage volume: the resampled cube."""
 

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 CONFIGS = ["config.yaml", "workflow/config/paper.yaml", "workflow/config/smoke.yaml"]
 STAGES: dict[str, type] = {
+    "download": settings.DownloadSettings,
     "volume": settings.VolumeSettings,
     "xray": settings.XraySettings,
     "slices": settings.SlicesSettings,
