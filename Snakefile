@@ -17,6 +17,7 @@ include: "rules/evaluate.smk"
 
 localrules:
     all,
+    cohort,
     metrics,
 
 

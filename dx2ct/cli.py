@@ -36,13 +36,50 @@ def cohort(
     test: Annotated[float, typer.Option(help="Fraction of the patients for testing.")] = 0.2,
     val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
+    max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
+    max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
+    min_z_mm: Annotated[float | None, typer.Option(help="Smallest extent along the body.")] = None,
+    max_z_mm: Annotated[float | None, typer.Option(help="Largest extent along the body.")] = None,
+    min_fov_mm: Annotated[float | None, typer.Option(help="Smallest width of the images.")] = None,
+    max_fov_mm: Annotated[float | None, typer.Option(help="Largest width of the images.")] = None,
+    contrast: Annotated[bool | None, typer.Option(help="Only scans with (without) contrast agent.")] = None,
+    exclude_flag: Annotated[
+        list[str] | None, typer.Option(help="duplicate-slices or irregular-spacing; may be repeated.")
+    ] = None,
 ) -> None:
     """Write the sample sheet and the config.yaml of one's own CTs; exit code 1 when a scan had to be left out."""
     from dx2ct.data.cohort import write_cohort
+    from dx2ct.settings import check, FilterSettings
 
-    left_out = write_cohort(folder, output, test_fraction=test, val_fraction=val, seed=seed)
+    filters = check(
+        FilterSettings,
+        max_slice_mm=max_slice_mm,
+        max_gap_mm=max_gap_mm,
+        min_z_mm=min_z_mm,
+        max_z_mm=max_z_mm,
+        min_fov_mm=min_fov_mm,
+        max_fov_mm=max_fov_mm,
+        contrast=contrast,
+        exclude_flags=exclude_flag or [],
+    )
+    left_out = write_cohort(folder, output, filters, test_fraction=test, val_fraction=val, seed=seed)
     if left_out:
         raise typer.Exit(1)
+
+
+@app.command()
+def select(
+    sheet: Annotated[Path, typer.Argument(help="A sample sheet, or the table of LIDC-IDRI.")],
+    settings: Settings,
+    output: Output,
+    left_out: Annotated[Path, typer.Option(help="Where the table of the scans left out goes.")],
+    failed: Annotated[list[Path] | None, typer.Option(help="Record of a scan that could not be read.")] = None,
+) -> None:
+    """Write the scans of a sheet that split, filters and limit choose, and the table of all others with reasons."""
+    from dx2ct.data.used_cohort import write_used_cohort
+    from dx2ct.settings import parse, SelectionSettings
+
+    write_used_cohort(sheet, parse(SelectionSettings, settings), failed or (), output, left_out)
 
 
 @app.command()

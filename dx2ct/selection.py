@@ -25,43 +25,29 @@ BOUNDS = {
     "min_fov_mm": ("fov_mm", True),
     "max_fov_mm": ("fov_mm", False),
 }
-FACTS = ("slice_mm", "largest_gap_mm", "z_mm", "fov_mm", "contrast", "flags")
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The CT rows of a sheet (tab-separated); a sheet without column `modality` has no others.
-
-    A scan of the archive has no path of its own: it is downloaded to data/raw/SCAN.zip.
-    """
+    """The rows of a sheet (tab-separated), unchecked; InputError when it cannot be read."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+            return list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error})") from None
-    rows = [row for row in rows if row.get("modality", "CT") == "CT"]
-    for row in rows:
-        if "idc_uuid" in row and "path" not in row:
-            row["path"] = f"data/raw/{row['scan']}.zip"
-    return rows
 
 
 def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], list[tuple[str, str]]]:
-    """The rows to use, each with its `split`, and (scan, reason) of all others, both in the sheet's order.
+    """The CTs to use, each with its `split` and `path`, and (scan, reason) of all others, both in the sheet's order.
 
-    cohort: the section of config.yaml; `split` names the column split_NAME, None the column `split`.
+    cohort: the section of config.yaml; `split` names the column split_NAME, None the column `split`. A scan of the
+    archive has no path of its own: it is downloaded to data/raw/SCAN.zip.
     Raises InputError for a column that is not there, and when a limit leaves no patient to train or to test.
     """
     column = f"split_{cohort['split']}" if cohort["split"] else "split"
-    _require(rows, column, "cohort.split")
-    for name, (fact, _) in BOUNDS.items():
-        if cohort["filters"][name] is not None:
-            _require(rows, fact, f"cohort.filters.{name}")
-    if cohort["filters"]["contrast"] is not None:
-        _require(rows, "contrast", "cohort.filters.contrast")
-    if cohort["filters"]["exclude_flags"]:
-        _require(rows, "flags", "cohort.filters.exclude_flags")
+    rows = [row for row in rows if row.get("modality", "CT") == "CT"]
+    _require_columns(rows, column, cohort["filters"])
     reasons = {row["scan"]: _reason(row, column, cohort["filters"]) for row in rows}
-    kept = [row | {"split": row[column]} for row in rows if not reasons[row["scan"]]]
+    kept = [row | {"split": row[column], "path": _path(row)} for row in rows if not reasons[row["scan"]]]
     if cohort["limit"]:
         chosen = _first_patients(kept, cohort["limit"])
         reasons |= {row["scan"]: f"beyond the limit of {cohort['limit']} patients" for row in kept}
@@ -94,9 +80,22 @@ def fingerprint(kept: Sequence[Row], left_out: Sequence[tuple[str, str]]) -> str
     return hashlib.sha256(json.dumps([kept, left_out], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _require(rows: Sequence[Row], column: str, key: str) -> None:
-    if rows and column not in rows[0]:
-        raise InputError(f"config.{key} needs the column {column}, which the sheet does not have")
+def _require_columns(rows: Sequence[Row], split: str, filters: Mapping[str, Any]) -> None:
+    """A filter that looks at nothing would keep everything without a word."""
+    needed = {"split": split} | {
+        f"filters.{name}": fact for name, (fact, _) in BOUNDS.items() if filters[name] is not None
+    }
+    if filters["contrast"] is not None:
+        needed["filters.contrast"] = "contrast"
+    if filters["exclude_flags"]:
+        needed["filters.exclude_flags"] = "flags"
+    for key, column in needed.items():
+        if rows and column not in rows[0]:
+            raise InputError(f"config.cohort.{key} needs the column {column}, which the sheet does not have")
+
+
+def _path(row: Row) -> str:
+    return row.get("path") or f"data/raw/{row['scan']}.zip"
 
 
 def _reason(row: Row, column: str, filters: Mapping[str, Any]) -> str:

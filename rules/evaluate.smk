@@ -3,6 +3,7 @@
 
 rule score:
     input:
+        cohort=ancient("results/cohort.tsv"),
         reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
         stacks=stacks(usable("test")),
     output:
@@ -16,11 +17,9 @@ rule score:
         runtime=240,
     params:
         settings=to_json(stage("score")),
-        leave_out=leave_out("test"),
-        sheet=untracked(SHEET),
     shell:
-        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
-        " --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
+        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {input.cohort:q}"
+        " --data data --threads {threads} -o {output:q} &> {log:q}"
 
 
 rule metrics:
@@ -45,6 +44,7 @@ rule metrics:
 # The other figures of results/figures/ depend on the runs and are not declared.
 rule report:
     input:
+        cohort=ancient("results/cohort.tsv"),
         metrics="results/metrics.csv",
         scores=expand("results/{run}/scores.csv", run=config["report"]),
         xrays=xrays(usable("test"), VIEWS),
@@ -67,9 +67,7 @@ rule report:
         runtime=60,
     params:
         runs=expand("results/{run}", run=config["report"]),
-        leave_out=leave_out("train", "val", "test"),
-        sheet=untracked(SHEET),
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
     shell:
-        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {params.sheet:q} --data data"
-        " {params.leave_out} {params.left_out:q} -o {output.page:q} &> {log:q}"
+        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {input.cohort:q} --data data"
+        " {params.left_out:q} -o {output.page:q} &> {log:q}"

@@ -7,6 +7,7 @@
 # deletes the declared outputs of a job that failed.
 rule train:
     input:
+        cohort=ancient("results/cohort.tsv"),
         stacks=stacks(usable("train")),
         xrays=lambda wildcards: xrays(usable("train"), views_of(wildcards.run)),
     output:
@@ -25,10 +26,8 @@ rule train:
         runtime=4320,
     params:
         settings=lambda wildcards: train_settings(wildcards.run),
-        leave_out=leave_out("train"),
-        sheet=untracked(SHEET),
     shell:
-        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q} --data data {params.leave_out}"
+        "python -m dx2ct train --settings {params.settings:q} --sheet {input.cohort:q} --data data"
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import re
 
 from drr.errors import InputError
+from dx2ct.selection import flags_of, LEAK
 
 COLUMNS = ("scan", "patient", "path", "series_uid", "split")
 SPLITS = ("train", "val", "test")
@@ -27,7 +28,8 @@ class Row:
 def read_sheet(path: str | Path, leave_out: Collection[str] = ()) -> list[Row]:
     """Read and check a sheet (tab-separated; further columns are allowed and ignored).
 
-    Raises InputError for a missing column, a bad or repeated scan name, an unknown split, a patient in two splits.
+    Raises InputError for a missing column, a bad or repeated scan name, an unknown split, a patient in two splits
+    (unless the sheet marks the scan as a known leak of a published split).
     """
     path = Path(path)
     try:
@@ -46,7 +48,7 @@ def read_sheet(path: str | Path, leave_out: Collection[str] = ()) -> list[Row]:
             raise InputError(f"{path}: line {number}: scan name {row.scan!r} is not letters, digits, _ and -")
         if row.split not in SPLITS:
             raise InputError(f"{path}: line {number}: split {row.split!r} is not one of {', '.join(SPLITS)}")
-        if split_of.setdefault(row.patient, row.split) != row.split:
+        if split_of.setdefault(row.patient, row.split) != row.split and LEAK not in flags_of(line):
             raise InputError(f"{path}: patient {row.patient} is in two splits ({split_of[row.patient]}, {row.split})")
         rows.append(row)
     if len({row.scan for row in rows}) != len(rows):

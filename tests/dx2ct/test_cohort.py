@@ -10,11 +10,15 @@ from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.cohort import scan_names, split_patients, write_cohort
 from dx2ct.data.sheet import read_sheet
+from dx2ct.selection import BOUNDS
+from dx2ct.settings import check, FilterSettings
 from tests.drr.series import body, write_series, zipped
 
 
-def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0) -> int:
-    return write_cohort(folder, output, test_fraction=test, val_fraction=val, seed=seed)
+def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0, **filters: object) -> int:
+    values = dict.fromkeys([*BOUNDS, "contrast"]) | {"exclude_flags": []} | filters
+    chosen = check(FilterSettings, **values)
+    return write_cohort(folder, output, chosen, test_fraction=test, val_fraction=val, seed=seed)
 
 
 def left_out(output: Path) -> dict[str, str]:

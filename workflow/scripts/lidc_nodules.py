@@ -27,12 +27,12 @@ from scipy.spatial.distance import pdist
 RESOURCES = Path(__file__).parents[1] / "resources"
 READERS = 4
 SHRINK, SMALLEST_MM = 0.9, 0.1
-COLUMNS = "scan nodule column_mm row_mm z_mm diameter_mm malignancy readers".split()
+COLUMNS = ["scan", "nodule", "column_mm", "row_mm", "z_mm", "diameter_mm", "malignancy", "readers"]
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """One reader's nodule: points (n, 3) in mm along columns, rows and z, the largest diameter in a slice, malignancy."""
+    """One reader's nodule: points (n, 3) in mm along columns, rows and z, largest diameter in a slice, malignancy."""
 
     points: NDArray[np.float64]
     diameter_mm: float

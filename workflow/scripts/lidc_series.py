@@ -24,10 +24,12 @@ import pyarrow.parquet as pq
 
 PUBLISHED = Path(__file__).parents[1] / "resources/lidc-published-splits.tsv"
 COLUMNS = (
-    "scan patient modality study_uid series_uid series_number images bytes idc_bucket idc_uuid manufacturer model "
-    "transfer_syntax slice_mm largest_gap_mm z_mm pixel_mm fov_mm thickness_mm contrast duplicates flags "
-    "split_patients split_paper split_paper_leak_free split_perx2ct split_perx2ct_leak_free"
-).split()
+    *("scan", "patient", "modality", "study_uid", "series_uid", "series_number", "images"),
+    *("bytes", "idc_bucket", "idc_uuid", "manufacturer", "model", "transfer_syntax"),
+    *("slice_mm", "largest_gap_mm", "z_mm", "pixel_mm", "fov_mm"),
+    *("thickness_mm", "contrast", "duplicates", "flags"),
+    *("split_patients", "split_paper", "split_paper_leak_free", "split_perx2ct", "split_perx2ct_leak_free"),
+)
 MATRIX = 512  # rows and columns of every CT slice of the collection
 SAME_STEP_MM = 0.011  # positions are written with two decimals
 HOLE = 1.5  # of the usual step: a slice is missing
@@ -156,9 +158,7 @@ def drop_leak(own: Sequence[Series], split: str) -> None:
 
 def add_own_split(scans: Sequence[Series]) -> None:
     """Our default: patients in the order of a hash of their names, so that no seed and no library decides."""
-    patients = sorted(
-        {row["patient"] for row in scans}, key=lambda name: sha256(f"dx2ct {name}".encode()).hexdigest()
-    )
+    patients = sorted({row["patient"] for row in scans}, key=lambda name: sha256(f"dx2ct {name}".encode()).hexdigest())
     test, val = round(TEST * len(patients)), round(VAL * len(patients))
     part = dict.fromkeys(patients, "train") | dict.fromkeys(patients[:test], "test")
     part |= dict.fromkeys(patients[test : test + val], "val")
