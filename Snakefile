@@ -11,6 +11,7 @@ include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/data.smk"
 include: "rules/drr.smk"
+include: "rules/quality.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 
@@ -19,6 +20,7 @@ localrules:
     all,
     cohort,
     metrics,
+    qc_page,
 
 
 wildcard_constraints:

@@ -33,7 +33,7 @@ def read_rows(path: str | Path) -> list[Row]:
         with open(path, newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error})") from None
+        raise InputError(f"{path}: sheet cannot be read ({error})") from None
 
 
 def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], list[tuple[str, str]]]:
@@ -58,7 +58,7 @@ def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], l
 
 def flags_of(row: Mapping[str, str]) -> set[str]:
     """Known defects of a scan: the words of its column `flags`."""
-    return set(filter(None, row.get("flags", "").split(",")))
+    return set(filter(None, (row.get("flags") or "").split(",")))
 
 
 def leaks(rows: Sequence[Row]) -> list[str]:
@@ -95,7 +95,7 @@ def _require_columns(rows: Sequence[Row], split: str, filters: Mapping[str, Any]
 
 
 def _path(row: Row) -> str:
-    return row.get("path") or f"data/raw/{row['scan']}.zip"
+    return f"data/raw/{row['scan']}.zip" if "idc_uuid" in row else row["path"]
 
 
 def _reason(row: Row, column: str, filters: Mapping[str, Any]) -> str:

@@ -63,6 +63,11 @@ def usable(*splits):
     return [scan for scan, row in COHORT.items() if row["split"] in splits and scan not in FAILED]
 
 
+def leave_out(*splits):
+    """Options for a command that reads the sheet."""
+    return [f"--leave-out={scan}" for scan in FAILED if COHORT[scan]["split"] in splits]
+
+
 def left_out_tables():
     """Files that say which scans are not in the results, and why."""
     table = config["cohort"]["left_out"]
@@ -96,8 +101,8 @@ for split in ("train", "test"):
         refuse(f"{SHEET}: no usable scan in split {split}")
 
 
-# The cohort as it is used, for people and for the stages that need all of it. Those take it as `ancient`: what makes
-# them run again are their scans, which are inputs of their own.
+# The cohort as it is used, for people and for the pages about it. Training and scoring read the sheet themselves: what
+# makes them run again are their own scans.
 rule cohort:
     output:
         cohort="results/cohort.tsv",
@@ -109,8 +114,8 @@ rule cohort:
     params:
         content=fingerprint([COHORT[scan] for scan in usable("train", "val", "test")], LEFT_OUT + list(FAILED.items())),
         sheet=untracked(SHEET),
-        settings=untracked(to_json(selection_settings())),
+        selection=untracked(to_json(selection_settings())),
         failed=untracked([f"--failed=data/failed/{scan}.txt" for scan in FAILED]),
     shell:
-        "python -m dx2ct select {params.sheet:q} --settings {params.settings:q} {params.failed}"
+        "python -m dx2ct select {params.sheet:q} --selection {params.selection:q} {params.failed}"
         " --left-out {output.left_out:q} -o {output.cohort:q} &> {log:q}"

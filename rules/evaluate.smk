@@ -3,7 +3,6 @@
 
 rule score:
     input:
-        cohort=ancient("results/cohort.tsv"),
         reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
         stacks=stacks(usable("test")),
     output:
@@ -17,9 +16,12 @@ rule score:
         runtime=240,
     params:
         settings=to_json(stage("score")),
+        leave_out=leave_out("test"),
+        sheet=untracked(SHEET),
+        selection=untracked(to_json(selection_settings())),
     shell:
-        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {input.cohort:q}"
-        " --data data --threads {threads} -o {output:q} &> {log:q}"
+        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
 
 
 rule metrics:
@@ -44,7 +46,7 @@ rule metrics:
 # The other figures of results/figures/ depend on the runs and are not declared.
 rule report:
     input:
-        cohort=ancient("results/cohort.tsv"),
+        cohort="results/cohort.tsv",
         metrics="results/metrics.csv",
         scores=expand("results/{run}/scores.csv", run=config["report"]),
         xrays=xrays(usable("test"), VIEWS),

@@ -7,7 +7,6 @@
 # deletes the declared outputs of a job that failed.
 rule train:
     input:
-        cohort=ancient("results/cohort.tsv"),
         stacks=stacks(usable("train")),
         xrays=lambda wildcards: xrays(usable("train"), views_of(wildcards.run)),
     output:
@@ -26,8 +25,12 @@ rule train:
         runtime=4320,
     params:
         settings=lambda wildcards: train_settings(wildcards.run),
+        leave_out=leave_out("train"),
+        sheet=untracked(SHEET),
+        selection=untracked(to_json(selection_settings())),
     shell:
-        "python -m dx2ct train --settings {params.settings:q} --sheet {input.cohort:q} --data data"
+        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --data data {params.leave_out}"
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 

@@ -129,8 +129,8 @@ def name_scans(rows: Sequence[Series]) -> None:
 def add_published_splits(scans: Sequence[Series], published: dict[str, list[dict[str, str]]]) -> None:
     """Splits of X2CT-GAN (which the paper uses) and of PerX2CT, as published and without the training scans that leak.
 
-    An entry of the lists is a patient and a SeriesNumber. A patient with one CT needs no number (the index lacks some);
-    of two CTs, what is left over belongs to what is left over.
+    An entry of the lists is a patient and a number, which is the SeriesNumber where the index has the same one (638 of
+    1,018). A patient with one CT needs no number; of two CTs, what is left over belongs to what is left over.
     """
     for patient, entries in published.items():
         own, entries = [row for row in scans if row["patient"] == patient], list(entries)
