@@ -162,11 +162,18 @@ def test_the_table_agrees_with_a_real_scan(real_data: Path) -> None:
     assert found.facts == {key: row[key] for key in found.facts}
 
 
-def test_the_papers_configuration_plans_a_pilot(tmp_path: Path) -> None:
-    config = PAPER | {"cohort": PAPER["cohort"] | {"limit": 10}, "report": ["mean"]}
-    text = run(tmp_path, "--dry-run", "--printshellcmds", config=config).stdout
+def test_the_pilot_is_one_command(tmp_path: Path) -> None:
+    """The line that docs/data.md and the configurations give."""
+    line = (
+        "snakemake --configfile workflow/config/paper.yaml workflow/config/pilot.yaml --directory pilot results/qc.html"
+    )
+    for page in ("docs/data.md", "workflow/config/paper.yaml", "workflow/config/pilot.yaml"):
+        assert line in (ROOT / page).read_text()
+    words = line.replace(" pilot ", f" {tmp_path} ").split()
+    command = [sys.executable, "-m", *words, "--dry-run", "--printshellcmds"]
+    text = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     planned = jobs(text)
-    assert planned["cohort"] == 1 and planned["download"] == planned["volume"] == planned["slices"] == 10
+    assert planned == {"cohort": 1, "qc_page": 1} | dict.fromkeys(["download", "volume", "xray", "quality"], 10)
     command = next(line for line in text.splitlines() if "dx2ct download" in line)
     (first,) = [row for row in SCANS if f"data/raw/{row['scan']}.zip" in command]
     assert f"--series {first['series_uid']} " in command and "lidc-idri.tsv" in command
