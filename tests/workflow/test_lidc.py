@@ -14,6 +14,7 @@ import yaml
 
 from dx2ct.data.sheet import read_sheet, SCAN_NAME
 from dx2ct.selection import flags_of, read_rows, Row, select
+from dx2ct.settings import check, SelectionSettings
 from tests.workflow.snake import jobs, ROOT, run
 
 RESOURCES = ROOT / "workflow/resources"
@@ -223,3 +224,15 @@ def test_the_cohort_in_use_and_the_scans_left_out_are_written(tmp_path: Path) ->
     assert reasons["LIDC-IDRI-0078"] == "not part of split perx2ct"
     assert reasons["LIDC-IDRI-0085"] == "flagged duplicate-slices"
     assert reasons["LIDC-IDRI-0001"] == "slice_mm 2.500 is above max_slice_mm 1.25"
+
+
+def test_training_and_scoring_read_the_same_scans_as_are_planned() -> None:
+    filters = PAPER["cohort"]["filters"] | {"min_z_mm": 320, "contrast": False}
+    section = {"split": "paper", "limit": 50, "filters": filters}
+    rows = read_sheet(RESOURCES / "lidc-idri.tsv", ["LIDC-IDRI-0003"], check(SelectionSettings, **section))
+    kept, _ = select(SERIES, section)
+    assert [(row.scan, row.path, row.split) for row in rows] == [
+        (row["scan"], row["path"], row["split"]) for row in kept if row["scan"] != "LIDC-IDRI-0003"
+    ]
+    whole = check(SelectionSettings, split="paper", limit=None, filters=PAPER["cohort"]["filters"])
+    assert len(read_sheet(RESOURCES / "lidc-idri.tsv", (), whole)) == 1018, "the published leak is let through"
