@@ -8,19 +8,21 @@ import re
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from drr.errors import InputError
-from drr.geometry import ConeBeam
 from drr.volume import AIR_HU, Volume
-from dx2ct.data.canonical import make_volume, to_cube
-from dx2ct.data.prepare import make_xrays
+from dx2ct.data.canonical import make_volume, to_cube, VERSION
+from dx2ct.data.prepare import make_xrays, XRAY_VERSION
 from dx2ct.data.quality import histogram, padded_share, PIXELS, write_quality
 from dx2ct.qc_page import write_qc_page
-from dx2ct.settings import VolumeSettings, XraySettings
+from dx2ct.settings import check, VolumeSettings, XraySettings
 from tests.drr.series import body, write_series
+from tests.workflow.snake import SMOKE
 
-CUBE = VolumeSettings(1, 4.0, 80, "center", "linear")
-XRAY = XraySettings(1, ConeBeam(541.0, 949.0, 500.0, 64), "plastimatch")
+SMALL = yaml.safe_load(SMOKE.read_text())
+CUBE = check(VolumeSettings, version=VERSION, **SMALL["volume"])
+XRAY = check(XraySettings, version=XRAY_VERSION, **SMALL["xray"])
 
 
 def box(width_mm: float, depth_mm: float, height_mm: float) -> Volume:
