@@ -1,4 +1,4 @@
-# The cohort's scans: what the sheet's filters leave, what could not be read of it, and the files of a scan.
+# The cohort's scans: what the sheet's filters leave, what could not be read of it, and the files of a scan. No rule.
 from collections import Counter
 from pathlib import Path
 
@@ -99,23 +99,3 @@ if workflow.is_main_process:
 for split in ("train", "test"):
     if not usable(split):
         refuse(f"{SHEET}: no usable scan in split {split}")
-
-
-# The cohort as it is used, for people and for the pages about it. Training and scoring read the sheet themselves: what
-# makes them run again are their own scans.
-rule cohort:
-    output:
-        cohort="results/cohort.tsv",
-        left_out="results/left_out.tsv",
-    log:
-        "logs/cohort.log",
-    conda:
-        "../environment.yml"
-    params:
-        content=fingerprint([COHORT[scan] for scan in usable("train", "val", "test")], LEFT_OUT + list(FAILED.items())),
-        sheet=untracked(SHEET),
-        selection=untracked(to_json(selection_settings())),
-        failed=untracked([f"--failed=data/failed/{scan}.txt" for scan in FAILED]),
-    shell:
-        "python -m dx2ct select {params.sheet:q} --selection {params.selection:q} {params.failed}"
-        " --left-out {output.left_out:q} -o {output.cohort:q} &> {log:q}"

@@ -1,6 +1,26 @@
 # From the cohort's scans to what is trained on: phantom or download -> volume -> slices. One job a scan and stage.
 
 
+# The cohort as it is used, for people and for the pages about it. Training and scoring read the sheet themselves: what
+# makes them run again are their own scans.
+rule cohort:
+    output:
+        cohort="results/cohort.tsv",
+        left_out="results/left_out.tsv",
+    log:
+        "logs/cohort.log",
+    conda:
+        "../environment.yml"
+    params:
+        content=fingerprint([COHORT[scan] for scan in usable("train", "val", "test")], LEFT_OUT + list(FAILED.items())),
+        sheet=untracked(SHEET),
+        selection=untracked(to_json(selection_settings())),
+        failed=untracked([f"--failed=data/failed/{scan}.txt" for scan in FAILED]),
+    shell:
+        "python -m dx2ct select {params.sheet:q} --selection {params.selection:q} {params.failed}"
+        " --left-out {output.left_out:q} -o {output.cohort:q} &> {log:q}"
+
+
 if config["cohort"]["source"] == "phantom":
 
     rule phantom:

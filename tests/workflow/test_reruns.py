@@ -62,6 +62,9 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
         ({"report": ["dx2ct"]}, REPORT),
         ({"report": ["dx2ct", "mean"]}, REPORT),
+        ({"download": {"tries": 9}}, set()),
+        ({"cohort": {"sheet": "sheet.tsv", "limit": 99}}, set()),
+        ({"cohort": {"sheet": "sheet.tsv", "limit": 3}}, TRAIN | COHORT),  # one patient less to train on
         # as many values as before, so that comparing them without their names would see no change
         ({"diffusion": {"beta_start": 0.02, "beta_end": 0.0001}}, TRAIN),
     ],
