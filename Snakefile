@@ -11,13 +11,16 @@ include: "rules/common.smk"
 include: "rules/cohort.smk"
 include: "rules/data.smk"
 include: "rules/drr.smk"
+include: "rules/quality.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 
 
 localrules:
     all,
+    cohort,
     metrics,
+    qc_page,
 
 
 wildcard_constraints:

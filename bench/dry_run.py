@@ -1,8 +1,9 @@
 """How long Snakemake plans a cohort of the size of LIDC-IDRI, and how much memory that takes.
 
-    python bench/dry_run.py [--scans 1018]
+    python bench/dry_run.py [--scans 1018 | --lidc]
 
-Writes a sheet of phantoms (nothing is rendered), plans all of it with `snakemake --dry-run` and prints one line.
+Writes a sheet of phantoms (nothing is rendered), plans all of it with `snakemake --dry-run` and prints one line. --lidc
+plans the real table instead, with the runs of config.yaml; --lidc --paper with all runs of the paper.
 """
 
 import argparse
@@ -25,12 +26,22 @@ def write_sheet(path: Path, scans: int) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def plan(folder: Path, scans: int) -> tuple[int, float, float, float]:
-    """Jobs, seconds, CPU seconds and peak MB of a dry run of `scans` scans in an empty `folder`."""
+def configuration(folder: Path, scans: int, lidc: bool, paper: bool) -> Path:
+    """The configuration file of what is planned."""
+    if paper:
+        return ROOT / "workflow/config/paper.yaml"
+    cohort = f"source: phantom, sheet: {folder}/sheet.tsv, left_out: null"
+    if lidc:
+        cohort = "source: lidc, sheet: workflow/resources/lidc-idri.tsv, left_out: null, split: paper"
     write_sheet(folder / "sheet.tsv", scans)
-    (folder / "big.yaml").write_text(f"cohort: {{source: phantom, sheet: {folder}/sheet.tsv, left_out: null}}\n")
+    (folder / "big.yaml").write_text(f"cohort: {{{cohort}}}\n")
+    return folder / "big.yaml"
+
+
+def plan(folder: Path, configfile: Path) -> tuple[int, float, float, float]:
+    """Jobs, seconds, CPU seconds and peak MB of a dry run in an empty `folder`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--configfile", str(folder / "big.yaml"), "--dry-run"]
+    command += ["--configfile", str(configfile), "--dry-run"]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -46,7 +57,12 @@ def plan(folder: Path, scans: int) -> tuple[int, float, float, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scans", type=int, default=1018)
+    parser.add_argument("--lidc", action="store_true")
+    parser.add_argument("--paper", action="store_true")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        scans = parser.parse_args().scans
-        jobs, seconds, cpu_seconds, megabytes = plan(Path(name), scans)
-    print(f"{scans} scans: {jobs} jobs planned in {seconds:.1f} s, {cpu_seconds:.1f} s of CPU, {megabytes:.0f} MB")
+        chosen = configuration(Path(name), options.scans, options.lidc, options.paper)
+        jobs, seconds, cpu_seconds, megabytes = plan(Path(name), chosen)
+    print(
+        f"{options.scans} scans: {jobs} jobs planned in {seconds:.1f} s, {cpu_seconds:.1f} s of CPU, {megabytes:.0f} MB"
+    )

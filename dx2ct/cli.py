@@ -23,6 +23,10 @@ app = typer.Typer(
 Settings = Annotated[str, typer.Option(help="The stage's section of config.yaml as JSON; every key is required.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where the result goes.")]
 Sheet = Annotated[Path, typer.Option(help="The cohort's sample sheet (.tsv).")]
+Selection = Annotated[
+    str | None,
+    typer.Option(help="split, limit and filters of the section cohort as JSON; without it all rows."),
+]
 Data = Annotated[Path, typer.Option(help="Folder with xrays/, slices/ and volumes/.")]
 LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to pass over; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -36,13 +40,50 @@ def cohort(
     test: Annotated[float, typer.Option(help="Fraction of the patients for testing.")] = 0.2,
     val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
+    max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
+    max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
+    min_z_mm: Annotated[float | None, typer.Option(help="Smallest extent along the body.")] = None,
+    max_z_mm: Annotated[float | None, typer.Option(help="Largest extent along the body.")] = None,
+    min_fov_mm: Annotated[float | None, typer.Option(help="Smallest width of the images.")] = None,
+    max_fov_mm: Annotated[float | None, typer.Option(help="Largest width of the images.")] = None,
+    contrast: Annotated[bool | None, typer.Option(help="Only scans with (without) contrast agent.")] = None,
+    exclude_flag: Annotated[
+        list[str] | None, typer.Option(help="duplicate-slices or irregular-spacing; may be repeated.")
+    ] = None,
 ) -> None:
     """Write the sample sheet and the config.yaml of one's own CTs; exit code 1 when a scan had to be left out."""
     from dx2ct.data.cohort import write_cohort
+    from dx2ct.settings import check, FilterSettings
 
-    left_out = write_cohort(folder, output, test_fraction=test, val_fraction=val, seed=seed)
+    filters = check(
+        FilterSettings,
+        max_slice_mm=max_slice_mm,
+        max_gap_mm=max_gap_mm,
+        min_z_mm=min_z_mm,
+        max_z_mm=max_z_mm,
+        min_fov_mm=min_fov_mm,
+        max_fov_mm=max_fov_mm,
+        contrast=contrast,
+        exclude_flags=exclude_flag or [],
+    )
+    left_out = write_cohort(folder, output, filters, test_fraction=test, val_fraction=val, seed=seed)
     if left_out:
         raise typer.Exit(1)
+
+
+@app.command()
+def select(
+    sheet: Annotated[Path, typer.Argument(help="A sample sheet, or the table of LIDC-IDRI.")],
+    selection: Annotated[str, typer.Option(help="split, limit and filters of config.yaml's section cohort as JSON.")],
+    output: Output,
+    left_out: Annotated[Path, typer.Option(help="Where the table of the scans left out goes.")],
+    failed: Annotated[list[Path] | None, typer.Option(help="Record of a scan that could not be read.")] = None,
+) -> None:
+    """Write the scans of a sheet that split, filters and limit choose, and the table of all others with reasons."""
+    from dx2ct.data.used_cohort import write_used_cohort
+    from dx2ct.settings import parse, SelectionSettings
+
+    write_used_cohort(sheet, parse(SelectionSettings, selection), failed or (), output, left_out)
 
 
 @app.command()
@@ -118,21 +159,50 @@ def slices(
 
 
 @app.command()
+def quality(
+    scan: str,
+    source: Annotated[Path, typer.Argument(help="What `dx2ct volume` read.")],
+    data: Data,
+    output: Output,
+    series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+) -> None:
+    """Write small pictures and the numbers of one prepared scan for the quality page."""
+    from dx2ct.data.quality import write_quality
+
+    write_quality(scan, source, series_uid, data, output)
+
+
+@app.command()
+def qc_page(
+    cohort: Annotated[Path, typer.Argument(help="Table of the scans in use.")],
+    left_out: Annotated[Path, typer.Option(help="Table of the scans left out.")],
+    data: Data,
+    output: Output,
+) -> None:
+    """Write one self-contained HTML page about the quality of every scan."""
+    from dx2ct.qc_page import write_qc_page
+
+    write_qc_page(cohort, left_out, data, output)
+
+
+@app.command()
 def train(
     settings: Settings,
     sheet: Sheet,
     data: Data,
     output: Output,
     leave_out: LeaveOut = None,
+    selection: Selection = None,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Train one run; to resume after an interruption, run the same command again."""
     from dx2ct.data.sheet import read_sheet
     from dx2ct.methods import method_of
+    from dx2ct.settings import parse, SelectionSettings
     from dx2ct.train import set_up_torch
 
-    rows = read_sheet(sheet, leave_out or ())
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     method_of(settings).train(settings, rows, data, output, set_up_torch(device, threads))
 
 
@@ -161,16 +231,17 @@ def score(
     data: Data,
     output: Output,
     leave_out: LeaveOut = None,
+    selection: Selection = None,
     threads: Threads = 0,
 ) -> None:
     """Score every test scan of a run: one row a scan and plane."""
     from dx2ct.data.sheet import read_sheet
     from dx2ct.score import score_run
-    from dx2ct.settings import parse, ScoreSettings
+    from dx2ct.settings import parse, ScoreSettings, SelectionSettings
     from dx2ct.train import set_up_torch
 
     set_up_torch("cpu", threads)
-    rows = read_sheet(sheet, leave_out or ())
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output)
 
 

@@ -20,9 +20,10 @@ from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import read_volume
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.data.sheet import read_sheet, Row, SPLITS
+from dx2ct.data.sheet import read_sheet, Row
 from dx2ct.figures import Case, comparison_figure, loss_figure, VIEWS
 from dx2ct.score import FUSED, METRICS, read_scores, read_settings, reconstruction_path
+from dx2ct.selection import SPLITS
 
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
 FILM_PIXELS = 256

@@ -63,6 +63,29 @@ class DownloadSettings:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class FilterSettings:
+    """Which scans a cohort takes, by what the sheet says of them; None sets no bound (see selection.py)."""
+
+    max_slice_mm: PositiveFloat | None
+    max_gap_mm: PositiveFloat | None
+    min_z_mm: PositiveFloat | None
+    max_z_mm: PositiveFloat | None
+    min_fov_mm: PositiveFloat | None
+    max_fov_mm: PositiveFloat | None
+    contrast: bool | None
+    exclude_flags: tuple[Literal["duplicate-slices", "irregular-spacing", "missing-slices", "split-leak"], ...]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SelectionSettings:
+    """Stage cohort: split, size and filters."""
+
+    split: Annotated[str, Field(pattern="^[a-z0-9_]+$")] | None
+    limit: Annotated[int, Field(ge=2)] | None
+    filters: FilterSettings
+
+
+@dataclass(frozen=True, config=_STRICT)
 class VolumeSettings:
     """Stage volume: the resampled cube."""
 
@@ -243,8 +266,20 @@ def parse(kind: type[T], text: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-        raise InputError(f"settings of {kind.__name__}: {problems}") from None
+        raise _bad_settings(kind, error) from None
+
+
+def check(kind: type[T], **values: object) -> T:
+    """The same of values that are in Python already, as those of a command line."""
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise _bad_settings(kind, error) from None
+
+
+def _bad_settings(kind: type, error: ValidationError) -> InputError:
+    problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+    return InputError(f"settings of {kind.__name__}: {problems}")
 
 
 def dump(settings: object) -> str:

@@ -1,24 +1,34 @@
-# The cohort's scans: the sample sheet, what could not be read of it, and the files of a scan. No rule.
-import csv
+# The cohort's scans: what the sheet's filters leave, what could not be read of it, and the files of a scan. No rule.
+from collections import Counter
 from pathlib import Path
 
+from dx2ct.selection import fingerprint, leaks, read_rows, select
+from drr.errors import InputError
 
-def read_cohort(source, sheet):
-    """The sample sheet, checked, as {scan: row}."""
+
+def read_cohort(section, sheet):
+    """The sheet, checked and filtered: {scan: row} and (scan, reason) of what is left out."""
     try:
-        with open(sheet, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
-        refuse(f"config.cohort.sheet: {sheet} cannot be read ({error})")
-    check({"source": source, "rows": rows}, "cohort.schema.yaml", lambda path: ", ".join([sheet, *place(path)]))
-    cohort, split_of = {}, {}
-    for row in rows:
-        if row["scan"] in cohort:
-            refuse(f"{sheet}: scan {row['scan']} appears twice")
-        if split_of.setdefault(row["patient"], row["split"]) != row["split"]:
-            refuse(f"{sheet}: patient {row['patient']} is in two splits")
-        cohort[row["scan"]] = row
-    return cohort
+        rows = read_rows(sheet)
+    except InputError as error:
+        refuse(f"config.cohort.sheet: {error}")
+    data = {"source": section["source"], "rows": rows}
+    check(data, "cohort.schema.yaml", lambda path: ", ".join([sheet, *place(path)]))
+    for scan, often in Counter(row["scan"] for row in rows).items():
+        if often > 1:
+            refuse(f"{sheet}: scan {scan} appears twice")
+    try:
+        kept, left_out = select(rows, section)
+        leaked = leaks(kept)
+    except InputError as error:
+        refuse(f"{sheet}: {error}")
+    if leaked and workflow.is_main_process:
+        print(
+            f"warning: {', '.join(leaked)}: patient in two parts of the published split {section['split']}; "
+            f"{section['split']}_leak_free leaves the training scan out",
+            file=sys.stderr,
+        )
+    return {row["scan"]: row for row in kept}, left_out
 
 
 def place(path):
@@ -61,7 +71,7 @@ def leave_out(*splits):
 def left_out_tables():
     """Files that say which scans are not in the results, and why."""
     table = config["cohort"]["left_out"]
-    return ([found(table)] if table else []) + [f"data/failed/{scan}.txt" for scan in FAILED]
+    return ([found(table)] if table else []) + ["results/left_out.tsv"]
 
 
 def xrays(scans, views):
@@ -81,7 +91,7 @@ def reconstructions(run, scans):
 
 
 SHEET = found(config["cohort"]["sheet"])
-COHORT = read_cohort(config["cohort"]["source"], SHEET)
+COHORT, LEFT_OUT = read_cohort(config["cohort"], SHEET)
 FAILED = {scan: reason for scan in COHORT if (reason := failure(scan))}
 if workflow.is_main_process:
     for scan, reason in FAILED.items():

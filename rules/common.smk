@@ -1,4 +1,5 @@
-# Helpers of the rules. Nothing here imports drr or dx2ct: every cluster job parses these files again.
+# Helpers of the rules. Of this project only dx2ct.selection is imported here, which needs the standard library alone:
+# every cluster job parses these files again.
 import fcntl
 import json
 import os
@@ -82,6 +83,11 @@ def train_settings(run):
     return to_json(sections)
 
 
+def selection_settings():
+    """What decides which scans of the sheet are used."""
+    return {key: config["cohort"][key] for key in ("split", "limit", "filters")}
+
+
 def views_of(run):
     """The X-rays that a run looks at; the mean volume looks at none."""
     return config["runs"][run].get("views", ())
@@ -102,6 +108,7 @@ def hold_workdir():
 # --sdm conda the environment's own interpreter comes before.
 prepend("PATH", os.path.dirname(sys.executable))
 prepend("PYTHONPATH", workflow.basedir)
+sys.path.insert(0, str(workflow.basedir))
 # Snakemake limits OpenMP and BLAS to a job's threads; ITK has a name of its own.
 shell.prefix("export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
 

@@ -18,9 +18,10 @@ rule score:
         settings=to_json(stage("score")),
         leave_out=leave_out("test"),
         sheet=untracked(SHEET),
+        selection=untracked(to_json(selection_settings())),
     shell:
         "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
-        " --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
+        " --selection {params.selection:q} --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
 
 
 rule metrics:
@@ -45,6 +46,7 @@ rule metrics:
 # The other figures of results/figures/ depend on the runs and are not declared.
 rule report:
     input:
+        cohort="results/cohort.tsv",
         metrics="results/metrics.csv",
         scores=expand("results/{run}/scores.csv", run=config["report"]),
         xrays=xrays(usable("test"), VIEWS),
@@ -67,9 +69,7 @@ rule report:
         runtime=60,
     params:
         runs=expand("results/{run}", run=config["report"]),
-        leave_out=leave_out("train", "val", "test"),
-        sheet=untracked(SHEET),
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
     shell:
-        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {params.sheet:q} --data data"
-        " {params.leave_out} {params.left_out:q} -o {output.page:q} &> {log:q}"
+        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {input.cohort:q} --data data"
+        " {params.left_out:q} -o {output.page:q} &> {log:q}"

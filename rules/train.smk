@@ -27,8 +27,10 @@ rule train:
         settings=lambda wildcards: train_settings(wildcards.run),
         leave_out=leave_out("train"),
         sheet=untracked(SHEET),
+        selection=untracked(to_json(selection_settings())),
     shell:
-        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q} --data data {params.leave_out}"
+        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --data data {params.leave_out}"
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 

@@ -152,3 +152,21 @@ def test_an_unknown_key_of_a_spelled_out_geometry_is_refused() -> None:
     geometry = load("workflow/config/smoke.yaml")["xray"]["geometry"] | {"typo": 1}
     with pytest.raises(InputError, match="typo"):
         parse(settings.XraySettings, json.dumps({"version": 1, "geometry": geometry, "attenuation": "plastimatch"}))
+
+
+def test_what_the_schema_accepts_of_the_cohort_its_stage_accepts() -> None:
+    """Every leaf of split, limit and filters, with values at the edge of what may be allowed."""
+    config = load("config.yaml")
+    names = {field.name for field in fields(settings.SelectionSettings)}
+    assert {field.name for field in fields(settings.FilterSettings)} == set(config["cohort"]["filters"])
+    validator = Draft202012Validator(SCHEMA)
+    accepted = refused = 0
+    for path in leaves({name: config["cohort"][name] for name in names}, ("cohort",)):
+        for value in (None, "nonsense", "", -1, 0, 0.5, 2, 1e9, True, [], {}, ["split-leak"], ["nonsense"]):
+            changed = replaced(config, path, value)
+            if validator.is_valid(changed):
+                accepted += 1
+                parse(settings.SelectionSettings, json.dumps({name: changed["cohort"][name] for name in names}))
+            else:
+                refused += 1
+    assert accepted > 20 and refused > 20

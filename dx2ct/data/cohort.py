@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-import csv
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 import json
 import os
 from pathlib import Path
@@ -19,7 +18,11 @@ from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import SUFFIXES
+from dx2ct.data.facts import FACTS, Facts, of_stack, of_volume
 from dx2ct.data.sheet import COLUMNS, Row
+from dx2ct.data.used_cohort import write_table
+from dx2ct.selection import filter_reason
+from dx2ct.settings import FilterSettings
 
 _CONFIG = """\
 # Layered over the default config.yaml:  snakemake --cores 8 --configfile {config} all
@@ -27,33 +30,38 @@ cohort:
   source: local
   sheet: {sheet}
   left_out: {left_out}
+  split: null
+  limit: null
 """
 _WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A usable CT: the file or folder, its DICOM series (empty for a volume file), and whose it is."""
+    """A usable CT: the file or folder, its DICOM series (empty for a volume file), whose it is, how it was taken."""
 
     path: Path
     series_uid: str
     patient: str
+    facts: Facts
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that looks like a scan and cannot be used."""
+    """Something that looks like a scan and cannot be used, or that the filters leave out."""
 
     path: Path
     reason: str
 
 
-def write_cohort(folder: Path, output: Path, *, test_fraction: float, val_fraction: float, seed: int) -> int:
-    """Write cohort.tsv, left_out.tsv and config.yaml into `output`; return how many scans had to be left out.
+def write_cohort(
+    folder: Path, output: Path, filters: FilterSettings, *, test_fraction: float, val_fraction: float, seed: int
+) -> int:
+    """Write cohort.tsv, left_out.tsv and config.yaml into `output`; return how many scans turned out unusable.
 
     Every sub-folder or zip with a DICOM CT series and every volume file is one scan; of several series of one patient
     in one place the largest is taken. Of DICOM the headers are read, of volume files the voxels. Every scan left out is
-    one line on stderr and one row of left_out.tsv.
+    one line on stderr and one row of left_out.tsv, those that do not pass the filters as well.
 
     Raises InputError, and writes nothing, when there are fewer than two patients or the fractions make no split.
     """
@@ -63,15 +71,29 @@ def write_cohort(folder: Path, output: Path, *, test_fraction: float, val_fracti
         raise InputError(f"{folder}: not a folder")
     folder, output = folder.resolve(), output.resolve()
     scans, left_out = _survey(folder, output)
-    scans = _tell_apart(scans, folder)
+    unusable = len(left_out)
+    scans = _filtered(_tell_apart(scans, folder), filters, left_out)
     split_of = split_patients([scan.patient for scan in scans], test_fraction, val_fraction, seed, folder)
     names = scan_names([scan.path for scan in scans], folder)
     rows = [
         Row(name, scan.patient, str(scan.path), scan.series_uid, split_of[scan.patient])
         for name, scan in zip(names, scans, strict=True)
     ]
-    _write(output, rows, left_out)
-    return len(left_out)
+    _write(output, rows, [scan.facts for scan in scans], left_out)
+    return unusable
+
+
+def _filtered(scans: Sequence[Scan], filters: FilterSettings, left_out: list[LeftOut]) -> list[Scan]:
+    """The scans that pass; the others are added to `left_out`."""
+    kept = []
+    for scan in scans:
+        reason = filter_reason(scan.facts, asdict(filters))
+        if reason:
+            print(f"left out: {scan.path}: {reason}", file=sys.stderr)
+            left_out.append(LeftOut(scan.path, reason))
+        else:
+            kept.append(scan)
+    return kept
 
 
 def _survey(folder: Path, output: Path) -> tuple[list[Scan], list[LeftOut]]:
@@ -126,8 +148,7 @@ def _scans_at(path: Path) -> Iterator[Scan | LeftOut]:
         if kind == "picture":
             yield LeftOut(path, PICTURE_REASON)
         elif kind == "volume":
-            read_ct(path)
-            yield Scan(path, "", _safe(_stem(path)))
+            yield Scan(path, "", _safe(_stem(path)), of_volume(read_ct(path)))
         elif kind == "zip" or any(path.iterdir()):
             yield from _series_at(path)
         else:
@@ -151,13 +172,14 @@ def _series_at(path: Path) -> Iterator[Scan | LeftOut]:
             raise no_ct(others)
         for one, remarks in largest_per_patient(series):
             try:
-                remarks += one.stacked().remarks()
+                stack = one.stacked()
+                facts = of_stack(stack)
             except InputError as error:
                 yield LeftOut(path, str(error))
                 continue
-            for remark in remarks:
+            for remark in [*remarks, *stack.remarks()]:
                 note(f"{path}: {remark}")
-            yield Scan(path, one.uid, _safe(one.patient or _stem(path)))
+            yield Scan(path, one.uid, _safe(one.patient or _stem(path)), facts)
 
 
 def split_patients(
@@ -166,7 +188,7 @@ def split_patients(
     """Patient -> train, val or test by a seeded shuffle of the distinct patients; at least one trains, one tests."""
     distinct = sorted(set(patients))
     if not distinct:
-        raise InputError(f"{folder}: no CT that can be used")
+        raise InputError(f"{folder}: no CT that can be used and passes the filters")
     if len(distinct) == 1:
         raise InputError(
             f"{folder}: {len(patients)} scan(s) of one patient ({distinct[0]}), at least two patients are needed: "
@@ -209,10 +231,12 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:100] or "scan"
 
 
-def _write(output: Path, rows: Sequence[Row], left_out: Sequence[LeftOut]) -> None:
+def _write(output: Path, rows: Sequence[Row], facts: Sequence[Facts], left_out: Sequence[LeftOut]) -> None:
     sheet, table, config = (output / name for name in ("cohort.tsv", "left_out.tsv", "config.yaml"))
-    _write_table(sheet, COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in rows))
-    _write_table(table, ("path", "reason"), ((str(one.path), one.reason) for one in left_out))
+    cells = [asdict(row) | known for row, known in zip(rows, facts, strict=True)]
+    columns = [*COLUMNS, *FACTS]
+    write_table(sheet, columns, ([row[column] for column in columns] for row in cells))
+    write_table(table, ("path", "reason"), ((str(one.path), one.reason) for one in left_out))
     quoted = {
         "sheet": json.dumps(str(sheet), ensure_ascii=False),
         "left_out": json.dumps(str(table), ensure_ascii=False),
@@ -223,10 +247,3 @@ def _write(output: Path, rows: Sequence[Row], left_out: Sequence[LeftOut]) -> No
     patients = len({row.patient for row in rows})
     print(f"{len(rows)} scans of {patients} patients: {count['train']} train, {count['val']} val, {count['test']} test")
     print(f"wrote {sheet}\nnext: snakemake --cores 8 --configfile {config} all")
-
-
-def _write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(lines)

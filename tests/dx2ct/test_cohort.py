@@ -10,11 +10,15 @@ from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.cohort import scan_names, split_patients, write_cohort
 from dx2ct.data.sheet import read_sheet
+from dx2ct.selection import BOUNDS, read_rows
+from dx2ct.settings import check, FilterSettings
 from tests.drr.series import body, write_series, zipped
 
 
-def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0) -> int:
-    return write_cohort(folder, output, test_fraction=test, val_fraction=val, seed=seed)
+def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0, **filters: object) -> int:
+    values = dict.fromkeys([*BOUNDS, "contrast"]) | {"exclude_flags": []} | filters
+    chosen = check(FilterSettings, **values)
+    return write_cohort(folder, output, chosen, test_fraction=test, val_fraction=val, seed=seed)
 
 
 def left_out(output: Path) -> dict[str, str]:
@@ -55,7 +59,8 @@ def test_config_holds_the_cohort_section_alone(cts, tmp_path):
     write(cts, output)
     config = yaml.safe_load((output / "config.yaml").read_text(encoding="utf-8"))
     sheet, table = str(output / "cohort.tsv"), str(output / "left_out.tsv")
-    assert config == {"cohort": {"source": "local", "sheet": sheet, "left_out": table}}
+    whole = {"split": None, "limit": None}
+    assert config == {"cohort": {"source": "local", "sheet": sheet, "left_out": table} | whole}
 
 
 def test_folder_that_is_itself_a_series(cts, tmp_path):
@@ -251,3 +256,26 @@ def test_what_a_workflow_made_is_no_new_scan(tmp_path: Path) -> None:
     volume_file(tmp_path / "results/dx2ct/volumes/c.nii.gz")
     write(tmp_path, tmp_path / "out")
     assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"a", "b"}
+
+
+def test_filters_leave_out_with_a_reason_and_are_no_failure(tmp_path: Path) -> None:
+    for name, spacing in (("thin", 2.0), ("thick", 6.0), ("third", 2.0)):
+        Volume(body(), (1.0, 1.0, spacing), (0.0, 0.0, 0.0)).write(tmp_path / f"in/{name}.nii.gz")
+    assert write(tmp_path / "in", tmp_path / "out", max_slice_mm=5.0) == 0
+    assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"thin", "third"}
+    assert left_out(tmp_path / "out") == {"thick.nii.gz": "slice_mm 6.000 is above max_slice_mm 5"}
+    with pytest.raises(InputError, match="passes the filters"):
+        write(tmp_path / "in", tmp_path / "none", max_slice_mm=1.0)
+
+
+def test_the_sheet_says_what_can_be_filtered_by(tmp_path: Path) -> None:
+    write_series(tmp_path / "in/dicom", body(), patient="dicom", step_mm=3.0)
+    Volume(body(), (1.0, 2.0, 4.0), (0.0, 0.0, 0.0)).write(tmp_path / "in/file.nii.gz")
+    write(tmp_path / "in", tmp_path / "out")
+    rows = {row["patient"]: row for row in read_rows(tmp_path / "out/cohort.tsv")}
+    slices, _, columns = body().shape
+    dicom, file = rows["dicom"], rows["file"]
+    assert (dicom["slice_mm"], dicom["largest_gap_mm"], float(dicom["z_mm"])) == ("3.000", "3.000", 3 * slices)
+    assert (dicom["contrast"], dicom["flags"]) == ("no", "")
+    assert (file["slice_mm"], float(file["z_mm"]), float(file["fov_mm"])) == ("4.000", 4 * slices, columns)
+    assert (file["largest_gap_mm"], file["contrast"]) == ("", "")

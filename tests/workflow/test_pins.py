@@ -39,4 +39,4 @@ def test_the_default_profile_makes_one_command_enough() -> None:
     profile = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text())
     assert profile["cores"] == "all"
     assert profile["rerun-incomplete"] and profile["keep-going"] and profile["nolock"]
-    assert profile["resources"] == {"gpu": 1}
+    assert profile["resources"] == {"gpu": 1, "download_slots": 2}

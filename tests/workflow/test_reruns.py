@@ -15,6 +15,7 @@ REPORT = {"metrics", "report"}
 SCORE = {"score"} | REPORT
 RECONSTRUCT = {"reconstruct"} | SCORE
 TRAIN = {"train"} | RECONSTRUCT
+COHORT = {"cohort", "report"}  # the table of scans in use is written anew and reported
 # one more test scan than the smoke cohort, so that one can fail
 SHEET = (ROOT / "workflow/resources/smoke.tsv").read_text() + "\t".join(
     ["test-2", "test-2", "data/raw/test-2.zip", "", "test", "22", "", "", "\n"]
@@ -61,6 +62,9 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
         ({"report": ["dx2ct"]}, REPORT),
         ({"report": ["dx2ct", "mean"]}, REPORT),
+        ({"download": {"tries": 9}}, set()),
+        ({"cohort": {"sheet": "sheet.tsv", "limit": 99}}, set()),
+        ({"cohort": {"sheet": "sheet.tsv", "limit": 3}}, TRAIN | COHORT),  # one patient less to train on
         # as many values as before, so that comparing them without their names would see no change
         ({"diffusion": {"beta_start": 0.02, "beta_end": 0.0001}}, TRAIN),
     ],
@@ -94,8 +98,13 @@ def test_moving_the_sheet_means_nothing(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "rules", "trained"),
     [
-        ("\t1\t", "\t7\t", {"phantom", "volume", "xray", "slices"} | TRAIN, 2),  # the seed of a training phantom
-        ("\t21\t", "\t7\t", {"phantom", "volume", "xray", "slices"} | RECONSTRUCT, 0),  # of a test phantom
+        (
+            "\t1\t",
+            "\t7\t",
+            {"phantom", "volume", "xray", "slices"} | TRAIN | COHORT,
+            2,
+        ),  # the seed of a training phantom
+        ("\t21\t", "\t7\t", {"phantom", "volume", "xray", "slices"} | RECONSTRUCT | COHORT, 0),  # of a test phantom
     ],
 )
 def test_another_phantom(finished: Path, old: str, new: str, rules: set[str], trained: int) -> None:
@@ -115,7 +124,7 @@ def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -
             raise InputError("broken")
         text = plan(finished, "--dry-run")
         assert "warning: scan test-2 is left out: broken" in text
-        assert jobs(text) == {"score": 2, "metrics": 1, "report": 1}
+        assert jobs(text) == {"cohort": 1, "score": 2, "metrics": 1, "report": 1}
         repaired = rerun(finished, {"volume": {"z_part": "superior"}})
         assert repaired["volume"] == 4, "other settings are a new attempt"
         source.write_text("repaired")

@@ -1,0 +1,131 @@
+"""What a person looks at before trusting a scan: small pictures, spacing, histogram, padding, warnings."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import asdict, dataclass
+from io import StringIO
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drr.ct.read import read_ct
+from drr.files import replacing
+from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.data.scans import read_xrays
+
+PIXELS = 120  # side of each of the five pictures
+WEBP_QUALITY = 50
+WINDOW_HU = (-1000.0, 600.0)  # lung and soft tissue together
+VIEWS = ("pa", "lateral")
+FILM_PERCENTILES = (1.0, 99.5)
+HISTOGRAM_HU = np.arange(AIR_HU, 1500, 50)
+PADDED_WARNING = 0.5
+_SAMPLE = 8  # every so many voxels along each axis are enough for a share of the cube
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One scan.
+
+    size, spacing_mm, extent_mm: of the scan itself, along its own axes x, y, z; z_mm along the patient.
+    padded: share of the prepared cube that the scan does not reach. cut_mm: height of the scan beyond the cube.
+    histogram: of the prepared cube without padding, square root of the count, the highest bin is 100; bins of 50 HU
+    from -1024. strip: PA, lateral, axial, coronal and sagittal middle slice side by side, WebP in base64.
+    """
+
+    scan: str
+    size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    z_mm: float
+    highest_hu: int
+    padded: float
+    cut_mm: float
+    histogram: list[int]
+    warnings: list[str]
+    strip: str
+
+
+def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: Path) -> None:
+    """Read one scan as `dx2ct volume` does and look at what was prepared of it in `data`; write Quality as JSON.
+
+    Raises InputError for a source, volume or X-ray that is missing or cannot be read.
+    """
+    with _notes(source) as warnings:
+        volume = read_ct(source, series_uid or None)
+    cube = read_volume(data / "volumes" / f"{scan}.mha")
+    nx, ny, nz = volume.array.shape[::-1]
+    z_mm = _height_mm(volume)
+    padded = padded_share(volume, cube)
+    if padded > PADDED_WARNING:
+        warnings.append(f"{padded:.0%} of the cube is padding")
+    found = Quality(
+        scan,
+        (nx, ny, nz),
+        volume.spacing_mm,
+        round(z_mm, 1),
+        int(volume.array.max()),
+        round(padded, 4),
+        round(max(z_mm - _height_mm(cube), 0.0), 1),
+        histogram(cube.array),
+        warnings,
+        b64encode(_webp(strip(cube, read_xrays(data, scan, VIEWS, PIXELS)))).decode("ascii"),
+    )
+    with replacing(output) as part:
+        part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
+
+
+def padded_share(volume: Volume, cube: Volume) -> float:
+    """Share of the cube's voxels whose centre lies outside the scan's box."""
+    axes = [np.arange(0, n, _SAMPLE) * mm for n, mm in zip(cube.array.shape[::-1], cube.spacing_mm, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + cube.origin_mm
+    frame = np.reshape(volume.direction, (3, 3))
+    index = (points - volume.origin_mm) @ frame / volume.spacing_mm
+    inside = (index >= -0.5).all(axis=1) & (index <= np.array(volume.array.shape[::-1]) - 0.5).all(axis=1)
+    return float(1 - inside.mean())
+
+
+def histogram(hu: NDArray[np.integer]) -> list[int]:
+    """Square roots of the counts above padding, the highest is 100."""
+    counts, _ = np.histogram(hu[hu > AIR_HU], HISTOGRAM_HU)
+    roots = np.sqrt(counts)
+    return [int(value) for value in np.rint(100 * roots / max(roots.max(), 1))]
+
+
+def strip(cube: Volume, films: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Two films (view, PIXELS, PIXELS) in [0, 1] and the three middle slices, (PIXELS, 5 x PIXELS)."""
+    low, high = WINDOW_HU
+    pictures = [_stretched(film) for film in films]
+    for plane in PLANES:
+        stack = to_plane(cube.array, plane)
+        middle = stack[len(stack) // 2].astype(np.float32)
+        pictures.append((cv2.resize(middle, (PIXELS, PIXELS), interpolation=cv2.INTER_AREA) - low) / (high - low))
+    return np.asarray(np.clip(np.hstack(pictures), 0, 1) * 255, dtype=np.uint8)
+
+
+def _stretched(film: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.percentile(film, FILM_PERCENTILES)
+    return np.asarray((film - low) / max(high - low, 1e-6), dtype=np.float32)
+
+
+def _webp(picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1])
+
+
+def _height_mm(volume: Volume) -> float:
+    """Extent along the patient's z axis."""
+    extent_mm = np.array(volume.array.shape[::-1]) * volume.spacing_mm
+    return float(np.abs(np.reshape(volume.direction, (3, 3))[2]) @ extent_mm)
+
+
+@contextmanager
+def _notes(source: Path) -> Iterator[list[str]]:
+    """What the reader notes on stderr meanwhile, without the path in front."""
+    found: list[str] = []
+    with redirect_stderr(StringIO()) as text:
+        yield found
+    found += [line.removeprefix("note: ").removeprefix(f"{source}: ") for line in text.getvalue().splitlines()]

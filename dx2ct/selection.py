@@ -1,0 +1,139 @@
+"""Which scans of a sheet a cohort takes: its split, its filters, its size. The rules read this too.
+
+Standard library only, and nothing of this project but its exception: every job of a cluster imports it again.
+"""
+
+from collections.abc import Mapping, Sequence
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from drr.errors import InputError
+
+Row = dict[str, str]
+SPLITS = ("train", "val", "test")
+# A patient in two splits is refused, unless the sheet itself says of each of its scans that the published list does so.
+LEAK = "split-leak"
+# filter: (column it looks at, True for a lower bound)
+BOUNDS = {
+    "max_slice_mm": ("slice_mm", False),
+    "max_gap_mm": ("largest_gap_mm", False),
+    "min_z_mm": ("z_mm", True),
+    "max_z_mm": ("z_mm", False),
+    "min_fov_mm": ("fov_mm", True),
+    "max_fov_mm": ("fov_mm", False),
+}
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The rows of a sheet (tab-separated), unchecked; InputError when it cannot be read."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: sheet cannot be read ({error})") from None
+
+
+def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], list[tuple[str, str]]]:
+    """The CTs to use, each with its `split` and `path`, and (scan, reason) of all others, both in the sheet's order.
+
+    cohort: the section of config.yaml; `split` names the column split_NAME, None the column `split`. A scan of the
+    archive has no path of its own: it is downloaded to data/raw/SCAN.zip.
+    Raises InputError for a column that is not there, and when a limit leaves no patient to train or to test.
+    """
+    column = f"split_{cohort['split']}" if cohort["split"] else "split"
+    rows = [row for row in rows if row.get("modality", "CT") == "CT"]
+    _require_columns(rows, column, cohort["filters"])
+    reasons = {row["scan"]: _reason(row, column, cohort["filters"]) for row in rows}
+    kept = [row | {"split": row[column], "path": _path(row)} for row in rows if not reasons[row["scan"]]]
+    if cohort["limit"]:
+        chosen = _first_patients(kept, cohort["limit"])
+        reasons |= {row["scan"]: f"beyond the limit of {cohort['limit']} patients" for row in kept}
+        kept = [row for row in kept if row["patient"] in chosen]
+    names = {row["scan"] for row in kept}
+    return kept, [(scan, reason) for scan, reason in reasons.items() if scan not in names]
+
+
+def flags_of(row: Mapping[str, str]) -> set[str]:
+    """Known defects of a scan: the words of its column `flags`."""
+    return set(filter(None, (row.get("flags") or "").split(",")))
+
+
+def leaks(rows: Sequence[Row]) -> list[str]:
+    """Patients in two splits; InputError for one whose scans are not all marked as a known leak."""
+    parts: dict[str, set[str]] = {}
+    known: dict[str, bool] = {}
+    for row in rows:
+        parts.setdefault(row["patient"], set()).add(row["split"])
+        known[row["patient"]] = known.get(row["patient"], True) and LEAK in flags_of(row)
+    found = [patient for patient, splits in parts.items() if len(splits) > 1]
+    for patient in found:
+        if not known[patient]:
+            raise InputError(f"patient {patient} is in two splits ({', '.join(sorted(parts[patient]))})")
+    return found
+
+
+def fingerprint(kept: Sequence[Row], left_out: Sequence[tuple[str, str]]) -> str:
+    """What the two tables of a cohort say, in short: changes when either does."""
+    return hashlib.sha256(json.dumps([kept, left_out], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _require_columns(rows: Sequence[Row], split: str, filters: Mapping[str, Any]) -> None:
+    """A filter that looks at nothing would keep everything without a word."""
+    needed = {"split": split} | {
+        f"filters.{name}": fact for name, (fact, _) in BOUNDS.items() if filters[name] is not None
+    }
+    if filters["contrast"] is not None:
+        needed["filters.contrast"] = "contrast"
+    if filters["exclude_flags"]:
+        needed["filters.exclude_flags"] = "flags"
+    for key, column in needed.items():
+        if rows and column not in rows[0]:
+            raise InputError(f"config.cohort.{key} needs the column {column}, which the sheet does not have")
+
+
+def _path(row: Row) -> str:
+    return f"data/raw/{row['scan']}.zip" if "idc_uuid" in row else row["path"]
+
+
+def _reason(row: Row, column: str, filters: Mapping[str, Any]) -> str:
+    """Why a row is not used; empty when it is."""
+    if not row[column]:
+        return f"not part of {column.replace('_', ' ', 1)}"
+    return filter_reason(row, filters)
+
+
+def filter_reason(row: Mapping[str, str], filters: Mapping[str, Any]) -> str:
+    """The first filter that a row does not pass, in words; empty when it passes all. What is unknown does not pass."""
+    for name, (fact, is_lower) in BOUNDS.items():
+        bound = filters[name]
+        if bound is None:
+            continue
+        value = row[fact]
+        if not value:
+            return f"{fact} is not known, {name} is {bound:g}"
+        if float(value) < bound if is_lower else float(value) > bound:
+            return f"{fact} {value} is {'below' if is_lower else 'above'} {name} {bound:g}"
+    wanted = {None: None, True: "yes", False: "no"}[filters["contrast"]]
+    if wanted and row["contrast"] != wanted:
+        return f"contrast is {row['contrast'] or 'not known'}, wanted is {wanted}"
+    bad = sorted(flags_of(row) & set(filters["exclude_flags"]))
+    return f"flagged {', '.join(bad)}" if bad else ""
+
+
+def _first_patients(rows: Sequence[Row], limit: int) -> set[str]:
+    """`limit` patients in the sheet's order, divided among the splits as all are; one at least trains, one tests."""
+    by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for row in rows:
+        if row["patient"] not in by_split.setdefault(row["split"], []):
+            by_split[row["split"]].append(row["patient"])
+    total = len({row["patient"] for row in rows})
+    if limit >= total:
+        return {row["patient"] for row in rows}
+    if limit < 2:
+        raise InputError(f"config.cohort.limit: {limit} patient(s) can not be divided into training and test")
+    test = min(max(round(limit * len(by_split["test"]) / total), 1), limit - 1)
+    val = min(round(limit * len(by_split["val"]) / total), limit - test - 1)
+    return set(by_split["test"][:test] + by_split["val"][:val] + by_split["train"][: limit - test - val])
