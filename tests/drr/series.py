@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid, JPEGLosslessSV1
+
+from tests.drr.jpeg_lossless import encode
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 Edit = Callable[[FileDataset, int], None]
@@ -87,3 +91,26 @@ def _header(patient: str, uid: str, k: int, signed: bool) -> FileDataset:
     header.BitsAllocated, header.BitsStored, header.HighBit = 16, 16, 15
     header.PixelRepresentation = int(signed)
     return header
+
+
+def with_values(**values: Any) -> Edit:
+    """An edit that sets these elements of every slice."""
+
+    def edit(header: FileDataset, k: int) -> None:
+        for keyword, value in values.items():
+            setattr(header, keyword, value)
+
+    return edit
+
+
+def at_slice(index: int, **values: Any) -> Edit:
+    """An edit that sets these elements of one slice."""
+    return lambda header, k: with_values(**values)(header, k) if k == index else None
+
+
+def to_jpeg_lossless(header: FileDataset, k: int) -> None:
+    """An edit that compresses every slice."""
+    stored = np.frombuffer(header.PixelData, np.uint16).reshape(header.Rows, header.Columns)
+    header.PixelData = encapsulate([encode(stored)])
+    header["PixelData"].VR = "OB"
+    header.file_meta.TransferSyntaxUID = JPEGLosslessSV1

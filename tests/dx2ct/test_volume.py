@@ -18,6 +18,7 @@ BUMP = "numbers changed: bump VERSION in dx2ct/data/canonical.py (and in rules/c
 
 def settings(**changes: Any) -> VolumeSettings:
     values = {"version": VERSION, "spacing_mm": 1.0, "size": 40, "z_part": "center", "interpolation": "linear"}
+    values["max_hole_mm"] = 40.0
     return VolumeSettings(**{**values, **changes})
 
 

@@ -1,0 +1,99 @@
+"""A DICOM header parsed by pydicom within bounds of bytes and steps, whatever the file claims.
+
+No GDCM and no ITK here: their parsers are native code with a record of memory errors on malformed headers.
+"""
+
+from io import BytesIO
+import math
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from drr.ct.sources import MAX_FILE_BYTES, Member
+from drr.errors import InputError
+
+PIXEL_ELEMENT_BYTES = 12  # tag, value representation and length of the pixel data, at most
+# Headers of single slices fit the first window. A multi-frame file needs about 2 kB and 60 elements a frame.
+_WINDOWS = (2**16, 2**26)
+_MAX_STEPS = 400_000
+_TAGS = [
+    *("SOPClassUID", "Modality", "ImageType", "PatientID", "SeriesInstanceUID", "InstanceNumber"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
+    *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+
+
+class _Metered(BytesIO):
+    """Counts reads: pydicom makes one or two for every element and item, and an object for most of them."""
+
+    steps = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.steps += 1
+        if self.steps > _MAX_STEPS:
+            raise InputError("the header has more elements than that of any CT: not read")
+        return super().read(size)
+
+
+def parse_header(member: Member) -> tuple[FileDataset, int, bytes] | None:
+    """The elements named in _TAGS; where the pixel data element begins (0 for none), and its first bytes.
+
+    None for a file without the DICOM mark. Raises InputError for a file too large, deflated or with an endless header,
+    and whatever pydicom raises on malformed bytes.
+    """
+    if member.size > MAX_FILE_BYTES:
+        raise InputError(f"{member.size} bytes are too many for a CT")
+    with member.open() as stream:
+        head = stream.read(_WINDOWS[0])
+        if head[128:132] != b"DICM":
+            return None
+        try:
+            found = _parse(head)
+            if found[1] or len(head) == member.size:
+                return found
+        except Exception:  # cut off by the window, perhaps: the larger one tells
+            if len(head) == member.size:
+                raise
+        return _parse(head + stream.read(_WINDOWS[1] - len(head)))
+
+
+def _parse(head: bytes) -> tuple[FileDataset, int, bytes]:
+    if DeflatedExplicitVRLittleEndian.encode() in head:
+        # pydicom would inflate the whole file at once, to any size
+        raise InputError("deflated DICOM is not read: save it uncompressed")
+    stream = _Metered(head)
+    header = dcmread(stream, stop_before_pixels=True, force=False, specific_tags=_TAGS)
+    at = stream.tell()
+    element = head[at : at + PIXEL_ELEMENT_BYTES]
+    return header, at if len(element) == PIXEL_ELEMENT_BYTES else 0, element
+
+
+def numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    """Exactly `count` finite numbers of an element; InputError otherwise."""
+    value = header.get(keyword)
+    if value is None or value == "":
+        raise InputError(f"{keyword} is missing")
+    found = tuple(float(part) for part in (value if count > 1 else [value]))
+    if len(found) != count or not all(math.isfinite(number) for number in found):
+        raise InputError(f"{keyword} is {str(value)[:60]}, not {count} finite numbers")
+    return found
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """An element as stripped text, empty when it is missing."""
+    value: Any = header.get(keyword)
+    return str(value or "").strip()
+
+
+def whole(header: Dataset, keyword: str, missing: int = 0) -> int:
+    """An element as an integer; `missing` when it is not there or empty."""
+    return int(header.get(keyword) or missing)
+
+
+def brief(error: Exception) -> str:
+    """The first line of what went wrong, short enough for one line of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
