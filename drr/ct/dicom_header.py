@@ -31,6 +31,7 @@ XRAY_CLASSES = {
     DigitalXRayImageStorageForProcessing,
 }
 XRAY_MODALITIES = {"CR", "DX", "RG", "RF", "XA"}
+MAX_SLOPE, MAX_INTERCEPT = 1e4, 1e6
 
 
 def read_header(member: Member) -> DicomFile | None:
@@ -101,6 +102,8 @@ def _slice(
     spacing = numbers(header, "PixelSpacing", 2)
     if slope == 0 or min(spacing) <= 0:
         raise InputError(f"RescaleSlope {slope} and PixelSpacing {spacing} cannot be 0 or less")
+    if abs(slope) > MAX_SLOPE or abs(intercept) > MAX_INTERCEPT:
+        raise InputError(f"RescaleSlope {slope} or RescaleIntercept {intercept} is out of range: no HU come of it")
     return CtSlice(
         member=member,
         patient=patient,

@@ -1,15 +1,19 @@
 from pathlib import Path
 
 import numpy as np
+from pydicom.pixels import get_decoder
 from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     RLELossless,
 )
 import pytest
 
 from drr.ct.read import read_ct
 from drr.errors import InputError
-from tests.drr.series import body, write_series, zipped
+from tests.drr.series import at_slice, body, to_jpeg_lossless, with_values, write_series, zipped
 
 
 def test_values_spacing_and_place_come_from_the_headers(tmp_path):
@@ -108,6 +112,23 @@ def test_compressed_slices(tmp_path, syntax):
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", hu, edit=edit)).array, hu)
 
 
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("signed", [False, True])
+def test_uncompressed_transfer_syntaxes(tmp_path, syntax, signed):
+    np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", signed=signed, syntax=syntax)).array, body())
+
+
+def test_gdcm_decodes_nothing_even_where_it_is_installed(tmp_path, monkeypatch):
+    """Left to itself pydicom tries the plug-ins by name, and gdcm is before pylibjpeg."""
+    called = []
+    for syntax in (JPEGLosslessSV1, JPEG2000Lossless):
+        decoder = get_decoder(syntax)
+        trap = {"gdcm": lambda src, runner: called.append(src) or b"", **decoder._available}
+        monkeypatch.setattr(decoder, "_available", trap)
+    read_ct(write_series(tmp_path / "ct", edit=to_jpeg_lossless))
+    assert not called
+
+
 def test_jpeg_lossless_slices(tmp_path):
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", edit=to_jpeg_lossless)).array, body())
 
@@ -149,6 +170,40 @@ def test_equal_slices_at_one_place_are_merged_and_said(tmp_path, capsys):
     (folder / "again.dcm").write_bytes((folder / "0004.dcm").read_bytes())
     np.testing.assert_array_equal(read_ct(folder).array, body())
     assert "1 slices are there twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_few_unlike_slices_at_one_place_the_lower_instance_number_is_used(tmp_path, capsys, count):
+    """As in LIDC-IDRI 0085, 0146, 0418, 0572 and 0979; pylidc, whose nodules others use, keeps the same one."""
+    hu = body(40)
+    folder = write_series(tmp_path / "ct", hu, uid="1.2.3")
+    again = write_series(
+        tmp_path / "again", hu + 50, uid="1.2.3", edit=lambda header, k: with_values(InstanceNumber=k + 1000)(header, k)
+    )
+    for k in range(count):
+        (again / f"{k + 7:04}.dcm").rename(folder / f"000{k}-again.dcm")  # the first by name
+    np.testing.assert_array_equal(read_ct(folder).array, hu)
+    assert f"{count} slices are there twice with different pixels, at z = -9 mm" in capsys.readouterr().err
+
+
+def test_small_holes_are_filled_at_their_true_places_and_said(tmp_path, capsys):
+    """As LIDC-IDRI-0672 (three steps of 1.25 mm among 0.625) and 0514 (38 mm among 2 mm)."""
+    z = np.arange(40.0)
+    hu = np.full((40, 16, 20), -1000, np.int16)
+    hu[:, 4:-4, 4:-4] = (10 * z)[:, None, None]
+    read = read_ct(write_series(tmp_path / "ct", hu, step_mm=2.0, skip=[3, *range(10, 28), 35]))
+    assert read.spacing_mm[2] == pytest.approx(2)
+    np.testing.assert_allclose(read.array, hu, atol=1)
+    said = capsys.readouterr().err
+    assert "slices are missing between z = -12 mm and z = 26 mm (0009.dcm, 0028.dcm), 38 mm apart" in said
+    assert "and in 2 other places: filled by interpolation" in said
+
+
+def test_the_limit_of_holes_is_the_callers(tmp_path):
+    folder = write_series(tmp_path / "ct", skip=[5])
+    assert len(read_ct(folder, max_hole_mm=6).array) == 12
+    with pytest.raises(InputError, match=r"6 mm apart where others are 3 mm; volume.max_hole_mm is 5.9"):
+        read_ct(folder, max_hole_mm=5.9)
 
 
 def test_uneven_slices_keep_their_true_places(tmp_path, capsys):
