@@ -15,9 +15,11 @@ from drr.ct.sources import MAX_FILE_BYTES, Member
 from drr.errors import InputError
 
 PIXEL_ELEMENT_BYTES = 12  # tag, value representation and length of the pixel data, at most
-# Headers of single slices fit the first window. A multi-frame file needs about 2 kB and 60 elements a frame.
-_WINDOWS = (2**16, 2**26)
-_MAX_STEPS = 400_000
+# Headers of single slices fit the first window. A multi-frame file needs about 2 kB, 10 items and 80 reads a frame.
+_WINDOWS = (2**16, 2**23)
+_MAX_STEPS = 100_000
+_MAX_ITEMS = 40_000
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _TAGS = [
     *("SOPClassUID", "Modality", "ImageType", "PatientID", "SeriesInstanceUID", "InstanceNumber"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
@@ -55,6 +57,8 @@ def parse_header(member: Member) -> tuple[FileDataset, int, bytes] | None:
             found = _parse(head)
             if found[1] or len(head) == member.size:
                 return found
+        except InputError:
+            raise
         except Exception:  # cut off by the window, perhaps: the larger one tells
             if len(head) == member.size:
                 raise
@@ -65,6 +69,8 @@ def _parse(head: bytes) -> tuple[FileDataset, int, bytes]:
     if DeflatedExplicitVRLittleEndian.encode() in head:
         # pydicom would inflate the whole file at once, to any size
         raise InputError("deflated DICOM is not read: save it uncompressed")
+    if max(head.count(tag) for tag in _ITEM_TAGS) > _MAX_ITEMS:
+        raise InputError("the header has more items than that of any CT: not read")
     stream = _Metered(head)
     header = dcmread(stream, stop_before_pixels=True, force=False, specific_tags=_TAGS)
     at = stream.tell()
