@@ -94,7 +94,7 @@ class Stack:
 
     def _hole(self, k: int) -> str:
         low, high = self.slices[k], self.slices[k + 1]
-        others = f", and in {len(self.holes) - 1} other places" if len(self.holes) > 1 else ""
+        others = f", the largest of {len(self.holes)} holes" if len(self.holes) > 1 else ""
         return (
             f"between {_place(low)} and {_place(high)} ({low.member.name}, {high.member.name}), "
             f"{self._step(k):g} mm apart where others are {self.step_mm:g} mm{others}"

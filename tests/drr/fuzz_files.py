@@ -82,7 +82,7 @@ def length_fields(data: bytearray, rng: Random) -> None:
 def numbers(data: bytearray, rng: Random) -> None:
     """The value of a text element becomes something that is no number, or an absurd one."""
     places = [(at, size) for at, size in _elements(data) if size == 2]
-    at, _ = places[rng.integers(len(places))]
+    at, _ = places[rng.integers(len(places))] if places else (132, 2)
     length = int.from_bytes(data[at : at + 2], "little")
     data[at + 2 : at + 2 + length] = _NUMBERS[rng.integers(len(_NUMBERS))].ljust(length)[:length]
 

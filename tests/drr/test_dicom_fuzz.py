@@ -15,7 +15,6 @@ def test_2000_damaged_files_end_in_a_typed_error_or_are_read():
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert report["slowest"][0] <= MAX_SECONDS and report["peak_mb"] <= MAX_MB
-    assert report["refused"] + report["image"] + report["no CT"] + report["volume of 3 axes"] == report["cases"] == 2000
-    assert min(report["refused"], report["image"], report["volume of 3 axes"]) > 0, (
-        "the damage is too little or too much"
-    )
+    found = {name: report.get(name, 0) for name in ("refused", "no CT", "image", "volume of 3 axes")}
+    assert sum(found.values()) == report["cases"] == 2000
+    assert min(found.values()) > 0, f"{found}: the damage is too little or too much"

@@ -58,16 +58,8 @@ class Variant:
 
     def __str__(self) -> str:
         sign = "signed" if self.signed else "unsigned"
-        parts = (
-            self.patient,
-            f"{self.tilt_degrees:g}deg",
-            self.spacing,
-            self.storage,
-            sign,
-            self.intercept,
-            self.order,
-        )
-        return "-".join(map(str, parts))
+        how = (self.spacing, self.storage, sign, self.intercept, self.order)
+        return "-".join(map(str, (self.patient, f"{self.tilt_degrees:g}deg", *how)))
 
 
 def _variants() -> list[Variant]:
@@ -152,8 +144,8 @@ def test_left_is_on_the_left(tmp_path, patient):
     cube = cube_of(write(tmp_path / "ct", Variant(patient, 0.0, "even", "explicit", True, 0, "ascending")))
     slices = to_plane(cube.array, "coronal")
     nearest = {}
-    for name, ((x, y, z), _) in LANDMARKS.items():
-        index = np.rint((CENTRE_MM + (x, y, z) - cube.origin_mm) / CUBE_MM).astype(int)
+    for name, (place, _) in LANDMARKS.items():
+        index = np.rint((CENTRE_MM + np.array(place) - cube.origin_mm) / CUBE_MM).astype(int)
         window = slices[index[1] - 2 : index[1] + 3]
         wanted = np.array([63 - index[2], index[0]])
         bright = np.argwhere(window.max(axis=0) > 400)

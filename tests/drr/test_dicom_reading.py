@@ -196,7 +196,7 @@ def test_small_holes_are_filled_at_their_true_places_and_said(tmp_path, capsys):
     np.testing.assert_allclose(read.array, hu, atol=1)
     said = capsys.readouterr().err
     assert "slices are missing between z = -12 mm and z = 26 mm (0009.dcm, 0028.dcm), 38 mm apart" in said
-    assert "and in 2 other places: filled by interpolation" in said
+    assert "the largest of 3 holes: filled by interpolation" in said
 
 
 def test_the_limit_of_holes_is_the_callers(tmp_path):
