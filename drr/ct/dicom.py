@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from drr.ct.dicom_header import read_header
 from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
@@ -118,6 +117,8 @@ def _upright(
     array: NDArray[np.int16], stack: Stack, pixel_mm: tuple[float, float]
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Straighten a stack that leans with the gantry: every slice moves sideways to its true place on a wider canvas."""
+    from scipy import ndimage  # slow to import, and few scans need it
+
     corner = stack.positions_mm[:, :2].min(axis=0)
     shift = (stack.positions_mm[:, :2] - corner) / pixel_mm  # pixels along x and y
     wide, high = np.ceil(shift.max(axis=0)).astype(int)

@@ -1,9 +1,10 @@
 """Enhanced (multi-frame) CT: the functional groups of every frame as if it were a slice of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydicom.dataset import Dataset, FileDataset
 
+from drr.ct.dicom_parse import Budget, items
 from drr.errors import InputError
 
 # DICOM PS3.3 A.38.1: each functional group is a sequence of one item, shared by all frames or a frame's own.
@@ -13,6 +14,7 @@ _GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing",),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
 }
+_FRAME_TYPE = "CTImageFrameTypeSequence"
 _SAME_FOR_ALL = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit")
 
 
@@ -21,35 +23,28 @@ def frame_headers(header: FileDataset, count: int) -> Iterator[Dataset | None]:
 
     Raises InputError when there is not one functional group for every frame.
     """
-    own: Sequence[Dataset] = header.get("PerFrameFunctionalGroupsSequence") or ()
-    shared: Sequence[Dataset] = header.get("SharedFunctionalGroupsSequence") or ()
+    budget = Budget()
+    own = items(header, "PerFrameFunctionalGroupsSequence", budget)
+    shared = items(header, "SharedFunctionalGroupsSequence", budget)
     if len(own) != count or len(shared) > 1:
         raise InputError(f"{len(own)} functional groups for {count} frames: the header is damaged")
-    for group in own:
-        places = [group, *shared]
-        if "LOCALIZER" in _frame_type(places):
+    for_all = _groups(shared[0], budget) if len(shared) else {}
+    for one in own:
+        groups = for_all | _groups(one, budget)
+        if "LOCALIZER" in (groups.get(_FRAME_TYPE, Dataset()).get("FrameType") or ()):
             yield None
             continue
         frame = Dataset()
         for keyword in _SAME_FOR_ALL:
             if keyword in header:
                 frame[keyword] = header[keyword]
-        for sequence, keywords in _GROUPS.items():
-            item = _item(places, sequence)
+        for name, keywords in _GROUPS.items():
             for keyword in keywords:
-                if item is not None and keyword in item:
-                    frame[keyword] = item[keyword]
+                if keyword in groups.get(name, ()):
+                    frame[keyword] = groups[name][keyword]
         yield frame
 
 
-def _frame_type(places: Sequence[Dataset]) -> Sequence[str]:
-    item = _item(places, "CTImageFrameTypeSequence")
-    return () if item is None else item.get("FrameType") or ()
-
-
-def _item(places: Sequence[Dataset], sequence: str) -> Dataset | None:
-    for place in places:
-        items: Sequence[Dataset] = place.get(sequence) or ()
-        if len(items):
-            return items[0]
-    return None
+def _groups(place: Dataset, budget: Budget) -> dict[str, Dataset]:
+    found = {name: items(place, name, budget) for name in (*_GROUPS, _FRAME_TYPE)}
+    return {name: group[0] for name, group in found.items() if len(group)}

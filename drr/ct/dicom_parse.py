@@ -3,12 +3,16 @@
 No GDCM and no ITK here: their parsers are native code with a record of memory errors on malformed headers.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 import math
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.charset import default_encoding
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from drr.ct.sources import MAX_FILE_BYTES, Member
@@ -19,6 +23,7 @@ PIXEL_ELEMENT_BYTES = 12  # tag, value representation and length of the pixel da
 _WINDOWS = (2**16, 2**23)
 _MAX_STEPS = 100_000
 _MAX_ITEMS = 40_000
+_MAX_VALUE_BYTES = 65_536
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _TAGS = [
     *("SOPClassUID", "Modality", "ImageType", "PatientID", "SeriesInstanceUID", "InstanceNumber"),
@@ -27,16 +32,24 @@ _TAGS = [
     *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
+_SEQUENCES = {0x52009229, 0x52009230}
+
+
+class Budget:
+    """What may be spent on one header: pydicom makes a read or two and an object for every element and item."""
+
+    def __init__(self) -> None:
+        self.left = _MAX_STEPS
 
 
 class _Metered(BytesIO):
-    """Counts reads: pydicom makes one or two for every element and item, and an object for most of them."""
-
-    steps = 0
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        super().__init__(data)
+        self._budget = budget
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.steps += 1
-        if self.steps > _MAX_STEPS:
+        self._budget.left -= 1
+        if self._budget.left < 0:
             raise InputError("the header has more elements than that of any CT: not read")
         return super().read(size)
 
@@ -71,11 +84,32 @@ def _parse(head: bytes) -> tuple[FileDataset, int, bytes]:
         raise InputError("deflated DICOM is not read: save it uncompressed")
     if max(head.count(tag) for tag in _ITEM_TAGS) > _MAX_ITEMS:
         raise InputError("the header has more items than that of any CT: not read")
-    stream = _Metered(head)
+    stream = _Metered(head, Budget())
     header = dcmread(stream, stop_before_pixels=True, force=False, specific_tags=_TAGS)
+    _require_short_values(header)
     at = stream.tell()
     element = head[at : at + PIXEL_ELEMENT_BYTES]
     return header, at if len(element) == PIXEL_ELEMENT_BYTES else 0, element
+
+
+def items(header: Dataset, keyword: str, budget: Budget) -> Sequence[Dataset]:
+    """The items of a sequence; pydicom itself would parse one of stated length without any bound."""
+    raw = header.get_item(keyword)
+    if raw is None:
+        return []
+    found: Sequence[Dataset] = raw.value or []
+    if isinstance(raw, RawDataElement) and raw.value:
+        stream, order = _Metered(raw.value, budget), (raw.is_implicit_VR, raw.is_little_endian)
+        found = read_sequence(stream, *order, len(raw.value), default_encoding)
+    for item in found:
+        _require_short_values(item)
+    return found
+
+
+def _require_short_values(header: Dataset) -> None:
+    for raw in header.elements():
+        if isinstance(raw, RawDataElement) and raw.length > _MAX_VALUE_BYTES and raw.tag not in _SEQUENCES:
+            raise InputError(f"the value of element {raw.tag} has {raw.length} bytes: the header is damaged")
 
 
 def numbers(header: Dataset, keyword: str, count: int) -> tuple[float, ...]:

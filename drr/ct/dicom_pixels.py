@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
-from scipy import ndimage
 
 from drr.ct.dicom_codestream import require_size
 from drr.ct.dicom_image import CtSlice
@@ -128,6 +127,8 @@ def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
     ends = _in_use(np.array(one.padding, stored.dtype), one.bits_stored)
     if (ends * one.slope + one.intercept).max() <= AIR_HU:
         return None
+    from scipy import ndimage  # slow to import, and few scans need it
+
     regions, count = ndimage.label((stored >= one.padding[0]) & (stored <= one.padding[1]))
     at_border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     return np.isin(regions, at_border[at_border > 0]) if count else None

@@ -1,5 +1,6 @@
 """Stage volume: one CT resampled to the cube that every later stage works on."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import SimpleITK as sitk
 
 from drr.ct.read import read_ct
 from drr.volume import AIR_HU, Volume
-from dx2ct.data.separable import apply, bspline, linear
+from dx2ct.data.separable import blocks, bspline, linear
 from dx2ct.settings import check_version, VolumeSettings
 
 VERSION = 2
@@ -16,6 +17,8 @@ _INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
 _WEIGHTS = {"linear": linear, "bspline": bspline}
 _PARALLEL = 1e-6
 Point = NDArray[np.float64]
+Parts = Iterable[tuple[slice, NDArray[np.float32]]]
+"""Some slices of the cube, and their values."""
 
 
 def make_volume(source: Path, settings: VolumeSettings, output: Path, series_uid: str | None) -> None:
@@ -32,9 +35,12 @@ def to_cube(volume: Volume, settings: VolumeSettings) -> Volume:
     """
     x, y, z = (_cube_centre(volume, settings) - (settings.size - 1) / 2 * settings.spacing_mm).tolist()
     corner, axes = np.array((x, y, z)), _patient_axes(volume)
-    hu = _leaning(volume, corner, settings) if axes is None else _parallel(volume, axes, corner, settings)
-    np.clip(np.rint(hu, out=hu), AIR_HU, volume.array.max(), out=hu)  # B-splines overshoot at edges
-    return Volume(hu.astype(np.int16), (settings.spacing_mm,) * 3, (x, y, z))
+    parts = _leaning(volume, corner, settings) if axes is None else _parallel(volume, axes, corner, settings)
+    cube = np.full([settings.size] * 3, AIR_HU, np.int16)
+    highest = volume.array.max()
+    for new, hu in parts:
+        cube[new] = np.clip(np.rint(hu, out=hu), AIR_HU, highest, out=hu)  # B-splines overshoot at edges
+    return Volume(cube, (settings.spacing_mm,) * 3, (x, y, z))
 
 
 def _patient_axes(volume: Volume) -> list[int] | None:
@@ -44,7 +50,7 @@ def _patient_axes(volume: Volume) -> list[int] | None:
     return axes if np.allclose(frame, np.eye(3)[axes], atol=_PARALLEL) else None
 
 
-def _parallel(volume: Volume, axes: list[int], corner: Point, settings: VolumeSettings) -> NDArray[np.float32]:
+def _parallel(volume: Volume, axes: list[int], corner: Point, settings: VolumeSettings) -> Parts:
     """The cube, (z, y, x), by one matrix for each patient axis."""
     weights = []
     for patient, axis in enumerate(axes):
@@ -52,10 +58,10 @@ def _parallel(volume: Volume, axes: list[int], corner: Point, settings: VolumeSe
         places = (corner[patient] + np.arange(settings.size) * settings.spacing_mm - volume.origin_mm[patient]) / steps
         weights.append(_WEIGHTS[settings.interpolation](volume.array.shape[2 - axis], places))
     array = volume.array.transpose([2 - axis for axis in reversed(axes)])
-    return apply(weights[::-1], array, AIR_HU)
+    return blocks(weights[::-1], array, AIR_HU)
 
 
-def _leaning(volume: Volume, corner: Point, settings: VolumeSettings) -> NDArray[np.float32]:
+def _leaning(volume: Volume, corner: Point, settings: VolumeSettings) -> Parts:
     """The cube, (z, y, x), of a scan whose axes are not the patient's."""
     grid = sitk.Image([settings.size] * 3, sitk.sitkInt16)
     grid.SetSpacing([settings.spacing_mm] * 3)
@@ -63,7 +69,7 @@ def _leaning(volume: Volume, corner: Point, settings: VolumeSettings) -> NDArray
     # float32: ITK cuts off decimals when it writes integers, which would pull every value towards 0 by half a unit
     interpolator = _INTERPOLATORS[settings.interpolation]
     image = sitk.Resample(volume.to_sitk(), grid, sitk.Transform(), interpolator, AIR_HU, sitk.sitkFloat32)
-    return np.asarray(sitk.GetArrayFromImage(image))
+    return [(slice(None), np.asarray(sitk.GetArrayFromImage(image)))]
 
 
 def _cube_centre(volume: Volume, settings: VolumeSettings) -> Point:

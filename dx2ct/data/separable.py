@@ -3,12 +3,11 @@
 The values are those of a resampling in 3D; the work is a fraction of it, because most of every matrix is zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 Weights = NDArray[np.float32]
@@ -32,7 +31,11 @@ def bspline(old: int, positions: Positions) -> Weights:
 
     Its coefficients are those of a signal mirrored at its ends (Unser 1999), as in ITK. Rows outside are zero.
     """
-    coefficients = ndimage.spline_filter1d(np.eye(old), 3, axis=0, mode="mirror")
+    samples = np.zeros((old, old))  # B-splines at the voxels
+    voxels = np.arange(old)
+    for step, value in ((-1, 1 / 6), (0, 4 / 6), (1, 1 / 6)):
+        np.add.at(samples, (voxels, _mirrored(voxels + step, old)), value)
+    coefficients = np.linalg.inv(samples)
     base = np.floor(positions).astype(int)
     t = positions - base
     taps = (1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6
@@ -55,14 +58,26 @@ def apply(weights: Sequence[Weights], array: NDArray[Any], outside: float = 0.0)
 
     BLAS runs on one thread: its threads would wait for each other at every one of many small products.
     """
+    result = np.full([len(one) for one in weights], outside, np.float32)
+    for new, block in blocks(weights, array, outside):
+        result[new] = block
+    return result
+
+
+def blocks(
+    weights: Sequence[Weights], array: NDArray[Any], outside: float = 0.0
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """The same as `apply`, a few new slices at a time; those that do not come are outside altogether.
+
+    The block is overwritten by the next one.
+    """
     along_z, along_y, along_x = map(_bands, weights)
     rows, columns = len(weights[1]), len(weights[2])
     slices = np.zeros((len(array), rows, columns), np.float32)
     half = np.zeros((rows, array.shape[2]), np.float32)
-    result = np.zeros((len(weights[0]), rows * columns), np.float32)
-    used = weights[0].any(axis=0)
+    block = np.empty((_ROWS, rows * columns), np.float32)
     with threadpool_limits(1, user_api="blas"):
-        for k in np.flatnonzero(used):
+        for k in np.flatnonzero(weights[0].any(axis=0)):
             image = array[k] - np.float32(outside)
             for new, old, band in along_y:
                 np.matmul(band, image[old], out=half[new])
@@ -70,9 +85,9 @@ def apply(weights: Sequence[Weights], array: NDArray[Any], outside: float = 0.0)
                 np.matmul(half[:, old], band.T, out=slices[k][:, new])
         flat = slices.reshape(len(array), -1)
         for new, old, band in along_z:
-            np.matmul(band, flat[old], out=result[new])
-    result += np.float32(outside)
-    return result.reshape(-1, rows, columns)
+            part = np.matmul(band, flat[old], out=block[: len(band)])
+            part += np.float32(outside)
+            yield new, part.reshape(-1, rows, columns)
 
 
 def _mirrored(index: NDArray[np.int_], size: int) -> NDArray[np.int_]:
