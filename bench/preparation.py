@@ -24,8 +24,6 @@ import zipfile
 import numpy as np
 import pydicom
 
-from bench.preparation_equality import equality
-
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("DX2CT_REAL_DATA", ROOT / "../shared/data")).resolve() / "ct"
 SCAN = "LIDC-IDRI-0001.zip"
@@ -122,8 +120,13 @@ def report(rounds: int, folder: Path) -> str:
         lines.append(
             f"| {names[name]} | {cost.seconds:.2f} | {cost.cpu_seconds:.2f} | {cost.peak_mb:.0f} | {ratio:.1f} |"
         )
-    lines += ["", *equality(DATA / SCAN, folder), "", *collection(folder, largest, rounds)]
+    lines += ["", *equality(folder), "", *collection(folder, largest, rounds)]
     return "\n".join(lines) + "\n"
+
+
+def equality(folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "bench.preparation_equality", str(DATA / SCAN), str(folder)]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def collection(folder: Path, largest: Path, rounds: int) -> list[str]:
@@ -146,8 +149,8 @@ def collection(folder: Path, largest: Path, rounds: int) -> list[str]:
         "|---|---|---|---|---|",
         *rows,
         "",
-        f"`largest`: {LARGEST} images as in LIDC-IDRI's largest series, made of those of LIDC-IDRI-0001. Cubic B-spline.",
-        f"The line through these CPU seconds: {start:.2f} s a scan and {1000 * slope:.1f} ms an image, {off:.2f} s off at most.",
+        f"Cubic B-spline. `largest`: {LARGEST} images as in LIDC-IDRI's largest series, made of LIDC-IDRI-0001's.",
+        f"A line through the CPU seconds: {start:.2f} s a scan, {1000 * slope:.1f} ms an image ({off:.2f} s off).",
         f"LIDC-IDRI has {SERIES:,} CT series with {IMAGES:,} images: {total / 3600:.2f} hours of CPU,",
         f"on {CORES} cores {total / 3600 / CORES:.2f} hours,",
         "if jobs on different cores do not slow each other down and the disk keeps up. X-rays are not in it.",

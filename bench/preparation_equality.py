@@ -1,6 +1,10 @@
-"""Do both ways of preparing a scan give the same values? Compared where both look: at the same positions."""
+"""Do both ways of preparing a scan give the same values? Compared where both look: at the same positions.
+
+A process of its own (bench/preparation.py calls it): a child's peak memory begins at that of its parent.
+"""
 
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -29,18 +33,16 @@ def equality(scan: Path, folder: Path) -> list[str]:
     places = [np.linspace(0, old - 1, new) for old, new in zip(hu.shape, theirs.shape, strict=True)]
     mine = apply([bspline(old, place) for old, place in zip(hu.shape, places, strict=True)], volume.array, AIR_HU)
     far = _far_from_padding(hu, spacing_mm)[np.ix_(*(np.rint(place).astype(int) for place in places[1:]))]
-    inner = [
-        (place >= FACE_VOXELS) & (place <= old - 1 - FACE_VOXELS) for old, place in zip(hu.shape, places, strict=True)
-    ]
-    difference = np.abs(_window(np.rint(mine)) - _window(theirs[::-1]))[inner[0]][:, far & inner[1][:, None] & inner[2]]
+    z, y, x = ((place >= FACE_VOXELS) & (place <= place[-1] - FACE_VOXELS) for place in places)
+    difference = np.abs(_window(np.rint(mine)) - _window(theirs[::-1]))[z][:, far & y[:, None] & x]
     if difference.max() > MAX_HU:
         raise SystemExit(f"the two ways differ by {difference.max()} HU at the same positions")
     return [
         "## Are the results equal?",
         "",
-        f"At the same positions, farther than {PADDING_MM} mm from padding and {FACE_VOXELS} voxels from the faces of the scan",
-        f"({difference.size / mine.size:.0%} of the volume), within {AIR_HU} to {TOP_HU} HU: yes. They differ by",
-        f"{difference.max():.0f} HU at most and {difference.mean():.4f} HU in the mean: rounding.",
+        f"At the same positions, farther than {PADDING_MM} mm from padding and {FACE_VOXELS} voxels from the faces",
+        f"of the scan ({difference.size / mine.size:.0%} of the volume), within {AIR_HU} to {TOP_HU} HU: yes.",
+        f"They differ by {difference.max():.0f} HU at most and {difference.mean():.4f} HU in the mean: rounding.",
         "",
         *_as_written(folder, volume, places),
     ]
@@ -57,10 +59,11 @@ def _as_written(folder: Path, scan: Volume, places: list[Array]) -> list[str]:
     axial = [np.load(folder / "public" / "axial" / f"{k:03}.npy") for k in reversed(range(128))]
     slices = np.abs(_window(np.load(folder / "bspline" / "axial.npy")) - _window(np.stack(axial))).mean()
     return [
-        f"As written they do not lie at the same positions: {apart[2]:.2f}, {apart[1]:.2f} and {apart[0]:.2f} mm apart at most",
-        "along x, y and z. zoom stretches the scan by a voxel, is cut at whole voxels and takes z from one end; ours are 1 mm",
-        f"and say where they lie. That makes a mean difference of {volumes:.1f} HU between the volumes. Between the axial",
-        f"stacks of 128 it is {slices:.1f} HU, because ours are means over each new voxel, theirs values at points.",
+        f"As written they do not lie at the same positions: {apart[2]:.2f}, {apart[1]:.2f} and {apart[0]:.2f} mm apart",
+        "at most along x, y and z. zoom stretches the scan by a voxel, is cut at whole voxels, takes z from one end;",
+        f"ours are 1 mm and say where they lie. That is a mean difference of {volumes:.1f} HU between the volumes.",
+        f"Between the axial stacks of 128 it is {slices:.1f} HU: ours are means over each new voxel, theirs are values",
+        "at points.",
     ]
 
 
@@ -72,3 +75,7 @@ def _far_from_padding(hu: Array, spacing_mm: tuple[float, float, float]) -> NDAr
     """(row, column), over all slices."""
     inside = (hu >= AIR_HU).all(axis=0)
     return np.asarray(ndimage.distance_transform_edt(inside, sampling=spacing_mm[1:]) > PADDING_MM)
+
+
+if __name__ == "__main__":
+    print("\n".join(equality(*map(Path, sys.argv[1:]))))

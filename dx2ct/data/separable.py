@@ -35,7 +35,8 @@ def bspline(old: int, positions: Positions) -> Weights:
     voxels = np.arange(old)
     for step, value in ((-1, 1 / 6), (0, 4 / 6), (1, 1 / 6)):
         np.add.at(samples, (voxels, _mirrored(voxels + step, old)), value)
-    coefficients = np.linalg.inv(samples)
+    with threadpool_limits(1, user_api="blas"):
+        coefficients = np.linalg.inv(samples)
     base = np.floor(positions).astype(int)
     t = positions - base
     taps = (1 - t) ** 3 / 6, 2 / 3 - t**2 + t**3 / 2, 2 / 3 - (1 - t) ** 2 + (1 - t) ** 3 / 2, t**3 / 6
