@@ -32,6 +32,7 @@ XRAY_CLASSES = {
 }
 XRAY_MODALITIES = {"CR", "DX", "RG", "RF", "XA"}
 MAX_SLOPE, MAX_INTERCEPT = 1e4, 1e6
+MIN_PIXEL_MM, MAX_PIXEL_MM, MAX_PLACE_MM = 0.01, 20, 1e5
 
 
 def read_header(member: Member) -> DicomFile | None:
@@ -104,6 +105,9 @@ def _slice(
         raise InputError(f"RescaleSlope {slope} and PixelSpacing {spacing} cannot be 0 or less")
     if abs(slope) > MAX_SLOPE or abs(intercept) > MAX_INTERCEPT:
         raise InputError(f"RescaleSlope {slope} or RescaleIntercept {intercept} is out of range: no HU come of it")
+    position = numbers(header, "ImagePositionPatient", 3)
+    if not MIN_PIXEL_MM <= min(spacing) <= max(spacing) <= MAX_PIXEL_MM or max(map(abs, position)) > MAX_PLACE_MM:
+        raise InputError(f"PixelSpacing {spacing} or ImagePositionPatient {position} mm is not that of a patient")
     return CtSlice(
         member=member,
         patient=patient,
@@ -111,7 +115,7 @@ def _slice(
         instance=instance,
         rows=whole(header, "Rows"),
         columns=whole(header, "Columns"),
-        position_mm=numbers(header, "ImagePositionPatient", 3),
+        position_mm=position,
         orientation=numbers(header, "ImageOrientationPatient", 6),
         spacing_mm=spacing,
         slope=slope,

@@ -128,6 +128,9 @@ def stack_slices(slices: Sequence[CtSlice], max_hole_mm: float = MAX_HOLE_MM) ->
     stack = Stack(unique, frame, np.array([one.position_mm for one in unique]) @ frame, twins, strays)
     stack.require_no_hole_above(max_hole_mm)
     _require_straight(stack)
+    even = np.ptp(stack.positions_mm[:, 2]) / stack.step_mm
+    if even * slices[0].rows * slices[0].columns > MAX_VOXELS:
+        raise InputError(f"{even:.0f} slices at steps of {stack.step_mm:g} mm would be too many voxels for a CT")
     return stack
 
 
@@ -187,8 +190,10 @@ def _same_image(a: CtSlice, b: CtSlice) -> bool:
 
 
 def _require_straight(stack: Stack) -> None:
-    """The first pixels lie on a line: upright, or leaning with the gantry."""
+    """The first pixels lie on a line: upright, or leaning with the gantry, which no scanner tilts by 45 degrees."""
     x, y, z = stack.positions_mm.T
+    if max(np.ptp(x), np.ptp(y)) > np.ptp(z):
+        raise InputError("slices move sideways more than along their normal: they are not one stack")
     for sideways in (x, y):
         line = np.polynomial.Polynomial.fit(z, sideways, 1)
         off = np.abs(sideways - line(z))

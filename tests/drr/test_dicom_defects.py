@@ -57,6 +57,16 @@ BAD_SERIES = {
         {"edit": with_values(SOPClassUID=EnhancedCTImageStorage)},
         "0000.dcm: 0 functional groups for 1 frames: the header is damaged",
     ),
+    "absurd place": ({"edit": at_slice(5, ImagePositionPatient=[0, 0, 1e200])}, "0005.dcm: .* not that of a patient"),
+    "absurd spacing": ({"edit": with_values(PixelSpacing=[1e9, 1])}, "0000.dcm: .* is not that of a patient"),
+    "lying down": (
+        {"positions_mm": np.arange(12)[:, None] * [500.0, 0, 3]},
+        "slices move sideways more than along their normal",
+    ),
+    "tiny steps and holes": (
+        {"hu": body(40, 512, 512), "positions_mm": np.cumsum([0.02] * 30 + [39.0] * 10)[:, None] * [0, 0, 1.0]},
+        "slices at steps of 0.02 mm would be too many voxels",
+    ),
     "absurd slope": ({"edit": at_slice(5, RescaleSlope=1e30)}, r"0005.dcm: RescaleSlope 1e\+30 .* is out of range"),
     "no air": ({"hu": np.abs(body()) + 1}, "are not HU, no air in it"),
     "air alone": ({"hu": np.minimum(body(), -600)}, "are air alone"),
