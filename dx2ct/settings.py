@@ -15,6 +15,7 @@ from drr.geometry import ConeBeam, PRESETS
 _STRICT = ConfigDict(extra="forbid")
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 ViewName = Literal["pa", "lateral"]
@@ -94,6 +95,7 @@ class VolumeSettings:
     size: PositiveInt
     z_part: Literal["inferior", "center", "superior"]
     interpolation: Literal["linear", "bspline"]
+    max_hole_mm: NotNegative
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -1,4 +1,4 @@
-"""A DICOM CT series of one slice a file, from a folder or a zip, as a volume in Hounsfield units."""
+"""A DICOM CT series, one slice a file or multi-frame, from a folder or a zip, as a volume in Hounsfield units."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from drr.ct.dicom_header import BadCt, CtSlice, NotCt, read_header
-from drr.ct.dicom_pixels import hounsfield
-from drr.ct.dicom_stack import Stack, stack_slices
+from drr.ct.dicom_header import read_header
+from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
+from drr.ct.dicom_pixels import hounsfield_of
+from drr.ct.dicom_stack import MAX_HOLE_MM, Stack, stack_slices
 from drr.ct.sources import Member, members, note
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
@@ -19,18 +19,18 @@ from drr.volume import AIR_HU, Volume
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The CT files of one series of one patient, as found."""
+    """The CT images of one series of one patient, as found."""
 
     patient: str
     uid: str
     files: list[CtSlice | BadCt]
 
-    def stacked(self) -> Stack:
+    def stacked(self, max_hole_mm: float = MAX_HOLE_MM) -> Stack:
         """Its slices in order. Raises InputError when any file of it, or their geometry, has a defect."""
         for file in self.files:
             if isinstance(file, BadCt):
                 raise InputError(file.reason)
-        return stack_slices([file for file in self.files if isinstance(file, CtSlice)])
+        return stack_slices([file for file in self.files if isinstance(file, CtSlice)], max_hole_mm)
 
 
 def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
@@ -44,7 +44,8 @@ def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
         if isinstance(header, NotCt):
             others.append(header)
         elif header is not None:
-            groups[header.patient, header.series_uid].append(header)
+            images = header.slices if isinstance(header, CtFrames) else (header,)
+            groups[header.patient, header.series_uid].extend(images)
     series = [Series(patient, uid, slices) for (patient, uid), slices in groups.items()]
     return sorted(series, key=lambda one: (-len(one.files), one.uid)), others
 
@@ -70,14 +71,14 @@ def no_ct(others: Sequence[NotCt]) -> InputError:
     return InputError("no DICOM CT series in it")
 
 
-def read_series(path: Path, series_uid: str | None) -> Volume:
+def read_series(path: Path, series_uid: str | None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
     """Read the asked-for or the largest CT series of a folder or zip, int16 HU in the slices' own directions.
 
     Raises InputError naming the path, the file and the defect.
     """
     with members(path, below=True) as files:
         chosen, remarks = _choose(*find_series(files), series_uid)
-        stack = chosen.stacked()
+        stack = chosen.stacked(max_hole_mm)
         for remark in [*remarks, *stack.remarks()]:
             note(f"{path}: {remark}")
         return _volume(stack)
@@ -101,8 +102,8 @@ def _choose(series: list[Series], others: list[NotCt], series_uid: str | None) -
 def _volume(stack: Stack) -> Volume:
     first = stack.slices[0]
     array = np.empty((len(stack.slices), first.rows, first.columns), np.int16)
-    for image, one in zip(array, stack.slices, strict=True):
-        image[:] = hounsfield(one)
+    for k, image in hounsfield_of(stack.slices):
+        array[k] = image
     rows_mm, columns_mm = first.spacing_mm
     corner = stack.positions_mm[0].copy()
     if not stack.is_upright:
@@ -116,6 +117,8 @@ def _upright(
     array: NDArray[np.int16], stack: Stack, pixel_mm: tuple[float, float]
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Straighten a stack that leans with the gantry: every slice moves sideways to its true place on a wider canvas."""
+    from scipy import ndimage  # slow to import, and few scans need it
+
     corner = stack.positions_mm[:, :2].min(axis=0)
     shift = (stack.positions_mm[:, :2] - corner) / pixel_mm  # pixels along x and y
     wide, high = np.ceil(shift.max(axis=0)).astype(int)

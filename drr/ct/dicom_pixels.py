@@ -1,15 +1,20 @@
 """Stored pixels of a CT slice, and their Hounsfield units."""
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, IO
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
-from pydicom.pixels.utils import pixel_array
-from scipy import ndimage
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
 
-from drr.ct.dicom_header import CtSlice
+from drr.ct.dicom_codestream import require_size
+from drr.ct.dicom_image import CtSlice
+from drr.ct.dicom_layout import plugin_of
+from drr.ct.dicom_parse import brief
+from drr.ct.sources import Member
 from drr.errors import InputError
 from drr.volume import AIR_HU
 
@@ -18,19 +23,15 @@ MAX_HU = np.iinfo(np.int16).max
 Stored = NDArray[np.integer[Any]]
 
 
-def stored_pixels(one: CtSlice) -> Stored:
-    """Decode the 16-bit pixels as they are stored, (row, column); the bits above BitsStored are still there."""
-    try:
-        with one.member.open() as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(stream, force=False)
-            pixels = pixel_array(dataset, correct_unused_bits=False)
-    except Exception as error:  # every decoder plugin has exceptions of its own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f"{one.member.name}: pixels cannot be decoded ({reason}): save it uncompressed") from None
-    if pixels.shape != (one.rows, one.columns) or pixels.dtype not in (np.int16, np.uint16):
-        raise InputError(f"{one.member.name}: pixels are {pixels.dtype} {pixels.shape}, the header promises otherwise")
-    return pixels
+def hounsfield_of(slices: Sequence[CtSlice]) -> Iterator[tuple[int, NDArray[np.int16]]]:
+    """The index and the HU of every slice, (row, column); the frames of one file in the order they are stored in."""
+    by_member: dict[Member, list[int]] = defaultdict(list)
+    for k, one in enumerate(slices):
+        by_member[one.member].append(k)
+    for member, indices in by_member.items():
+        with member.open() as stream:
+            for k in sorted(indices, key=lambda k: slices[k].stored.pieces):
+                yield k, _hounsfield(_stored_pixels(slices[k], stream), slices[k])
 
 
 def hounsfield(one: CtSlice) -> NDArray[np.int16]:
@@ -38,22 +39,80 @@ def hounsfield(one: CtSlice) -> NDArray[np.int16]:
 
     Metal keeps its values up to 32767.
     """
-    stored = stored_pixels(one)
+    return next(hounsfield_of([one]))[1]
+
+
+def stored_pixels(one: CtSlice) -> Stored:
+    """Decode the 16-bit pixels as they are stored, (row, column); the bits above BitsStored are still there."""
+    with one.member.open() as stream:
+        return _stored_pixels(one, stream)
+
+
+def _stored_pixels(one: CtSlice, stream: IO[bytes]) -> Stored:
+    try:
+        pieces = [_read(stream, offset, length) for offset, length in one.stored.pieces]
+        return _decoded(b"".join(pieces), one) if one.stored.syntax.is_encapsulated else _native(pieces[0], one)
+    except Exception as error:  # every decoder plugin has exceptions of its own
+        raise InputError(
+            f"{one.member.name}: pixels cannot be decoded ({brief(error)}): fetch it again or save it uncompressed"
+        ) from None
+
+
+def _read(stream: IO[bytes], offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    data = stream.read(length)
+    if len(data) < length:
+        raise InputError(f"{len(data)} of {length} bytes are there")
+    return data
+
+
+def _native(data: bytes, one: CtSlice) -> Stored:
+    code = f"{'>' if one.stored.big_endian else '<'}{'i' if one.stored.signed else 'u'}2"
+    return np.frombuffer(data, code).reshape(one.rows, one.columns).astype(code[1:], copy=False)
+
+
+def _decoded(data: bytes, one: CtSlice) -> Stored:
+    syntax = one.stored.syntax
+    require_size(data, syntax, one.rows, one.columns)
+    options: dict[str, Any] = {
+        "rows": one.rows,
+        "columns": one.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "bits_allocated": _ALLOCATED,
+        "bits_stored": one.bits_stored,
+        "pixel_representation": int(one.stored.signed),
+        "pixel_keyword": "PixelData",
+        "correct_unused_bits": False,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pixels, _ = get_decoder(syntax).as_array(
+            encapsulate([data], has_bot=False), index=0, raw=True, decoding_plugin=plugin_of(syntax), **options
+        )
+    if pixels.shape != (one.rows, one.columns) or pixels.dtype not in (np.int16, np.uint16):
+        raise InputError(f"they are {pixels.dtype} {pixels.shape}, the header promises otherwise")
+    return pixels
+
+
+def _hounsfield(stored: Stored, one: CtSlice) -> NDArray[np.int16]:
     outside = _padded(stored, one)
     stored = _in_use(stored, one.bits_stored)
-    if one.slope == 1 and one.intercept.is_integer():
-        hu = stored.astype(np.int32) + int(one.intercept)
+    if one.slope == 1 and one.intercept.is_integer() and abs(one.intercept) <= MAX_HU:
+        hu = stored.astype(np.int32)
+        hu += int(one.intercept)
     else:
         hu = np.rint(stored * np.float32(one.slope) + np.float32(one.intercept))
     if outside is not None:
         hu[outside] = AIR_HU
-    return np.clip(hu, AIR_HU, MAX_HU).astype(np.int16)
+    return np.clip(hu, AIR_HU, MAX_HU, out=hu).astype(np.int16)
 
 
 def _in_use(stored: Stored, bits_stored: int) -> Stored:
     """Drop overlay bits above the value, and extend its sign."""
     unused = _ALLOCATED - bits_stored
-    return (stored << unused) >> unused
+    return (stored << unused) >> unused if unused else stored
 
 
 def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
@@ -68,6 +127,8 @@ def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
     ends = _in_use(np.array(one.padding, stored.dtype), one.bits_stored)
     if (ends * one.slope + one.intercept).max() <= AIR_HU:
         return None
+    from scipy import ndimage  # slow to import, and few scans need it
+
     regions, count = ndimage.label((stored >= one.padding[0]) & (stored <= one.padding[1]))
     at_border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     return np.isin(regions, at_border[at_border > 0]) if count else None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from drr.ct.dicom import read_series
 from drr.ct.dicom_pixels import MAX_HU
+from drr.ct.dicom_stack import MAX_HOLE_MM
 from drr.ct.sources import kind_of
 from drr.ct.volume_file import read_volume_file
 from drr.errors import InputError
@@ -17,10 +18,11 @@ _AIR_BELOW_HU, _TISSUE_ABOVE_HU = -500, -200
 PICTURE_REASON = "X-ray image or another picture, a CT is expected"
 
 
-def read_ct(path: Path, series_uid: str | None = None) -> Volume:
+def read_ct(path: Path, series_uid: str | None = None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
     """Read a DICOM folder or zip, or a NIfTI, MetaImage or NRRD file: int16 HU in the scan's own directions.
 
     series_uid: the DICOM series to take; None takes the CT series with the most images.
+    max_hole_mm: missing slices of a DICOM series are interpolated over this distance at most.
     Raises InputError naming the path and the defect.
     """
     if not path.exists():
@@ -32,7 +34,7 @@ def read_ct(path: Path, series_uid: str | None = None) -> Volume:
         raise InputError(f"{path}: no CT: give a DICOM folder or zip, or a file ending in {', '.join(SUFFIXES)}")
     if kind == "volume" and series_uid is not None:
         raise InputError(f"{path}: a volume file has no DICOM series {series_uid}")
-    volume = read_volume_file(path) if kind == "volume" else read_series(path, series_uid)
+    volume = read_volume_file(path) if kind == "volume" else read_series(path, series_uid, max_hole_mm)
     _require_hu(path, volume.array)
     return volume
 

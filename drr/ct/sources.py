@@ -17,9 +17,10 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 Kind = Literal["folder", "zip", "volume", "picture", "dicom", "other"]
 
-# A CT series is at most a few thousand files of half a megabyte; what goes far beyond is a bomb or a mistake.
+# A CT series is at most a few thousand files of half a megabyte, or one multi-frame file of all of them; what goes far
+# beyond is a bomb or a mistake.
 MAX_FILES = 20_000
-MAX_FILE_BYTES = 2**28
+MAX_FILE_BYTES = 2**30
 MAX_ZIP_BYTES = 2**34
 # Deflate packs constant bytes 1:1030 and CT slices 1:2; small zips may be as smooth as they like.
 MAX_RATIO = 200
@@ -148,7 +149,7 @@ def _refuse_bomb(entries: list[zipfile.ZipInfo]) -> None:
         raise InputError(f"the zip holds {len(entries)} entries, more than {MAX_FILES}: not read")
     for entry in entries:
         if entry.file_size > MAX_FILE_BYTES:
-            raise InputError(f"the zip holds {entry.filename!r} of {entry.file_size} bytes, too large for a CT slice")
+            raise InputError(f"the zip holds {entry.filename!r} of {entry.file_size} bytes, too large for a CT")
     total, packed = (sum(getattr(entry, size) for entry in entries) for size in ("file_size", "compress_size"))
     if total > MAX_ZIP_BYTES or (total > RATIO_COUNTS_ABOVE_BYTES and total > MAX_RATIO * packed):
         raise InputError(f"the zip unpacks from {packed} to {total} bytes: not read")

@@ -14,8 +14,9 @@ import zlib
 import numpy as np
 import SimpleITK as sitk
 
+from drr.ct.dicom_layout import MAX_VOXELS
 from drr.ct.dicom_pixels import MAX_HU
-from drr.ct.dicom_stack import MAX_VOXELS, MIN_SLICES
+from drr.ct.dicom_stack import MIN_SLICES
 from drr.errors import InputError
 from drr.volume import AIR_HU, image_io, read_volume, Volume
 

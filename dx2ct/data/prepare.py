@@ -12,6 +12,7 @@ from drr.files import replacing
 from drr.geometry import PROTOCOL_VIEWS
 from drr.volume import read_volume, Volume
 from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.data.separable import apply, area
 from dx2ct.settings import check_version, SlicesSettings, XraySettings
 
 XRAY_VERSION = 1
@@ -54,19 +55,7 @@ def area_resample(array: NDArray[np.generic], size: int) -> NDArray[np.float32]:
 
     The box average is the anti-aliasing filter; the mean of the whole volume is kept exactly.
     """
-    result = array.astype(np.float32)
-    for axis in range(3):
-        weights = _overlap(array.shape[axis], size)
-        result = np.moveaxis(np.tensordot(weights, result, axes=(1, axis)), 0, axis)
-    return np.asarray(result)
-
-
-def _overlap(old: int, new: int) -> NDArray[np.float32]:
-    """Row i: the share of new cell i that each of the old cells covers, (new, old); rows sum to 1."""
-    edges = np.arange(new + 1) * (old / new)
-    low = np.maximum(edges[:-1, None], np.arange(old))
-    high = np.minimum(edges[1:, None], np.arange(1, old + 1))
-    return np.asarray(np.clip(high - low, 0, None) * (new / old), dtype=np.float32)
+    return apply([area(old, size) for old in array.shape], array)
 
 
 def _read_canonical(path: Path) -> Volume:

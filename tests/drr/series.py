@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid, JPEGLosslessSV1, UID
+
+from tests.drr.jpeg_lossless import encode
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 Edit = Callable[[FileDataset, int], None]
@@ -35,6 +39,7 @@ def write_series(
     intercept: float = -1024,
     slope: float = 1,
     signed: bool = False,
+    syntax: UID = ExplicitVRLittleEndian,
     edit: Edit | None = None,
     skip: Sequence[int] = (),
 ) -> Path:
@@ -49,14 +54,15 @@ def write_series(
         positions_mm = np.array(origin_mm) + np.arange(len(hu))[:, None] * step_mm * normal
     uid = uid or generate_uid(entropy_srcs=[str(folder), patient])
     for k, image in enumerate(hu):
-        header = _header(patient, uid, k, signed)
+        header = _header(patient, uid, k, signed, syntax)
         header.Rows, header.Columns = image.shape
         header.ImagePositionPatient = [f"{value:.6f}" for value in positions_mm[k]]
         header.ImageOrientationPatient = [f"{value:.8f}" for value in orientation]
         header.PixelSpacing = list(spacing_mm)
         header.RescaleSlope, header.RescaleIntercept = slope, intercept
         stored = np.rint((image - intercept) / slope).astype(np.int16 if signed else np.uint16)
-        header.PixelData = stored.tobytes()
+        header.PixelData = (stored if syntax.is_little_endian else stored.byteswap()).tobytes()
+        header["PixelData"].VR = "OW"
         if edit is not None:
             edit(header, k)
         if k not in skip:
@@ -72,12 +78,13 @@ def zipped(folder: Path, path: Path) -> Path:
     return path
 
 
-def _header(patient: str, uid: str, k: int, signed: bool) -> FileDataset:
+def _header(patient: str, uid: str, k: int, signed: bool, syntax: UID) -> FileDataset:
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = f"{uid}.{k}"[:64]
-    header = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    little = syntax.is_little_endian
+    header = FileDataset("", {}, bytes(128), meta, is_implicit_VR=syntax.is_implicit_VR, is_little_endian=little)
     header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
     header.Modality, header.PatientID, header.SeriesInstanceUID = "CT", patient, uid
     header.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
@@ -87,3 +94,26 @@ def _header(patient: str, uid: str, k: int, signed: bool) -> FileDataset:
     header.BitsAllocated, header.BitsStored, header.HighBit = 16, 16, 15
     header.PixelRepresentation = int(signed)
     return header
+
+
+def with_values(**values: Any) -> Edit:
+    """An edit that sets these elements of every slice."""
+
+    def edit(header: FileDataset, k: int) -> None:
+        for keyword, value in values.items():
+            setattr(header, keyword, value)
+
+    return edit
+
+
+def at_slice(index: int, **values: Any) -> Edit:
+    """An edit that sets these elements of one slice."""
+    return lambda header, k: with_values(**values)(header, k) if k == index else None
+
+
+def to_jpeg_lossless(header: FileDataset, k: int) -> None:
+    """An edit that compresses every slice."""
+    stored = np.frombuffer(header.PixelData, np.uint16).reshape(header.Rows, header.Columns)
+    header.PixelData = encapsulate([encode(stored)])
+    header["PixelData"].VR = "OB"
+    header.file_meta.TransferSyntaxUID = JPEGLosslessSV1

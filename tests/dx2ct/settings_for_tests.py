@@ -10,7 +10,8 @@ def tiny(**run: Any) -> str:
            "prediction": "x0"}  # fmt: skip
     return json.dumps({
         "run": row | run,
-        "volume": {"version": 1, "spacing_mm": 5.0, "size": 64, "z_part": "center", "interpolation": "linear"},
+        "volume": {"version": 2, "spacing_mm": 5.0, "size": 64, "z_part": "center", "interpolation": "linear",
+                   "max_hole_mm": 40.0},
         "xray": {"version": 1, "geometry": "x2ct", "attenuation": "plastimatch"},
         "slices": {"version": 1, "size": 32},
         "model": {

@@ -85,7 +85,7 @@ def test_flat_folder_of_several_patients_is_one_scan_each(cts, tmp_path, capsys)
 
 def _bad_scans(folder: Path, tmp_path: Path) -> dict[str, str]:
     """Put one scan of every defect into the folder; name -> what has to be said about it."""
-    write_series(folder / "hole", patient="H", skip=[5])
+    write_series(folder / "hole", body(32), patient="H", skip=range(10, 24))
     write_series(folder / "five", body(5), patient="F")
     write_series(
         folder / "mr", patient="M", edit=lambda header, k: setattr(header, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.4")
@@ -109,7 +109,7 @@ def _bad_scans(folder: Path, tmp_path: Path) -> dict[str, str]:
     (folder / "page.mha").write_text("<html>")
     (folder / "again.zip").write_bytes((folder / "b.zip").read_bytes())
     return {
-        "hole": "slices are missing between z = -18 mm and z = -12 mm",
+        "hole": "slices are missing between z = -3 mm and z = 42 mm",
         "five": "5 CT slices are too few",
         "mr": "no CT series, only CT (MR Image Storage)",
         "0000.dcm": "X-ray image, a CT is expected",

@@ -118,7 +118,7 @@ def test_another_phantom(finished: Path, old: str, new: str, rules: set[str], tr
 def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -> None:
     """The record is the one that `dx2ct volume` writes: the workflow must agree with it about what was tried."""
     source, record = finished / "data/raw/test-2.zip", finished / "data/failed/test-2.txt"
-    settings = json.dumps({"version": 1} | yaml.safe_load(SMOKE.read_text())["volume"])
+    settings = json.dumps({"version": 2} | yaml.safe_load(SMOKE.read_text())["volume"])
     try:
         with pytest.raises(InputError), recorded(record, source, settings, ""):
             raise InputError("broken")

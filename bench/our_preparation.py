@@ -1,0 +1,17 @@
+"""Both stages of this project's preparation in one process: python -m bench.our_preparation SCAN.zip FOLDER
+
+For bench/preparation.py, whose other side is one process too; the workflow starts two.
+"""
+
+from pathlib import Path
+import sys
+
+from dx2ct.data.canonical import make_volume, VERSION
+from dx2ct.data.prepare import make_slices, SLICES_VERSION
+from dx2ct.settings import SlicesSettings, VolumeSettings
+
+if __name__ == "__main__":
+    scan, output = map(Path, sys.argv[1:])
+    settings = VolumeSettings(VERSION, 1.0, 320, "inferior", "bspline", 40.0)
+    make_volume(scan, settings, output / "volume.mha", None)
+    make_slices(output / "volume.mha", SlicesSettings(SLICES_VERSION, 128), output)
