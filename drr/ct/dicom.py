@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from drr.ct.dicom_header import read_header
 from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
 from drr.ct.dicom_pixels import hounsfield_of
-from drr.ct.dicom_stack import MAX_HOLE_MM, Stack, stack_slices
+from drr.ct.dicom_stack import Stack, stack_slices
+from drr.ct.limits import MAX_HOLE_MM
 from drr.ct.sources import Member, members, note
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume

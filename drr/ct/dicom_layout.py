@@ -10,11 +10,11 @@ from pydicom.uid import UID
 
 from drr.ct.dicom_image import StoredFrame
 from drr.ct.dicom_parse import PIXEL_ELEMENT_BYTES, whole
+from drr.ct.limits import MAX_VOXELS
 from drr.ct.sources import Member
 from drr.errors import InputError
 
 MAX_SIDE = 4096
-MAX_VOXELS = 2**30
 _PIXEL_DATA, _ITEM, _SEQUENCE_END = (0x7FE0, 0x0010), (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 2**32 - 1
 _MAX_PIECES = 100_000

@@ -14,12 +14,12 @@ from drr.ct.dicom_codestream import require_size
 from drr.ct.dicom_image import CtSlice
 from drr.ct.dicom_layout import plugin_of
 from drr.ct.dicom_parse import brief
+from drr.ct.limits import MAX_HU
 from drr.ct.sources import Member
 from drr.errors import InputError
 from drr.volume import AIR_HU
 
 _ALLOCATED = 16
-MAX_HU = np.iinfo(np.int16).max
 Stored = NDArray[np.integer[Any]]
 
 

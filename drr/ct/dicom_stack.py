@@ -8,15 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.ct.dicom_image import CtSlice
-from drr.ct.dicom_layout import MAX_VOXELS
 from drr.ct.dicom_pixels import stored_pixels
+from drr.ct.limits import MAX_HOLE_MM, MAX_VOXELS, MIN_SLICES
 from drr.errors import InputError
 
-MIN_SLICES = 10
 THICK_MM = 5.0
 SAME_PLACE_MM = 0.01
-# The largest distance between neighbours that is filled: LIDC-IDRI-0514, a part of the published splits, has 38 mm.
-MAX_HOLE_MM = 40.0
 # Unlike images at one place are strays in a series (LIDC-IDRI: 5 of 231 at most); more of them are two series in one.
 MAX_STRAYS = 1 / 20
 # A step of 1.5 times the usual one cannot be a rounding of the table position: something was there.

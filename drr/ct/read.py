@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drr.ct.dicom import read_series
-from drr.ct.dicom_pixels import MAX_HU
-from drr.ct.dicom_stack import MAX_HOLE_MM
+from drr.ct.limits import MAX_HOLE_MM, MAX_HU
 from drr.ct.sources import kind_of
 from drr.ct.volume_file import read_volume_file
 from drr.errors import InputError
@@ -34,7 +32,12 @@ def read_ct(path: Path, series_uid: str | None = None, max_hole_mm: float = MAX_
         raise InputError(f"{path}: no CT: give a DICOM folder or zip, or a file ending in {', '.join(SUFFIXES)}")
     if kind == "volume" and series_uid is not None:
         raise InputError(f"{path}: a volume file has no DICOM series {series_uid}")
-    volume = read_volume_file(path) if kind == "volume" else read_series(path, series_uid, max_hole_mm)
+    if kind == "volume":
+        volume = read_volume_file(path)
+    else:
+        from drr.ct.dicom import read_series  # DICOM libraries take longer to load than a volume file to read
+
+        volume = read_series(path, series_uid, max_hole_mm)
     _require_hu(path, volume.array)
     return volume
 

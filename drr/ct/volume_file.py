@@ -14,9 +14,7 @@ import zlib
 import numpy as np
 import SimpleITK as sitk
 
-from drr.ct.dicom_layout import MAX_VOXELS
-from drr.ct.dicom_pixels import MAX_HU
-from drr.ct.dicom_stack import MIN_SLICES
+from drr.ct.limits import MAX_HU, MAX_VOXELS, MIN_SLICES
 from drr.errors import InputError
 from drr.volume import AIR_HU, image_io, read_volume, Volume
 
@@ -57,6 +55,9 @@ def read_volume_file(path: Path) -> Volume:
         raise InputError(f"{path}: values of type {array.dtype} are no Hounsfield units")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(f"{path}: {_NOT_FINITE}")
+    if array.dtype == np.int16:  # its own array: no copy
+        np.maximum(array, AIR_HU, out=array)
+        return volume
     hu = np.clip(array, AIR_HU, MAX_HU)
     hu = (np.rint(hu, out=hu) if hu.dtype.kind == "f" else hu).astype(np.int16)
     return Volume(hu, volume.spacing_mm, volume.origin_mm, volume.direction)
