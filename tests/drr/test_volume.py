@@ -6,7 +6,6 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.files import replacing
-from drr.geometry import ConeBeam, PRESETS
 from drr.volume import read_volume, Volume
 
 
@@ -64,30 +63,3 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
         part.write_text("half")
         raise ZeroDivisionError
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
-
-
-@pytest.mark.parametrize("name", ["pa", "lateral"])
-def test_central_ray_goes_through_the_isocentre(name):
-    beam, isocentre = PRESETS["x2ct"], (3.0, -4.0, 5.0)
-    view = beam.view(name, isocentre)
-    centre = view.pixel_centres_mm().mean(axis=(0, 1))
-    assert np.linalg.norm(centre - view.source_mm) == pytest.approx(949.0)
-    assert np.linalg.norm(np.array(isocentre) - view.source_mm) == pytest.approx(541.0)
-    assert np.cross(centre - view.source_mm, np.array(isocentre) - view.source_mm) == pytest.approx([0, 0, 0], abs=1e-6)
-
-
-def test_resizing_keeps_the_detector():
-    view = PRESETS["perx2ct"].view("lateral", (0.0, 0.0, 0.0))
-    small = view.resized(64)
-    np.testing.assert_allclose(small.pixel_centres_mm().mean(axis=(0, 1)), view.pixel_centres_mm().mean(axis=(0, 1)))
-    fine = view.pixel_centres_mm().reshape(64, 5, 64, 5, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(small.pixel_centres_mm(), fine, atol=1e-9)
-
-
-def test_contradictory_geometry_is_refused():
-    with pytest.raises(InputError, match="beyond the isocentre"):
-        ConeBeam(949.0, 541.0, 500.0, 320)
-    with pytest.raises(InputError, match="not a detector"):
-        ConeBeam(541.0, 949.0, 500.0, 0)
-    with pytest.raises(InputError, match="unknown view 'top'"):
-        PRESETS["x2ct"].view("top", (0.0, 0.0, 0.0))
