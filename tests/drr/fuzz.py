@@ -12,6 +12,7 @@ from io import BytesIO
 import json
 import os
 from pathlib import Path
+import resource
 import sys
 import tempfile
 import time
