@@ -2,7 +2,8 @@
 
 Reads FOLDER/mu.npy (z, y, x; attenuation in 1/mm), FOLDER/ct.mha and FOLDER/setup.json. Answers every view with one
 line of JSON, the seconds of the rendering alone, and leaves the image in FOLDER/NAME_VIEW.npy as line integrals, row
-0 = head, as seen from the source. What each peer calls its geometry stands in its function. Knows nothing of the package drr.
+0 = head, as seen from the source. What each peer calls its geometry stands in its function. Knows nothing of the
+package drr.
 """
 
 from collections.abc import Callable
