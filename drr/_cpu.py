@@ -104,6 +104,8 @@ def _along_axes(
 ) -> None:
     library, size, packed, numbers = _library(), _size(voxels.shape), rays.packed(), _numbers(law)
     rows, columns = rays.shape
+    # To wake a thread takes as long as two million crossings.
+    threads = min(_threads(threads), 1 + rows * columns * int(size[axes[0]]) // 2**22)
     at, widths, parts = (_planes if method == "joseph" else _faces)(rays, axes[0], int(size[axes[0]]))
     joseph, where = method == "joseph", np.array(axes, np.int32)
     view = ctypes.c_void_p(library.axis_view(_at(size), _at(where), rows, columns, parts, joseph, _at(widths)))

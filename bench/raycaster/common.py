@@ -43,10 +43,13 @@ def canonical_ct(given: Path | None, folder: Path) -> tuple[Volume, str]:
     if given:
         volume, what = read_volume(given), given.name
     elif scan.exists():
-        from dx2ct.data.canonical import make_volume
+        from drr.ct.limits import MAX_HOLE_MM
+        from dx2ct.data.canonical import make_volume, VERSION
         from dx2ct.settings import VolumeSettings
 
-        make_volume(scan, VolumeSettings(1, 1.0, SIDE_MM, "center", "linear"), folder / "ct.mha", None)
+        make_volume(
+            scan, VolumeSettings(VERSION, 1.0, SIDE_MM, "center", "linear", MAX_HOLE_MM), folder / "ct.mha", None
+        )
         volume, what = read_volume(folder / "ct.mha"), scan.name
     else:
         volume, what = random_volume(SIDE_MM), "random HU (no scan in DX2CT_REAL_DATA)"
