@@ -34,7 +34,9 @@ def main() -> None:
         volume, what = canonical_ct(options.ct, folder)
         print(f"Volume: {what}, {volume.array.shape[::-1]} voxels of {volume.spacing_mm} mm, {volume.array.dtype}.")
         print(f"Machine: {machine()}. {options.threads} threads.")
-        bench = Bench(volume, folder, options.peers, options.rounds, options.slow_rounds, options.threads)
+        bench = Bench(
+            volume, folder, options.peers, tuple(options.only), options.rounds, options.slow_rounds, options.threads
+        )
         for part in options.part:
             print(f"\n### {part}\n", flush=True)
             PARTS[part](bench)
@@ -43,6 +45,7 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     result.add_argument("--peers", type=Path, help="Python of the environment that holds the peers")
+    result.add_argument("--only", nargs="+", choices=speed.PEERS, default=list(speed.PEERS), help="these peers")
     result.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     result.add_argument("--ct", type=Path, help="a CT in patient axes (default: LIDC-IDRI-0001 at 320 cubed, 1 mm)")
     result.add_argument("--rounds", type=int, default=7)

@@ -28,6 +28,7 @@ class Bench:
     volume: Volume
     folder: Path
     peers: Path | None
+    only: tuple[str, ...]
     rounds: int
     slow_rounds: int
     threads: int

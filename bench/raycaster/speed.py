@@ -61,7 +61,7 @@ def run(bench: Bench) -> None:
         return
     write_setup(bench)
     with ExitStack() as stack:
-        peers = {name: stack.enter_context(Peer(bench, name)) for name in PEERS}
+        peers = {name: stack.enter_context(Peer(bench, name)) for name in bench.only}
         for name, peer in list(peers.items()):
             if "missing" in (answer := peer.answer()):
                 print(f"{PEERS[name]} left out: {answer['missing']}\n")
