@@ -17,6 +17,7 @@ _TILE_ROWS, _TILE_COLUMNS = 64, 32  # of single rays: what they cross stays in t
 _LAYERS = 8  # of voxels, that one call of the adjoint fills
 _AXIS_ROWS = 16  # of rays along axes: their sums stay in the first-level cache
 Job = TypeVar("Job")
+_MAX_SLOPE = 16
 _MAX_SIDE = 2**16 - 3  # voxel indices of the axis path are 16 bits wide
 
 
@@ -87,7 +88,8 @@ def _axes(rays: Rays, shape: tuple[int, ...], method: str) -> tuple[int, int, in
         return None
     main = 3 - int(row[0]) - int(column[0])
     steepest = _steepest(rays, main)
-    if not np.isfinite(steepest) or (method == "joseph" and steepest > 1):  # there some rays have another main axis
+    # Above a slope of 1 some of Joseph's rays have another main axis; the tables of very steep rays would be huge.
+    if steepest > (1 if method == "joseph" else _MAX_SLOPE):
         return None
     u, v = (axis for axis in range(3) if axis != main)
     return main, u, v, int(row[0] == v)

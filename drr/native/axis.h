@@ -3,8 +3,8 @@
 // Call m the volume axis across the detector, u and v the axes along it. Between two planes of voxel faces across m, a
 // slab, the u of a ray depends on its column alone and its v on its row alone. So all rays of a slab share two small
 // tables: the voxel before and after the one crossing that can happen along each axis, and the share of the slab before
-// it. One line of voxels along u is then read once for all columns, and added to every row that passes through it: three
-// vector operations for a voxel crossing and no branch. This is Siddon's sum in another order, not an approximation.
+// it. One line of voxels along u is then read once for all columns, and added to every row that passes through it, by
+// vector operations without a branch. This is Siddon's sum in another order, not an approximation.
 //
 // Needs AVX2; elsewhere rays.h does the same ray by ray.
 #pragma once
@@ -31,8 +31,8 @@ struct Table {
     float* share;
 };
 
-// How pshufb picks the voxels of a group from a window: where the window starts, and for the voxels before and after the
-// crossing the bytes to take from its lower and from its upper half.
+// How pshufb picks the voxels of a group of columns from a window of 16: for the voxels before and after the crossing
+// the bytes to take from its lower and from its upper half.
 struct Window {
     alignas(16) uint8_t before[2][16], after[2][16];
 };
@@ -209,7 +209,8 @@ INLINE_AVX2 void add(float* sum, const float* crossed, float weight, int padded)
 }
 
 // Add what is crossed by a row that is in the line only between two shares of the part, `from` and `until`.
-template <class K> INLINE_AVX2 void add_between(float* sum, const K* line, const Columns& columns, float from, float until) {
+template <class K>
+INLINE_AVX2 void add_between(float* sum, const K* line, const Columns& columns, float from, float until) {
     const __m256 a = _mm256_set1_ps(from), b = _mm256_set1_ps(until), width = _mm256_set1_ps(columns.width);
     for (int c = 0; c < columns.padded; c += LANES) {
         const Pair v = pick(line, columns, c);
@@ -259,7 +260,8 @@ AVX2 static bool fill_windows(const View& view, int p0, int p1) {
 // Add line k to all rows of [r0, r1) that pass through it. before, after, share: where the rows are in this part.
 template <class K>
 INLINE_AVX2 void add_rows(const K* line, const Columns& columns, bool samples, const uint16_t* before,
-                          const uint16_t* after, const float* share, int k, int r0, int r1, float* crossed, float* sum) {
+                          const uint16_t* after, const float* share, int k, int r0, int r1, float* crossed,
+                          float* sum) {
     bool ready = false;
     for (int r = r0; r < r1; r++, sum += columns.padded) {
         const bool first = before[r] == k, last = after[r] == k;
@@ -307,7 +309,8 @@ template <class T> AVX2 void tile(const T* voxels, const Law& law, const View& v
                                          view.width[p],
                                          padded};
                 const K* line = lines + (p / view.parts - m0) * pitch;
-                add_rows(line, columns, view.samples, view.v.before + v, view.v.after + v, view.v.share + v, k + 1, r0, r1, crossed, sum);
+                add_rows(line, columns, view.samples, view.v.before + v, view.v.after + v, view.v.share + v, k + 1,
+                         r0, r1, crossed, sum);
             }
         }
     }

@@ -78,13 +78,15 @@ void spread_slab(const float* image, const int* size, const double* rays, int ro
 
 #ifdef AXIS_PATH
 // A view whose detector lies along volume axes u and v, with empty tables. axes: m, u, v, and 1 where rows step along v.
-// width: of every part, in voxels (slabs * parts); it must outlive the view. samples: Joseph's method. axis_free gives the memory back.
+// width: of every part, in voxels (slabs * parts); it must outlive the view. samples: Joseph's method.
+// axis_free gives the memory back.
 void* axis_view(const int* size, const int* axes, int rows, int columns, int parts, int samples,
                 const float* width) {
     const long long stride[3] = {1, size[0], (long long)size[0] * size[1]};
     const int m = axes[0], u = axes[1], v = axes[2];
     axis::View* view = (axis::View*)calloc(1, sizeof(axis::View));
-    *view = {size[m], parts, size[u], size[v], stride[m], stride[u], stride[v], width, {}, {}, NULL, NULL, true, samples != 0};
+    *view = {size[m], parts, size[u], size[v], stride[m], stride[u], stride[v],
+             width,   {},    {},      NULL,    NULL,      true,      samples != 0};
     const size_t total = (size_t)size[m] * parts;
     view->u.count = axes[3] ? columns : rows;
     view->v.count = axes[3] ? rows : columns;
