@@ -30,12 +30,13 @@ def library() -> ctypes.CDLL | str:
     path = _path(compiler)
     if not path.is_file():
         if not compiler:
-            return "no C++ compiler (CXX, c++, g++, clang++) on this machine"
+            return "no C++ compiler on this machine (CXX, c++, g++, clang++): install g++"
         try:
             _compile(compiler, path)
-        except (OSError, subprocess.CalledProcessError) as error:
-            text = getattr(error, "stderr", None) or str(error)
-            return f"{shlex.join(compiler)} failed: {text.strip().splitlines()[0]}"
+        except subprocess.CalledProcessError as error:
+            return f"{shlex.join(compiler)} fails ({(error.stderr.strip() or str(error)).splitlines()[0]})"
+        except OSError as error:
+            return f"{error.filename or path.parent}: {error.strerror}: set CXX to a compiler, DRR_CACHE to a folder"
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:

@@ -103,7 +103,7 @@ def _backend(name: str) -> ModuleType:
     if name == "cuda" and not _cupy.available():
         raise InputError("backend cuda needs CuPy and a GPU, and one of them is missing here: use --backend cpu")
     if name == "cpu" and not _cpu.available():
-        raise InputError(f"backend cpu cannot be built here ({_cpu.why_not()}): install g++, or use --backend numpy")
+        raise InputError(f"backend cpu cannot be built here: {_cpu.why_not()}; or use --backend numpy")
     return import_module(BACKENDS[name])
 
 
@@ -112,5 +112,5 @@ def _automatic() -> str:
         return "cuda"
     if _cpu.available():
         return "cpu"
-    print(f"warning: rendering with the slow reference in NumPy: {_cpu.why_not()}; install g++", file=sys.stderr)
+    print(f"warning: rendering with the slow reference in NumPy: {_cpu.why_not()}", file=sys.stderr)
     return "numpy"
