@@ -54,7 +54,6 @@ DEVICE void clip_axis(double source, double direction, int low, int high, double
 struct Axis {
     long long offset, jump;
     double next, step;  // parameter of the next plane of voxel faces, and from one to the next
-    int left;           // steps that stay inside the box
 
     DEVICE Axis(const Ray& ray, int axis, double enter, int low, int high, long long stride) {
         const double source = ray.source[axis], d = ray.direction[axis];
@@ -62,7 +61,6 @@ struct Axis {
         i = i < low ? low : i >= high ? high - 1 : i;
         offset = i * stride;
         jump = d < 0 ? -stride : stride;
-        left = d < 0 ? i - low : high - 1 - i;
         step = d == 0 ? 0 : fabs(1 / d);
         next = d == 0 ? 2 : (i + (d < 0 ? -0.5 : 0.5) - source) / d;
     }
@@ -72,26 +70,27 @@ struct Axis {
 // are in units of the whole ray.
 //
 // Amanatides and Woo, Eurographics 1987: step from voxel to voxel to the nearest of the three next plane crossings. In
-// float64 the crossings may be accumulated: a thousand steps drift by less than 1e-12.
+// float64 the crossings may be added up: a thousand steps drift by less than 1e-12.
 template <class Visit>
 DEVICE void trace(const Ray& ray, const int* size, const int* low, const int* high, Visit& visit) {
     double enter = 0, leave = 1;
     for (int a = 0; a < 3; a++) clip_axis(ray.source[a], ray.direction[a], low[a], high[a], enter, leave);
+    // No step may lead outside: the crossings, added up, may differ from `leave` by a rounding a step.
+    leave -= 2.3e-16 * (size[0] + size[1] + size[2] + 8);
     if (leave <= enter) return;
     const Axis x(ray, 0, enter, low[0], high[0], 1), y(ray, 1, enter, low[1], high[1], size[0]),
         z(ray, 2, enter, low[2], high[2], (long long)size[0] * size[1]);
     long long offset = x.offset + y.offset + z.offset;
     double next_x = x.next, next_y = y.next, next_z = z.next, t = enter;
-    int left_x = x.left, left_y = y.left, left_z = z.left;
     // Three branches with their own variables: an index into arrays would go through memory at every step.
 #define STEP(axis)                                    \
     {                                                 \
-        if (!(next_##axis < leave) || !left_##axis--) \
-            return visit(offset, leave - t);          \
-        visit(offset, next_##axis - t);               \
-        t = next_##axis;                              \
-        next_##axis += axis.step;                     \
-        offset += axis.jump;                          \
+        if (!(next_##axis < leave)) \
+            return visit(offset, leave - t); \
+        visit(offset, next_##axis - t);      \
+        t = next_##axis;                     \
+        next_##axis += axis.step;            \
+        offset += axis.jump;                 \
     }
     for (;;)
         if (next_x < next_y) {
