@@ -243,8 +243,7 @@ def predict(
 ) -> None:
     """Reconstruct a CT from one or two X-ray files with a trained run. VIEW is pa or lateral; options may be repeated.
 
-    Framing: crop, rotate, flip, pad to a square. The patient's right must lie at the left of a PA image, the front at the
-    left of a lateral one.
+    Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
     """
     from dx2ct.predict.command import Outputs
     from dx2ct.predict.command import predict as write_prediction

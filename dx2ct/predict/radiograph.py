@@ -159,7 +159,9 @@ def _shown(stored: NDArray[Any], header: FileDataset) -> tuple[NDArray[np.float3
     if "ModalityLUTSequence" in header:
         steps = ["modality LUT"]
     else:
-        steps = [f"rescale by {header.get('RescaleSlope', 1)} and {header.get('RescaleIntercept', 0)}"]
+        steps = [
+            f"rescale by {float(header.get('RescaleSlope', 1)):g} and {float(header.get('RescaleIntercept', 0)):g}"
+        ]
     shown = apply_modality_lut(stored, header)
     if header.get("VOILUTSequence"):
         steps.append(f"VOI LUT, the first of {len(header.VOILUTSequence)}")

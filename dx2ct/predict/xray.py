@@ -22,6 +22,7 @@ PICTURES = {
     ".tif": "TIFFImageIO",
     ".tiff": "TIFFImageIO",
 }
+_TAIL_BYTES = 1024
 COLOUR_SPREAD = 0.05  # of the range: JPEG's chroma noise on a grey film stays below, a photographed one does not
 
 
@@ -91,6 +92,10 @@ def _read_picture(path: Path) -> Xray:
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise InputError(f"pictures of type {suffix} are not read: save it as PNG")
+    if PICTURES[suffix] == "JPEGImageIO" and b"\xff\xd9" not in path.read_bytes()[-_TAIL_BYTES:]:
+        raise InputError(
+            "the file is cut short (its end mark is missing): fetch it again"
+        )  # ITK would pad it with grey
     image = _read_itk(path, PICTURES[suffix])
     array = np.asarray(sitk.GetArrayFromImage(image))
     if array.dtype not in (np.uint8, np.uint16):
