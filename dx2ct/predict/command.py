@@ -9,10 +9,12 @@ from pathlib import Path
 import sys
 import time
 
+import numpy as np
+
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import image_io
+from drr.volume import image_io, read_volume, Volume
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
@@ -65,7 +67,7 @@ def predict(
         seconds = round(time.perf_counter() - began, 2)
         record = _record(model, files, xrays, framing) | {"steps": steps, "seed": seed, "seconds": seconds}
         text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
-        writers[outputs.volume] = volume.write
+        writers[outputs.volume] = lambda part: _write_volume(volume, part)
         if outputs.dicom:
             writers[outputs.dicom] = lambda part: write_series(volume, part)
         if outputs.png:
@@ -108,6 +110,17 @@ def _write_all(writers: Writers) -> None:
     except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
         reason = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
+
+
+def _write_volume(volume: Volume, path: Path) -> None:
+    """Write and read back: ITK's NIfTI writer says nothing when the disk is full."""
+    volume.write(path)
+    try:
+        whole = np.array_equal(read_volume(path).array, volume.array)
+    except InputError:
+        whole = False
+    if not whole:
+        raise OSError("it did not arrive whole, is the disk full?")
 
 
 def _record(

@@ -156,6 +156,10 @@ def require_views(model: Model, given: set[str]) -> None:
 
 def _lay_out(xrays: Mapping[str, Framed], folder: Path) -> None:
     place = folder / "xrays" / _SCAN
-    place.mkdir(parents=True)
-    for view, one in xrays.items():
-        sitk.WriteImage(sitk.GetImageFromArray(one.image), str(place / f"{view}.mha"))
+    try:
+        place.mkdir(parents=True)
+        for view, one in xrays.items():
+            sitk.WriteImage(sitk.GetImageFromArray(one.image), str(place / f"{view}.mha"))
+    except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{folder}: cannot be written ({reason}): set TMPDIR to a folder with space") from None

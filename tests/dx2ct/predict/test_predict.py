@@ -176,6 +176,22 @@ def test_nothing_is_written_when_one_part_fails(model: Model, films: dict[str, P
     assert list(out.iterdir()) == []
 
 
+def test_a_volume_that_did_not_arrive_whole_is_not_kept(
+    model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch
+):
+    """ITK's NIfTI writer returns without an error from a full disk."""
+    write = Volume.write
+
+    def cut(self: Volume, path: Path) -> None:
+        write(self, path)
+        path.write_bytes(path.read_bytes()[:500])
+
+    monkeypatch.setattr(Volume, "write", cut)
+    with pytest.raises(InputError, match=r"ct\.nii: cannot be written .*disk full"):
+        predict(model, films, {}, Outputs(tmp_path / "out/ct.nii"), 1, 0)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[str, Path], tmp_path: Path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/a").touch()
@@ -202,7 +218,7 @@ def test_a_model_is_given_its_own_views(model: Model, films: dict[str, Path], tm
 
 def test_a_crop_smaller_than_the_network_s_image_is_refused(model: Model):
     with pytest.raises(InputError, match=r"film\.png: 20 pixels a side, the network sees 32"):
-        model.reconstruct(film(pa()), film(lateral()), framing={"pa": Framing(crop=(30, 70, 50, 90))})
+        model.reconstruct(film(pa()), film(lateral()), framing={"pa": Framing(crop=(2, 70, 22, 90))})
 
 
 def test_folders_that_are_no_model_are_refused(tmp_path: Path):
