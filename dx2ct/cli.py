@@ -224,6 +224,39 @@ def reconstruct(
 
 
 @app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="Folder of a finished run, results/RUN.")],
+    pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
+    lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The CT: .nii.gz, .nii, .mha or .nrrd.")] = None,
+    dicom: Annotated[Path | None, typer.Option(help="New folder for the CT as a DICOM series.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Contact sheet of the CT.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="Picture of what the network sees; alone it is quick.")] = None,
+    crop: Annotated[list[str] | None, typer.Option(help="VIEW:LEFT,TOP,RIGHT,BOTTOM in pixels of the file.")] = None,
+    rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
+    flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
+    invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
+    steps: Annotated[int, typer.Option(help="DDIM steps.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the noise image that all slices start from.")] = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Reconstruct a CT from one or two X-ray files with a trained run. VIEW is pa or lateral; options may be repeated.
+
+    Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
+    """
+    from dx2ct.predict.command import Outputs
+    from dx2ct.predict.command import predict as write_prediction
+    from dx2ct.predict.framing import parse_framings
+    from dx2ct.predict.model import load
+
+    files = {view: path for view, path in (("pa", pa), ("lateral", lateral)) if path is not None}
+    framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
+    outputs = Outputs(output, dicom, png, preview)
+    write_prediction(load(model, device, threads), files, framing, outputs, steps, seed)
+
+
+@app.command()
 def score(
     run: Annotated[Path, typer.Option(help="Folder of the reconstructed run.")],
     settings: Settings,

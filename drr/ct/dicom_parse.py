@@ -32,7 +32,8 @@ _TAGS = [
     *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
-_SEQUENCES = {0x52009229, 0x52009230}
+# Functional groups; modality LUT, VOI LUT and the table inside them, up to 2 ** 16 words.
+_LONG = {0x52009229, 0x52009230, 0x00283000, 0x00283010, 0x00283006}
 
 
 class Budget:
@@ -54,8 +55,8 @@ class _Metered(BytesIO):
         return super().read(size)
 
 
-def parse_header(member: Member) -> tuple[FileDataset, int, bytes] | None:
-    """The elements named in _TAGS; where the pixel data element begins (0 for none), and its first bytes.
+def parse_header(member: Member, tags: Sequence[str] = _TAGS) -> tuple[FileDataset, int, bytes] | None:
+    """The elements named in `tags`; where the pixel data element begins (0 for none), and its first bytes.
 
     None for a file without the DICOM mark. Raises InputError for a file too large, deflated or with an endless header,
     and whatever pydicom raises on malformed bytes.
@@ -67,7 +68,7 @@ def parse_header(member: Member) -> tuple[FileDataset, int, bytes] | None:
         if head[128:132] != b"DICM":
             return None
         try:
-            found = _parse(head)
+            found = _parse(head, tags)
             if found[1] or len(head) == member.size:
                 return found
         except InputError:
@@ -75,17 +76,17 @@ def parse_header(member: Member) -> tuple[FileDataset, int, bytes] | None:
         except Exception:  # cut off by the window, perhaps: the larger one tells
             if len(head) == member.size:
                 raise
-        return _parse(head + stream.read(_WINDOWS[1] - len(head)))
+        return _parse(head + stream.read(_WINDOWS[1] - len(head)), tags)
 
 
-def _parse(head: bytes) -> tuple[FileDataset, int, bytes]:
+def _parse(head: bytes, tags: Sequence[str]) -> tuple[FileDataset, int, bytes]:
     if DeflatedExplicitVRLittleEndian.encode() in head:
         # pydicom would inflate the whole file at once, to any size
         raise InputError("deflated DICOM is not read: save it uncompressed")
     if max(head.count(tag) for tag in _ITEM_TAGS) > _MAX_ITEMS:
         raise InputError("the header has more items than that of any CT: not read")
     stream = _Metered(head, Budget())
-    header = dcmread(stream, stop_before_pixels=True, force=False, specific_tags=_TAGS)
+    header = dcmread(stream, stop_before_pixels=True, force=False, specific_tags=list(tags))
     _require_short_values(header)
     at = stream.tell()
     element = head[at : at + PIXEL_ELEMENT_BYTES]
@@ -108,7 +109,7 @@ def items(header: Dataset, keyword: str, budget: Budget) -> Sequence[Dataset]:
 
 def _require_short_values(header: Dataset) -> None:
     for raw in header.elements():
-        if isinstance(raw, RawDataElement) and raw.length > _MAX_VALUE_BYTES and raw.tag not in _SEQUENCES:
+        if isinstance(raw, RawDataElement) and raw.length > _MAX_VALUE_BYTES and raw.tag not in _LONG:
             raise InputError(f"the value of element {raw.tag} has {raw.length} bytes: the header is damaged")
 
 

@@ -69,7 +69,8 @@ def ct_files(
     """The files of an axial series, from the feet up.
 
     hu: (z, y, x); first_mm, spacing_mm: xyz of voxel [0, 0, 0] in LPS and the steps to its neighbours.
-    common: the attributes that all files share; SOP instance UIDs are derived from its SeriesInstanceUID.
+    common: the attributes that all files share (ImageType is ORIGINAL, PRIMARY, AXIAL unless it says otherwise); SOP
+        instance UIDs are derived from its SeriesInstanceUID.
     """
     nx, ny = hu.shape[2], hu.shape[1]
     sign_x, sign_y = (-1 if encoding.flip_columns else 1), (-1 if encoding.flip_rows else 1)
@@ -81,7 +82,7 @@ def ct_files(
         z = round(first_mm[2] + index * spacing_mm[2], 4)
         number = len(stored) - index if encoding.descending else index + 1
         own = Dataset()
-        own.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        own.ImageType = common.get("ImageType") or ["ORIGINAL", "PRIMARY", "AXIAL"]
         own.ImagePositionPatient = [round(x, 4), round(y, 4), z]
         own.ImageOrientationPatient = [sign_x, 0, 0, 0, sign_y, 0]
         own.SliceLocation = z

@@ -1,0 +1,159 @@
+"""dx2ct predict: files in, files out, all of them or none."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+import json
+from pathlib import Path
+import sys
+import time
+
+import numpy as np
+
+from drr.ct.sources import note
+from drr.errors import InputError
+from drr.files import replacing
+from drr.volume import image_io, read_volume, Volume
+from dx2ct.predict.dicom_series import write_series
+from dx2ct.predict.framing import Framing, PERCENTILES
+from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
+from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
+from dx2ct.predict.xray import digest
+
+_PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
+Writers = dict[Path, Callable[[Path], object]]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go; None is not written. `volume` brings its record, NAME.run.json, with it."""
+
+    volume: Path | None
+    dicom: Path | None = None
+    png: Path | None = None
+    preview: Path | None = None
+
+    @property
+    def record(self) -> Path | None:
+        """Beside the volume, by its name: several volumes may lie in one folder."""
+        return self.volume and self.volume.parent / f"{self.volume.name.partition('.')[0]}.run.json"
+
+
+def predict(
+    model: Model,
+    files: Mapping[str, Path],
+    framing: Mapping[str, Framing],
+    outputs: Outputs,
+    steps: int,
+    seed: int,
+) -> None:
+    """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds."""
+    check_outputs(outputs, files)
+    xrays = model.prepare(files, framing)
+    notes = [text for one in xrays.values() for text in one.notes]
+    if any(one.xray.kind == "film" for one in xrays.values()):
+        notes.append(DOMAIN_SHIFT)
+    for text in notes:
+        note(text)
+    seen = dict(zip(model.views, model.seen(xrays), strict=True))
+    writers: Writers = {}
+    if outputs.preview:
+        images = {view: one.image for view, one in xrays.items()}
+        writers[outputs.preview] = lambda part: write_preview(images, seen, part)
+    if outputs.volume:
+        began = time.perf_counter()
+        volume = model.volume_of(xrays, steps, seed)
+        seconds = round(time.perf_counter() - began, 2)
+        record = _record(model, files, xrays, framing) | {"steps": steps, "seed": seed, "seconds": seconds}
+        text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
+        writers[outputs.volume] = lambda part: _write_volume(volume, part)
+        if outputs.dicom:
+            writers[outputs.dicom] = lambda part: write_series(volume, part)
+        if outputs.png:
+            writers[outputs.png] = lambda part: write_sheet(volume, seen, part)
+        if outputs.record:
+            writers[outputs.record] = lambda part: part.write_text(text)
+    _write_all(writers)
+    print(DISCLAIMER, file=sys.stderr)
+
+
+def check_outputs(outputs: Outputs, files: Mapping[str, Path]) -> None:
+    """InputError for outputs that could not be written, before anything is computed."""
+    named = [path for path in (*asdict(outputs).values(), outputs.record) if path is not None]
+    if not named:
+        raise InputError("nothing to write: give -o CT.nii.gz, or --preview FILE.png to see the framing alone")
+    if outputs.volume is None and (outputs.dicom or outputs.png):
+        raise InputError("--dicom and --png come with a volume: give -o CT.nii.gz as well")
+    if outputs.volume is not None:
+        image_io(outputs.volume)
+    for path in (outputs.png, outputs.preview):
+        if path is not None and path.suffix.lower() != ".png":
+            raise InputError(f"{path}: a picture's name ends in .png")
+    places = [path.resolve() for path in named]
+    if len(set(places)) < len(places) or set(places) & {path.resolve() for path in files.values()}:
+        raise InputError("two outputs, or an output and an input, have the same name: nothing was written")
+    folder = outputs.dicom
+    if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: holds files already: name a new or an empty folder")
+    for path in named:
+        if path.is_dir() and path != outputs.dicom:
+            raise InputError(f"{path}: is a folder: name a file")
+
+
+def _write_all(writers: Writers) -> None:
+    """Write every part first; only when all are written do they get their names."""
+    try:
+        with ExitStack() as stack:
+            for path, write in writers.items():
+                write(stack.enter_context(replacing(path)))
+    except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
+
+
+def _write_volume(volume: Volume, path: Path) -> None:
+    """Write and read back: ITK's NIfTI writer says nothing when the disk is full."""
+    volume.write(path)
+    try:
+        whole = np.array_equal(read_volume(path).array, volume.array)
+    except InputError:
+        whole = False
+    if not whole:
+        raise OSError("it did not arrive whole, is the disk full?")
+
+
+def _record(
+    model: Model, files: Mapping[str, Path], xrays: Mapping[str, Framed], framing: Mapping[str, Framing]
+) -> dict[str, object]:
+    return {
+        "versions": {name: _version(name) for name in _PACKAGES} | {"python": sys.version.split()[0]},
+        "model": {
+            "folder": str(model.folder),
+            "sha256": {path.name: digest(path) for path in sorted(model.folder.iterdir()) if path.name in _RUN_FILES},
+            "settings": json.loads(model.settings),
+        },
+        "device": str(model.device),
+        "inputs": {
+            view: {
+                "file": str(files[view]),
+                "sha256": digest(files[view]),
+                "kind": one.xray.kind,
+                "size": list(one.xray.pixels.shape[::-1]),
+                "framing": asdict(framing.get(view, Framing())),
+                "percentiles": PERCENTILES if one.xray.kind == "film" else None,
+                **one.xray.facts,
+            }
+            for view, one in xrays.items()
+        },
+    }
+
+
+_RUN_FILES = ("settings.json", "weights.safetensors")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

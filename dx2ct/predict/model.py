@@ -1,0 +1,165 @@
+"""A finished run as a tool: X-rays in, a volume out.
+
+The X-rays are laid out as the data folder of a scan and handed to the run's method (dx2ct/methods.py) by the same
+contract as the workflow's, so a prediction from a scan's own line integrals is the workflow's reconstruction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+import SimpleITK as sitk
+import torch
+
+from drr.errors import InputError
+from drr.volume import Volume
+from dx2ct.data.canonical import VERSION as VOLUME_VERSION
+from dx2ct.data.prepare import SLICES_VERSION, XRAY_VERSION
+from dx2ct.data.scans import read_xrays
+from dx2ct.methods import method_of, SETTINGS, WEIGHTS
+from dx2ct.predict.checks import doubts
+from dx2ct.predict.framing import Framing, oriented, squared
+from dx2ct.predict.xray import read_xray, Xray
+from dx2ct.settings import check, Dx2ctSettings, parse, ReconstructSettings
+from dx2ct.train import set_up_torch
+
+STEPS, SEED, BATCH = 50, 0, 64
+DOMAIN_SHIFT = (
+    "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
+    "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift"
+)
+_SCAN = "reconstruct"  # the label of the progress bar
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """One view: the X-ray, the square image made of it (row, column), and what the user should know."""
+
+    xray: Xray
+    image: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained run; `settings` is the text that its method reads."""
+
+    folder: Path
+    settings: str
+    parsed: Dx2ctSettings
+    device: torch.device
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views it was trained on, in its order."""
+        return self.parsed.run.views
+
+    def reconstruct(
+        self,
+        pa: str | Path | Xray | None = None,
+        lateral: str | Path | Xray | None = None,
+        *,
+        framing: Mapping[str, Framing] | None = None,
+        steps: int = STEPS,
+        seed: int = SEED,
+    ) -> Volume:
+        """The CT of one or two X-rays, int16 HU, (z, y, x) in patient axes around the origin.
+
+        Warnings of `prepare` are not shown here: call it yourself to read them. Raises InputError.
+        """
+        return self.volume_of(self.prepare({"pa": pa, "lateral": lateral}, framing or {}), steps, seed)
+
+    def prepare(
+        self, given: Mapping[str, str | Path | Xray | None], framing: Mapping[str, Framing]
+    ) -> dict[str, Framed]:
+        """Read, frame and check the X-rays of the model's views."""
+        require_views(self, {view for view, xray in given.items() if xray is not None})
+        return {view: self._prepared(view, given[view], framing.get(view, Framing())) for view in self.views}
+
+    def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
+        """What the network will see: (view, pixels, pixels) in [0, 1], as the training's reader gives it."""
+        with TemporaryDirectory() as folder:
+            _lay_out(xrays, Path(folder))
+            return read_xrays(Path(folder), _SCAN, self.views, self.parsed.model.xray_pixels)
+
+    def volume_of(self, xrays: Mapping[str, Framed], steps: int = STEPS, seed: int = SEED) -> Volume:
+        """The CT of prepared X-rays: the mean of the planes' volumes, as the workflow's reconstruction."""
+        how = check(ReconstructSettings, steps=steps, eta=0.0, seed=seed, batch=BATCH)
+        with TemporaryDirectory() as folder:
+            _lay_out(xrays, Path(folder))
+            try:
+                planes = method_of(self.settings).reconstruct(
+                    self.settings, self.folder, how, _SCAN, Path(folder), self.device
+                )
+            except SafetensorError as error:
+                raise InputError(f"{self.folder / WEIGHTS}: damaged weights ({error}): copy the run again") from None
+        hu = np.mean(list(planes.values()), axis=0)
+        if not np.isfinite(hu).all():
+            raise InputError(f"{self.folder}: the volume is not finite: the training diverged, train it again")
+        return self._placed(np.rint(hu).astype(np.int16))
+
+    def _prepared(self, view: str, given: str | Path | Xray | None, how: Framing) -> Framed:
+        xray = given if isinstance(given, Xray) else read_xray(Path(given or ""))
+        unpadded = oriented(xray, how)
+        image = squared(unpadded)
+        pixels = self.parsed.model.xray_pixels
+        if len(image) < pixels:
+            raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
+        notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
+        return Framed(xray, image, tuple(notes))
+
+    def _placed(self, hu: NDArray[np.int16]) -> Volume:
+        """The cube around the isocentre, which is the origin: a film does not say where its patient lay."""
+        step = self.parsed.volume.spacing_mm * self.parsed.volume.size / len(hu)
+        first = -step * (len(hu) - 1) / 2
+        return Volume(hu, (step,) * 3, (first,) * 3)
+
+
+def load(folder: Path, device: str = "auto", threads: int = 0) -> Model:
+    """A finished run of this version; InputError for anything else."""
+    place = folder / SETTINGS
+    try:
+        text = place.read_text()
+        if not (folder / WEIGHTS).is_file():
+            raise InputError(f"{folder / WEIGHTS}: missing: the run is not finished, train it first")
+        method = json.loads(text)["run"]["method"]
+    except OSError as error:
+        raise InputError(f"{place}: no trained run here ({error.strerror}): --model is results/RUN") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{place}: names no run.method: not the settings of a run") from None
+    if method != "dx2ct":
+        raise InputError(f"{place}: a run of method {method!r} looks at no X-ray: take one of method 'dx2ct'")
+    try:
+        parsed = parse(Dx2ctSettings, text)
+    except InputError as error:
+        raise InputError(f"{place}: of another version of dx2ct ({error}): train it again") from None
+    versions = (parsed.volume.version, parsed.xray.version, parsed.slices.version)
+    if versions != (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION):
+        here = (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION)
+        raise InputError(f"{place}: stages volume, xray, slices of versions {versions}, here {here}: train it again")
+    return Model(folder, text, parsed, set_up_torch(device, threads))
+
+
+def require_views(model: Model, given: set[str]) -> None:
+    """InputError when the X-rays are not of the views that the model was trained on."""
+    if given != set(model.views):
+        was, now = " and ".join(model.views), " and ".join(sorted(given, reverse=True)) or "none"
+        raise InputError(
+            f"{model.folder}: a model of {was}, given {now}: give the files of its views, no more, no less"
+        )
+
+
+def _lay_out(xrays: Mapping[str, Framed], folder: Path) -> None:
+    place = folder / "xrays" / _SCAN
+    try:
+        place.mkdir(parents=True)
+        for view, one in xrays.items():
+            sitk.WriteImage(sitk.GetImageFromArray(one.image), str(place / f"{view}.mha"))
+    except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{folder}: cannot be written ({reason}): set TMPDIR to a folder with space") from None
