@@ -246,6 +246,20 @@ def score(
 
 
 @app.command()
+def compare(
+    truth: Annotated[Path, typer.Argument(help="The CT: NIfTI, MHA, MHD or NRRD in HU.")],
+    prediction: Annotated[Path, typer.Argument(help="The volume to score, of any method, in HU.")],
+    csv: Annotated[bool, typer.Option("--csv", help="A header and a row of CSV instead of a line of JSON.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Put PREDICTION on TRUTH's grid first.")] = False,
+    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too; null where its weights cannot be had.")] = False,
+) -> None:
+    """Score any volume file against its CT: every metric definition in use, in one line."""
+    from dx2ct.compare import compare, to_text
+
+    print(to_text(compare(truth, prediction, resample, lpips), csv))
+
+
+@app.command()
 def metrics(runs: list[Path], output: Output) -> None:
     """Aggregate the scores of runs: one row a run."""
     from dx2ct.score import write_metrics
