@@ -260,11 +260,18 @@ def compare(
 
 
 @app.command()
-def metrics(runs: list[Path], output: Output) -> None:
+def metrics(
+    runs: list[Path],
+    output: Output,
+    comparisons: Annotated[Path | None, typer.Option(help="Where run against run goes, paired by scan.")] = None,
+) -> None:
     """Aggregate the scores of runs: one row a run."""
     from dx2ct.score import write_metrics
+    from dx2ct.statistics import write_comparisons
 
     write_metrics(runs, output)
+    if comparisons:
+        write_comparisons(runs, comparisons)
 
 
 @app.command()
@@ -272,6 +279,7 @@ def report(
     runs: list[Path],
     output: Output,
     metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
+    comparisons: Annotated[Path, typer.Option(help="results/comparisons.csv")],
     sheet: Sheet,
     data: Data,
     leave_out: LeaveOut = None,
@@ -282,7 +290,7 @@ def report(
     """Write the figures and one self-contained HTML page about the runs."""
     from dx2ct.report import write_report
 
-    write_report(runs, metrics, sheet, leave_out or (), left_out or (), data, output)
+    write_report(runs, metrics, comparisons, sheet, leave_out or (), left_out or (), data, output)
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Pa
         for plane in (*PLANES, FUSED):
             image = _read_reconstruction(reconstruction_path(run, scan, plane), truth.shape)
             rows.append({"scan": scan, "plane": plane, **_score(truth, image, body, plane, settings, lpips)})
-    _write_table(pd.DataFrame(rows), output)
+    write_table(pd.DataFrame(rows), output)
 
 
 def _lpips() -> Distance | None:
@@ -63,7 +63,7 @@ def write_metrics(runs: Sequence[Path], output: Path) -> None:
     METRICS and FURTHER are of the mean volume (psnr_db_std is the sample deviation over scans); *_planes are means over
     the three plane volumes, which is how the paper averages. Empty where a column does not apply.
     """
-    _write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+    write_table(pd.DataFrame([_summary(run) for run in runs]), output)
 
 
 def read_settings(run: Path) -> dict[str, Any]:
@@ -148,6 +148,7 @@ def _cell(value: object) -> str | None:
     return "+".join(value) if isinstance(value, list) else value if value is None else str(value)
 
 
-def _write_table(table: pd.DataFrame, output: Path) -> None:
+def write_table(table: pd.DataFrame, output: Path, float_format: str = "%.4f") -> None:
+    """Write CSV, NaN as an empty cell."""
     with replacing(output) as part:
-        table.to_csv(part, index=False, float_format="%.4f")
+        table.to_csv(part, index=False, float_format=float_format)
