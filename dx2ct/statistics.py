@@ -36,8 +36,8 @@ def paired(values: NDArray[np.float64], others: NDArray[np.float64]) -> Paired:
     """Compare two runs' scores, one value a scan in the same order; pairs that are not finite are left out.
 
     difference: mean of values - others. ci_low, ci_high: its 95 % confidence interval, percentile bootstrap over scans
-    (9,999 resamples, seed 0), from two scans. wilcoxon_p: two-sided signed-rank test (scipy), not corrected for the number
-    of tests; 1 when all differences are 0.
+    (9,999 resamples, seed 0), from two scans. wilcoxon_p: two-sided signed-rank test (scipy), not corrected for the
+    number of tests; 1 when all differences are 0.
     """
     finite = np.isfinite(values) & np.isfinite(others)
     one, other = values[finite], others[finite]
