@@ -7,12 +7,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct.metrics import body_mask, score_pair
 from dx2ct.metrics.matrix import SMALLEST
+from dx2ct.metrics.tissue import tissue_scores
 from dx2ct.window import WIDTH_HU
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
@@ -23,7 +25,7 @@ SAME_MM = 1e-3
 def compare(
     truth: Path, prediction: Path, resample: bool = False, lpips: bool = False
 ) -> dict[str, str | float | None]:
-    """Score a volume file against another: the two names, the shape, every metric of the matrix, lpips if wanted.
+    """Score a volume file against another: names, shape, the metric matrix, tissues, lpips if wanted.
 
     Both are turned to patient axes first, slices are axial, the range of psnr_db is 2500 HU. resample: put the
     prediction on the truth's grid (linear, air outside). Without it voxels are compared by their index, and a
@@ -34,29 +36,35 @@ def compare(
         other = _resampled(other, one)
     else:
         _check_grids(one, other, truth, prediction)
-    try:
-        body = body_mask(one.array)
-    except InputError as error:
-        raise InputError(f"{truth}: {error}") from None
+    body = _body(one, truth)
+    _body(other, prediction)
     return {
         "truth": str(truth),
         "prediction": str(prediction),
         "shape": "x".join(map(str, one.array.shape)),
         "resampled": str(resample).lower(),
         **score_pair(one.array, other.array, body, "axial", WIDTH_HU),
+        **tissue_scores(one.array, other.array, float(np.prod(one.spacing_mm)) / 1000),
         **({"lpips": _lpips(one, other)} if lpips else {}),
     }
 
 
 def to_text(scores: dict[str, str | float | None], as_csv: bool) -> str:
-    """One line of JSON, or a header and a row of CSV. JSON has no infinity: it is written as the string "inf"."""
-    cells = {name: round(value, 6) if isinstance(value, float) else value for name, value in scores.items()}
+    """One line of JSON, or a header and a row of CSV. JSON knows neither infinity
+    nor NaN: they are written as the string "inf" and as null (CSV: an empty cell)."""
+    cells = {name: _cell(value) for name, value in scores.items()}
     if as_csv:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([cells.keys(), cells.values()])
         return text.getvalue().strip()
     return json.dumps({name: "inf" if value == float("inf") else value for name, value in cells.items()})
+
+
+def _cell(value: str | float | None) -> str | float | None:
+    if not isinstance(value, float):
+        return value
+    return None if np.isnan(value) else round(value, 6)
 
 
 def _read(path: Path) -> Volume:
@@ -72,6 +80,13 @@ def _read(path: Path) -> Volume:
     if min(volume.array.shape) < SMALLEST:
         raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")
     return Volume(volume.array.astype(np.float32), volume.spacing_mm, volume.origin_mm, volume.direction)
+
+
+def _body(volume: Volume, path: Path) -> NDArray[np.bool_]:
+    try:
+        return body_mask(volume.array)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _check_range(volume: Volume, path: Path) -> None:

@@ -51,7 +51,8 @@ def test_json_and_csv_say_the_same(truth, prediction):
     line = to_text(scores, as_csv=False)
     (row,) = csv.DictReader(io.StringIO(to_text(scores, as_csv=True)))
     assert "\n" not in line
-    assert {key: str(value) for key, value in json.loads(line).items()} == row
+    assert {key: "" if value is None else str(value) for key, value in json.loads(line).items()} == row
+    assert json.loads(line)["dice_bone"] is None, "the test body has no bone"
 
 
 def test_infinity_is_valid_json(truth):
