@@ -279,11 +279,32 @@ def score(
 
 
 @app.command()
-def metrics(runs: list[Path], output: Output) -> None:
+def compare(
+    truth: Annotated[Path, typer.Argument(help="The CT: NIfTI, MHA, MHD or NRRD in HU.")],
+    prediction: Annotated[Path, typer.Argument(help="The volume to score, of any method, in HU.")],
+    csv: Annotated[bool, typer.Option("--csv", help="A header and a row of CSV instead of a line of JSON.")] = False,
+    resample: Annotated[bool, typer.Option("--resample", help="Put PREDICTION on TRUTH's grid first.")] = False,
+    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too; null where its weights cannot be had.")] = False,
+) -> None:
+    """Score any volume file against its CT: every metric definition in use, in one line."""
+    from dx2ct.compare import compare, to_text
+
+    print(to_text(compare(truth, prediction, resample, lpips), csv))
+
+
+@app.command()
+def metrics(
+    runs: list[Path],
+    output: Output,
+    comparisons: Annotated[Path | None, typer.Option(help="Where run against run goes, paired by scan.")] = None,
+) -> None:
     """Aggregate the scores of runs: one row a run."""
     from dx2ct.score import write_metrics
+    from dx2ct.statistics import write_comparisons
 
     write_metrics(runs, output)
+    if comparisons:
+        write_comparisons(runs, comparisons)
 
 
 @app.command()
@@ -291,6 +312,7 @@ def report(
     runs: list[Path],
     output: Output,
     metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
+    comparisons: Annotated[Path, typer.Option(help="results/comparisons.csv")],
     sheet: Sheet,
     data: Data,
     leave_out: LeaveOut = None,
@@ -301,7 +323,7 @@ def report(
     """Write the figures and one self-contained HTML page about the runs."""
     from dx2ct.report import write_report
 
-    write_report(runs, metrics, sheet, leave_out or (), left_out or (), data, output)
+    write_report(runs, metrics, comparisons, sheet, leave_out or (), left_out or (), data, output)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from dx2ct.data.sheet import read_sheet, Row
 from dx2ct.figures import Case, comparison_figure, loss_figure, VIEWS
 from dx2ct.score import FUSED, METRICS, read_scores, read_settings, reconstruction_path
 from dx2ct.selection import SPLITS
+from dx2ct.statistics import extremes
 
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
 FILM_PIXELS = 256
@@ -41,6 +42,7 @@ class Picture:
 def write_report(
     runs: Sequence[Path],
     metrics: Path,
+    comparisons: Path,
     sheet: Path,
     leave_out: Sequence[str],
     left_out: Sequence[Path],
@@ -65,6 +67,10 @@ def write_report(
         .render(
             is_phantom=_is_phantom(sheet),
             metrics=_read_table(metrics, ","),
+            comparisons=[
+                row for row in _read_table(comparisons, ",") if row["metric"] in METRICS and int(row["scans"])
+            ],
+            extremes={run.name: extremes(run) for run in runs},
             comparison=_save(
                 comparison_figure([_case(scan, runs, data) for scan in tests[:CASES]]), figures, "comparison"
             ),

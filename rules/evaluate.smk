@@ -28,9 +28,14 @@ rule metrics:
     input:
         expand("results/{run}/scores.csv", run=config["report"]),
     output:
-        report(
+        table=report(
             "results/metrics.csv",
             caption="../workflow/report/metrics.rst",
+            category="Results",
+        ),
+        comparisons=report(
+            "results/comparisons.csv",
+            caption="../workflow/report/comparisons.rst",
             category="Results",
         ),
     log:
@@ -40,7 +45,7 @@ rule metrics:
     params:
         runs=expand("results/{run}", run=config["report"]),
     shell:
-        "python -m dx2ct metrics {params.runs} -o {output:q} &> {log:q}"
+        "python -m dx2ct metrics {params.runs} -o {output.table:q} --comparisons {output.comparisons:q} &> {log:q}"
 
 
 # The other figures of results/figures/ depend on the runs and are not declared.
@@ -48,6 +53,7 @@ rule report:
     input:
         cohort="results/cohort.tsv",
         metrics="results/metrics.csv",
+        comparisons="results/comparisons.csv",
         scores=expand("results/{run}/scores.csv", run=config["report"]),
         xrays=xrays(usable("test"), VIEWS),
         stacks=stacks(usable("test")),
@@ -71,5 +77,5 @@ rule report:
         runs=expand("results/{run}", run=config["report"]),
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
     shell:
-        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --sheet {input.cohort:q} --data data"
-        " {params.left_out:q} -o {output.page:q} &> {log:q}"
+        "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --comparisons {input.comparisons:q}"
+        " --sheet {input.cohort:q} --data data {params.left_out:q} -o {output.page:q} &> {log:q}"

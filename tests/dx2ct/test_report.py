@@ -10,6 +10,7 @@ from dx2ct.figures import Case, comparison_figure
 from dx2ct.report import write_report
 from dx2ct.score import score_run, VERSION, write_metrics
 from dx2ct.settings import ScoreSettings
+from dx2ct.statistics import write_comparisons
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run, write_sheet
 
 NASTY = '<script>alert("x")</script> & no slices'
@@ -27,6 +28,7 @@ def project(tmp_path_factory) -> Path:
     for run in runs(root):
         score_run(run, TESTS, settings, root / "data", run / "scores.csv")
     write_metrics(runs(root), root / "results/metrics.csv")
+    write_comparisons(runs(root), root / "results/comparisons.csv")
     write_sheet(root / "sheet.tsv", further="broken\tqb\t\t\ttest\t7\nsilent\tqs\t\t\ttrain\t8\n")
     (root / "broken.txt").write_text(f"{NASTY}\ndetails\n")
     (root / "left_out.tsv").write_text("path\treason\n/ct/knee.zip\tnot a chest: 3 slices\n")
@@ -41,6 +43,7 @@ def report(root: Path, output: Path, **changes) -> str:
     arguments = {
         "runs": runs(root),
         "metrics": root / "results/metrics.csv",
+        "comparisons": root / "results/comparisons.csv",
         "sheet": root / "sheet.tsv",
         "leave_out": ["broken", "silent"],
         "left_out": [root / "broken.txt", root / "left_out.tsv"],
@@ -88,6 +91,15 @@ def test_results_table(page):
     assert row[2:7] == ["pa+lateral", "spade", "true", "x0", "3"]
     assert (row[7], row[9], row[10]) == ("41.94 ± 0.00", "–", "20.0")
     assert [row[:2] for row in rows].count(["t-1", "dx2ct"]) == 1
+
+
+def test_comparisons_and_extremes(page):
+    rows = Elements(page).rows
+    (row,) = [row for row in rows if row[:3] == ["mean", "dx2ct", "mae_hu"]]
+    assert row[3:6] == ["3", "60.000", "60.000 to 60.000"]
+    assert not [row for row in rows if row[:3] == ["mean", "dx2ct", "lpips"]]
+    (worst,) = [row for row in rows if row[0] == "dx2ct" and len(row) == 3]
+    assert worst[1].count("(41.94)") == 3 and set(TESTS) == {part.split(" (")[0] for part in worst[2].split(", ")}
 
 
 def test_says_what_it_is(page):

@@ -7,8 +7,8 @@ import pytest
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct import score
-from dx2ct.metrics import psnr_db
-from dx2ct.score import score_run, VERSION, write_metrics
+from dx2ct.metrics import COLUMNS, psnr_db
+from dx2ct.score import FURTHER, METRICS, score_run, VERSION, write_metrics
 from dx2ct.settings import ScoreSettings
 from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
 
@@ -37,7 +37,10 @@ def test_one_row_a_scan_and_plane(run):
     rows = scored(run)
     planes = ["axial", "coronal", "sagittal", "mean"]
     assert [(row["scan"], row["plane"]) for row in rows] == [(scan, plane) for scan in TESTS for plane in planes]
-    assert list(rows[0]) == ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
+    first = ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
+    assert list(rows[0]) == [*first, *FURTHER]
+    assert set(METRICS + FURTHER) == {"lpips", *COLUMNS}
+    assert all(row[name] for row in rows for name in FURTHER)
 
 
 def test_every_volume_is_measured_against_its_own_scan(run):
@@ -98,6 +101,31 @@ def test_metrics_are_means_over_scans_and_planes(run):
     assert float(first["mae_hu"]) == pytest.approx(140 / 3, abs=1e-3)
     assert float(first["mae_hu_planes"]) == pytest.approx(20, abs=1e-3)
     assert second["psnr_db_std"] == ""
+
+
+def test_the_metric_matrix_is_averaged_over_the_three_plane_volumes(run):
+    rows = scored(run)
+    write_metrics([run], run.parent / "metrics.csv")
+    (row,) = table(run.parent / "metrics.csv")
+    for name in FURTHER:
+        planes = [float(row[name]) for row in rows if row["plane"] != "mean"]
+        fused = [float(row[name]) for row in rows if row["plane"] == "mean"]
+        assert float(row[f"{name}_planes"]) == pytest.approx(np.mean(planes), abs=2e-4)
+        assert float(row[name]) == pytest.approx(np.mean(fused), abs=2e-4)
+
+
+def test_scores_of_an_older_version_are_named(run):
+    scored(run)
+    lines = (run / "scores.csv").read_text().splitlines()
+    (run / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    with pytest.raises(InputError, match=f"{run / 'scores.csv'}: lacks the columns perx2ct_ssim: run the score stage"):
+        write_metrics([run], run.parent / "metrics.csv")
+
+
+def test_a_truth_without_a_body_is_named(run):
+    np.save(run.parent / "data/slices" / TESTS[1] / "axial.npy", np.full((SIZE,) * 3, -1024, np.int16))
+    with pytest.raises(InputError, match=f"scan {TESTS[1]}: the body mask is empty"):
+        scored(run)
 
 
 def test_a_missing_reconstruction_is_named(run):

@@ -1,0 +1,136 @@
+"""Two volume files of any method, scored: what is refused, and what is written."""
+
+import csv
+import io
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import SimpleITK as sitk
+
+from drr.errors import InputError
+from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.metrics import body_mask, score_pair
+from dx2ct.metrics.matrix import SMALLEST
+from dx2ct.metrics.tissue import tissue_scores
+from dx2ct.window import WIDTH_HU
+
+SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
+LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1 or 2
+SAME_MM = 1e-3
+
+
+def compare(
+    truth: Path, prediction: Path, resample: bool = False, lpips: bool = False
+) -> dict[str, str | float | None]:
+    """Score a volume file against another: names, shape, the metric matrix, tissues, lpips if wanted.
+
+    Both are turned to patient axes first, slices are axial, the range of psnr_db is 2500 HU. resample: put the
+    prediction on the truth's grid (linear, air outside). Without it voxels are compared by their index, and a
+    difference of origins is a warning. Raises InputError, naming the file, for what cannot be compared.
+    """
+    one, other = _read(truth), _read(prediction)
+    if resample:
+        other = _resampled(other, one)
+    else:
+        _check_grids(one, other, truth, prediction)
+    body = _body(one, truth)
+    _body(other, prediction)
+    return {
+        "truth": str(truth),
+        "prediction": str(prediction),
+        "shape": "x".join(map(str, one.array.shape)),
+        "resampled": str(resample).lower(),
+        **score_pair(one.array, other.array, body, "axial", WIDTH_HU),
+        **tissue_scores(one.array, other.array, float(np.prod(one.spacing_mm)) / 1000),
+        **({"lpips": _lpips(one, other)} if lpips else {}),
+    }
+
+
+def to_text(scores: dict[str, str | float | None], as_csv: bool) -> str:
+    """One line of JSON, or a header and a row of CSV. JSON knows neither infinity
+    nor NaN: they are written as the string "inf" and as null (CSV: an empty cell)."""
+    cells = {name: _cell(value) for name, value in scores.items()}
+    if as_csv:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([cells.keys(), cells.values()])
+        return text.getvalue().strip()
+    return json.dumps({name: "inf" if value == float("inf") else value for name, value in cells.items()})
+
+
+def _cell(value: str | float | None) -> str | float | None:
+    if not isinstance(value, float):
+        return value
+    return None if np.isnan(value) else round(value, 6)
+
+
+def _read(path: Path) -> Volume:
+    """The volume in patient axes, float32 HU."""
+    volume = read_volume(path)
+    if not volume.is_canonical:
+        volume = Volume.from_sitk(sitk.DICOMOrient(volume.to_sitk(), "LPS"))
+    if not np.isfinite(volume.array).all():
+        raise InputError(
+            f"{path}: {np.count_nonzero(~np.isfinite(volume.array))} voxels are NaN or infinite: fill them"
+        )
+    _check_range(volume, path)
+    if min(volume.array.shape) < SMALLEST:
+        raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")
+    return Volume(volume.array.astype(np.float32), volume.spacing_mm, volume.origin_mm, volume.direction)
+
+
+def _body(volume: Volume, path: Path) -> NDArray[np.bool_]:
+    try:
+        return body_mask(volume.array)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _check_range(volume: Volume, path: Path) -> None:
+    low, high = float(volume.array.min()), float(volume.array.max())
+    found = f"{path}: values lie in [{low:g}, {high:g}]"
+    if high - low < LEAST_SPAN_HU:
+        raise InputError(f"{found}: normalised, not HU: undo it (X2CT-GAN's rule: HU = 2500 v - 1024 for v in [0, 1])")
+    if low >= 0:
+        raise InputError(
+            f"{found}: not HU, where air is near -1000: subtract the offset (often 1024) or scale them back"
+        )
+    if low < SANE_HU[0] or high > SANE_HU[1]:
+        raise InputError(f"{found}: HU lie in [{SANE_HU[0]:g}, {SANE_HU[1]:g}]: replace padding by {AIR_HU}")
+
+
+def _check_grids(one: Volume, other: Volume, truth: Path, prediction: Path) -> None:
+    offer = "--resample puts the prediction on the truth's grid"
+    if one.array.shape != other.array.shape:
+        raise InputError(f"{prediction}: shape {other.array.shape} is not {one.array.shape} of {truth}: {offer}")
+    for name, unit in (("spacing_mm", " mm"), ("direction", "")):
+        mine, theirs = getattr(other, name), getattr(one, name)
+        if not np.allclose(mine, theirs, atol=SAME_MM):
+            label = name.removesuffix("_mm")
+            raise InputError(
+                f"{prediction}: {label} {_short(mine)}{unit} is not {_short(theirs)}{unit} of {truth}: {offer}"
+            )
+    if not np.allclose(other.origin_mm, one.origin_mm, atol=min(one.spacing_mm) / 2):
+        logging.getLogger(__name__).warning(
+            "%s: origin %s mm is not %s mm of the truth: voxels are compared by index; %s",
+            *(prediction, _short(other.origin_mm), _short(one.origin_mm), offer),
+        )
+
+
+def _resampled(volume: Volume, grid: Volume) -> Volume:
+    image = sitk.Resample(volume.to_sitk(), grid.to_sitk(), sitk.Transform(), sitk.sitkLinear, AIR_HU)
+    return Volume.from_sitk(image)
+
+
+def _lpips(one: Volume, other: Volume) -> float | None:
+    from dx2ct.lpips_metric import load_lpips  # torch
+
+    distance = load_lpips()
+    return distance(one.array, other.array) if distance else None
+
+
+def _short(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values) + ")"

@@ -1,0 +1,57 @@
+"""Tissues by fixed thresholds: whether lungs, soft tissue and bone are where they were. Rules, not segmentations."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dx2ct.metrics.body import body_mask
+from dx2ct.metrics.scale import Array
+
+LUNG_HU = -500.0  # lung and airways: below, inside the body
+SOFT_HU = (-200.0, 200.0)  # fat, muscle, blood, organs
+BONE_HU = 200.0  # above; contrast agent and calcium too
+LEAST_LUNG = 0.1  # a piece of lung is kept from this fraction of the largest: bowel gas and noise are not
+Mask = NDArray[np.bool_]
+
+
+def tissues(volume: Array) -> dict[str, Mask]:
+    """Masks lung, soft and bone of a CT (z, y, x) in HU, inside its own `body_mask`, whose InputError is raised."""
+    body, hu = body_mask(volume), volume.astype(np.float32)
+    return {
+        "lung": _large_pieces(body & (hu < LUNG_HU)),
+        "soft": body & (hu >= SOFT_HU[0]) & (hu < SOFT_HU[1]),
+        "bone": body & (hu >= BONE_HU),
+    }
+
+
+def dice(one: Mask, other: Mask) -> float:
+    """2 |A and B| / (|A| + |B|), from 0 to 1; NaN where neither has a voxel."""
+    total = np.count_nonzero(one) + np.count_nonzero(other)
+    return 2 * np.count_nonzero(one & other) / total if total else float("nan")
+
+
+def tissue_scores(truth: Array, image: Array, voxel_ml: float) -> dict[str, float]:
+    """Per tissue: dice_*, and bias_*_hu, mean of image - truth over the truth's tissue; lung_volume_error_ml.
+
+    truth, image: (z, y, x) HU; voxel_ml: volume of a voxel, ml. The sign of the volume error: above 0 is too much lung.
+    NaN where the truth (for Dice: both) lacks the tissue. Raises InputError where either has no body.
+    """
+    ours, theirs = tissues(image), tissues(truth)
+    error = image.astype(np.float64) - truth.astype(np.float64)
+    biases = {
+        f"bias_{name}_hu": float(error[mask].mean()) if mask.any() else float("nan") for name, mask in theirs.items()
+    }
+    voxels = np.count_nonzero(ours["lung"]) - np.count_nonzero(theirs["lung"])
+    return {
+        **{f"dice_{name}": dice(theirs[name], ours[name]) for name in theirs},
+        "lung_volume_error_ml": float(voxels * voxel_ml),
+        **biases,
+    }
+
+
+def _large_pieces(mask: Mask) -> Mask:
+    """The pieces (voxels that share a face) of at least LEAST_LUNG of the largest."""
+    pieces, _ = ndimage.label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= max(LEAST_LUNG * sizes.max(), 1))[pieces])

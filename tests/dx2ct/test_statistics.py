@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from dx2ct.score import FURTHER, METRICS
+from dx2ct.statistics import extremes, paired, write_comparisons
+
+
+def write_scores(run: Path, psnr: dict[str, float]) -> Path:
+    rows = [
+        {"scan": scan, "plane": plane, "data_range_hu": 2500, **dict.fromkeys(METRICS + FURTHER, value), "lpips": None}
+        for scan, value in psnr.items()
+        for plane in ("axial", "mean")
+    ]
+    run.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(run / "scores.csv", index=False)
+    return run
+
+
+def test_a_clear_difference_is_seen_and_noise_is_not():
+    random = np.random.default_rng(0)
+    base = random.normal(25, 3, 40)
+    better = paired(base + 0.5 + random.normal(0, 0.3, 40), base)
+    assert 0 < better.ci_low < better.difference < better.ci_high < 1 and better.wilcoxon_p < 1e-6
+    same = paired(base + random.normal(0, 0.3, 40), base)
+    assert same.ci_low < 0 < same.ci_high and same.wilcoxon_p > 0.05
+
+
+def test_pairing_finds_what_the_spread_of_scans_would_hide():
+    random = np.random.default_rng(1)
+    base = random.normal(25, 3, 30)
+    values = base + 0.3 + random.normal(0, 0.1, 30)
+    assert stats.ttest_ind(values, base).pvalue > 0.5
+    assert paired(values, base).wilcoxon_p < 1e-6
+
+
+def test_swapping_the_runs_swaps_the_sign():
+    random = np.random.default_rng(2)
+    one, other = random.normal(0, 1, (2, 20))
+    forth, back = paired(one, other), paired(other, one)
+    assert (forth.difference, forth.wilcoxon_p) == pytest.approx((-back.difference, back.wilcoxon_p))
+    assert (forth.ci_low, forth.ci_high) == pytest.approx((-back.ci_high, -back.ci_low), abs=1e-9)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    random = np.random.default_rng(3)
+    found = [paired(sample, np.zeros(40)) for sample in random.normal(0.2, 1, (60, 40))]
+    assert 50 <= sum(row.ci_low <= 0.2 <= row.ci_high for row in found) <= 60
+
+
+def test_few_equal_and_infinite_scores():
+    one = paired(np.array([2.0]), np.array([1.0]))
+    assert (one.scans, one.difference) == (1, 1) and np.isnan(one.ci_low)
+    equal = paired(np.ones(5), np.ones(5))
+    assert (equal.difference, equal.ci_low, equal.ci_high, equal.wilcoxon_p) == (0, 0, 0, 1)
+    some = paired(np.array([np.inf, 3.0, 4.0, np.nan]), np.array([1.0, 1.0, 1.0, 1.0]))
+    assert (some.scans, some.difference) == (2, 2.5)
+    assert paired(np.array([np.nan]), np.array([1.0])).scans == 0
+
+
+def test_runs_are_paired_by_the_name_of_the_scan(tmp_path):
+    one = write_scores(tmp_path / "one", {"a": 20.0, "b": 30.0, "c": 25.0})
+    other = write_scores(tmp_path / "other", {"c": 26.0, "a": 18.0, "d": 99.0})
+    write_comparisons([one, other], tmp_path / "comparisons.csv")
+    table = pd.read_csv(tmp_path / "comparisons.csv")
+    assert list(table["metric"]) == METRICS + FURTHER
+    row = table.iloc[0]
+    assert (row["run"], row["other"], row["scans"], row["mean"], row["other_mean"]) == ("one", "other", 2, 22.5, 22.0)
+    assert (row["difference"], row["lowest_scan"], row["highest_scan"]) == (0.5, "c", "a")
+    lpips = table[table["metric"] == "lpips"].iloc[0]
+    assert lpips["scans"] == 0 and np.isnan(lpips["difference"])
+
+
+def test_one_run_gives_a_header(tmp_path):
+    write_comparisons([write_scores(tmp_path / "one", {"a": 20.0})], tmp_path / "comparisons.csv")
+    assert (tmp_path / "comparisons.csv").read_text().startswith("run,other,metric,scans,")
+    assert len((tmp_path / "comparisons.csv").read_text().splitlines()) == 1
+
+
+def test_worst_and_best_scans(tmp_path):
+    worst, best = extremes(write_scores(tmp_path / "one", {"a": 20.0, "b": 30.0, "c": 25.0, "d": 10.0}))
+    assert worst == [("d", 10.0), ("a", 20.0), ("c", 25.0)]
+    assert best == [("b", 30.0), ("c", 25.0), ("a", 20.0)]

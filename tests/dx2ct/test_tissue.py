@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from dx2ct.metrics.tissue import dice, tissue_scores, tissues
+from tests.dx2ct.tiny_run import body
+
+
+def chest() -> np.ndarray:
+    """The test body with a spine of 8 voxels width and a bubble of bowel gas."""
+    volume = body(0)
+    volume[:, 22:25, 12:20] = 400
+    volume[2, 16, 8] = -900
+    return volume
+
+
+def test_tissues_are_found_by_their_hu():
+    found = tissues(chest())
+    np.testing.assert_array_equal(found["bone"], chest() == 400)
+    np.testing.assert_array_equal(found["soft"], chest() == 40)
+    np.testing.assert_array_equal(found["lung"], chest() == -850)  # neither the bubble nor the air outside
+
+
+def test_dice_by_hand():
+    one, other = np.zeros((2, 4, 4), bool), np.zeros((2, 4, 4), bool)
+    assert np.isnan(dice(one, other))
+    one[0], other[0, :2] = True, True
+    assert dice(one, other) == pytest.approx(2 * 8 / 24)
+    assert dice(one, one) == 1 and dice(one, ~one) == 0
+
+
+def test_a_volume_is_itself():
+    scores = tissue_scores(chest(), chest(), 0.008)
+    assert {name: value for name, value in scores.items() if value != 0} == dict.fromkeys(
+        ("dice_lung", "dice_soft", "dice_bone"), 1
+    )
+
+
+def test_what_changes_in_one_tissue_is_seen_there():
+    image = chest().astype(np.float32)
+    image[chest() == 400] = 150  # bone lost
+    lung = np.argwhere(chest() == -850)[:100]
+    image[tuple(lung.T)] = 40  # 100 voxels of lung filled
+    scores = tissue_scores(chest(), image, 0.008)
+    assert scores["dice_bone"] == 0 and scores["bias_bone_hu"] == -250
+    assert scores["lung_volume_error_ml"] == pytest.approx(-0.8)
+    count = np.count_nonzero(chest() == -850)
+    assert scores["bias_lung_hu"] == pytest.approx(890 * 100 / count)
+    assert scores["dice_lung"] == pytest.approx(2 * (count - 100) / (2 * count - 100))
+    assert scores["bias_soft_hu"] == 0 and scores["dice_soft"] < 1
+
+
+def test_a_tissue_that_is_not_there_is_nan():
+    scores = tissue_scores(body(0), body(0), 1.0)
+    assert np.isnan(scores["dice_bone"]) and np.isnan(scores["bias_bone_hu"])
