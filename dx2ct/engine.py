@@ -32,7 +32,9 @@ def on_device(model: DX2CT, device: torch.device, engine: EngineSettings) -> tup
     """The network on its device, and what to call for a training step: it, on several processes, compiled or not."""
     wanted = engine.memory_format == "channels_last"
     if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
+            if isinstance(layer, nn.Conv2d):
+                layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = together(model.to(device).train(), device)
     if engine.compile:
         network.compile()

@@ -28,19 +28,23 @@ def save_state(state: dict[str, Any], folder: Path) -> None:
 
 def load_state(folder: Path, identity: str) -> dict[str, Any] | None:
     """The newest undamaged state of the same identity; None, with a line that says why, where a state is not used."""
+    damaged = False
     for path in (folder / STATE, folder / OLDER):
         if not path.is_file():
             continue
         try:
             state = _read(path)
         except _DAMAGED as error:
-            say(f"{path}: damaged ({str(error).splitlines()[0]}), looking for an older state")
+            say(f"{path}: damaged ({str(error).partition(chr(10))[0]}), looking for an older state")
+            damaged = True
             continue
         if state["identity"] != identity:
             what = _differences(state["identity"], identity)
             say(f"{path}: written for other {what}, training starts anew")
             return None
         return state | {"path": str(path)}
+    if damaged:
+        say(f"{folder}: no state is whole, training starts anew")
     return None
 
 
