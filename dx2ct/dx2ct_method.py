@@ -62,7 +62,8 @@ def train(
     if rank() == 0:
         sweep(output)
     training.load(output)
-    losses = partial(_losses, network, batches, autocast, diffusion.linear_schedule(parsed.diffusion), parsed)
+    schedule = diffusion.linear_schedule(parsed.diffusion).to(device)
+    losses = partial(_losses, network, batches, autocast, schedule, parsed)
     validate = None
     if validation.every:
         validate = partial(_validate, ValidationSet(parsed, watched, data, device), model, autocast)
