@@ -193,17 +193,28 @@ def train(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="The section engine of config.yaml as JSON; without it nothing is compiled or drawn."),
+    ] = None,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Train one run; to resume after an interruption, run the same command again."""
+    """Train one run; to resume after an interruption, run the same command again.
+
+    On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
+    """
     from dx2ct.data.sheet import read_sheet
+    from dx2ct.distributed import processes
     from dx2ct.methods import method_of
-    from dx2ct.settings import parse, SelectionSettings
+    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
     from dx2ct.train import set_up_torch
 
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    method_of(settings).train(settings, rows, data, output, set_up_torch(device, threads))
+    how = parse(EngineSettings, engine) if engine else PLAIN_ENGINE
+    chosen = set_up_torch(device, threads)
+    with processes(chosen):
+        method_of(settings).train(settings, rows, data, output, chosen, how)
 
 
 @app.command()

@@ -21,6 +21,10 @@ class Schedule:
 
     alpha_bar: Tensor
 
+    def to(self, device: torch.device) -> "Schedule":
+        """The schedule where the slices are, so that no training step waits for the device to say its t."""
+        return Schedule(self.alpha_bar.to(device))
+
     @property
     def timesteps(self) -> int:
         """T."""
@@ -34,7 +38,7 @@ def linear_schedule(settings: DiffusionSettings) -> Schedule:
 
 
 def _signal_noise(schedule: Schedule, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    alpha_bar = schedule.alpha_bar[t.cpu()].to(like)[:, None, None, None]
+    alpha_bar = schedule.alpha_bar[t.to(schedule.alpha_bar.device)].to(like)[:, None, None, None]
     return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
 

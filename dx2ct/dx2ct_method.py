@@ -1,15 +1,15 @@
 """DX2CT as a method: train it on a cohort, reconstruct one scan with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from hashlib import sha256
+import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 import torch
-from torch import Tensor
+from torch import nn, Tensor
 from tqdm import tqdm
 
 from drr.errors import InputError
@@ -18,42 +18,89 @@ from dx2ct import diffusion
 from dx2ct.data.planes import from_plane, PLANES
 from dx2ct.data.scans import read_xrays
 from dx2ct.data.sheet import Row
+from dx2ct.distributed import exchanged, rank, world
+from dx2ct.engine import Autocast, autocast_of, on_device
 from dx2ct.methods import SETTINGS, WEIGHTS
 from dx2ct.models.dx2ct import DX2CT
-from dx2ct.settings import dump, Dx2ctSettings, parse, ReconstructSettings
-from dx2ct.train import fit, STATE, Training
-from dx2ct.training_data import plane_coordinates, TrainingData
+from dx2ct.resume import sweep
+from dx2ct.settings import dump, Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+from dx2ct.train import fit, Training
+from dx2ct.training_data import Batches, fingerprint, plane_coordinates, seeded, TrainingData
+from dx2ct.validation import Validation, ValidationSet
 from dx2ct.window import to_hu
 
 
-def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
+def train(
+    settings: str,
+    rows: Sequence[Row],
+    data: Path,
+    output: Path,
+    device: torch.device,
+    engine: EngineSettings = PLAIN_ENGINE,
+) -> None:
     """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); resumes from its last state.
 
     The last state stays until the run is used (see reconstruct.py): until the workflow has noted that the training is
-    done, a kill would have it done again.
+    done, a kill would have it done again. Under torchrun every process calls this, and rank 0 writes.
     """
     parsed = parse(Dx2ctSettings, settings)
-    scans = [row.scan for row in rows if row.split == "train"]
-    examples = TrainingData(parsed, scans, data)
+    validation = parsed.train.validation
+    if not validation.every and (validation.patience or validation.keep == "best"):
+        raise InputError("train.validation: patience and keep: best need validations: set every to more than 0")
+    scans = {split: [row.scan for row in rows if row.split == split] for split in ("train", "val")}
+    examples = TrainingData(parsed, scans["train"], data)
+    batches = Batches(examples, device, rank(), world())
     torch.manual_seed(parsed.train.seed)
     model = DX2CT(parsed)
     if parsed.model.encoder.pretrained:
         model.conditions.encoder.load_imagenet()
-    model.to(device).train()
-    schedule = diffusion.linear_schedule(parsed.diffusion)
-    training = Training(model, parsed.train, sha256((dump(parsed) + examples.fingerprint).encode()).hexdigest())
-    training.load(output / STATE)
+    autocast = autocast_of(parsed.train.precision, device)
+    model, network = on_device(model, device, engine)
+    watched = scans[validation.split] if validation.every else []
+    identity = {"settings": json.loads(dump(parsed)), "data": fingerprint(scans["train"] + watched, data)}
+    training = Training(model, parsed.train, json.dumps(identity, sort_keys=True))
+    if rank() == 0:
+        sweep(output)
+    training.load(output)
+    schedule = diffusion.linear_schedule(parsed.diffusion).to(device)
+    losses = partial(_losses, network, batches, autocast, schedule, parsed)
+    validate = None
+    if validation.every:
+        validate = partial(_validate, ValidationSet(parsed, watched, data, device), model, autocast)
+    fit(training, losses, output, device, validate, engine.tensorboard)
+    if rank() == 0:
+        _write(training.best if validation.keep == "best" else training.average, parsed, output)
 
-    def loss_of_step(step: int) -> Tensor:
-        batch = examples.batch(step).to(device)
-        noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)
-        said = model(batch.xrays, batch.coordinates, noisy, batch.t)
-        wanted = diffusion.target(schedule, parsed.run.prediction, batch.slices, batch.noise, batch.t)
-        return torch.nn.functional.mse_loss(said, wanted)
 
-    fit(training, loss_of_step, output)
+def _losses(
+    network: nn.Module,
+    batches: Batches,
+    autocast: Autocast,
+    schedule: diffusion.Schedule,
+    parsed: Dx2ctSettings,
+    step: int,
+) -> Iterator[Tensor]:
+    """The parts of a step's loss: of the whole batch it is their sum. Gradients are exchanged with the last one."""
+    parts = parsed.train.accumulate
+    for part in range(parts):
+        batch = batches.get(step, part)
+        seeded(parsed.train.seed, step, part, rank())
+        with exchanged(network, last=part == parts - 1):
+            noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)
+            wanted = diffusion.target(schedule, parsed.run.prediction, batch.slices, batch.noise, batch.t)
+            with autocast():
+                said = network(batch.xrays, batch.coordinates, noisy, batch.t)
+            yield torch.nn.functional.mse_loss(said.float(), wanted) / parts
+
+
+def _validate(watched: ValidationSet, model: DX2CT, autocast: Autocast) -> Validation:
+    with autocast():
+        return watched.validate(model)
+
+
+def _write(weights: dict[str, Tensor], parsed: Dx2ctSettings, output: Path) -> None:
     with replacing(output / WEIGHTS) as part:
-        save_file({name: value.cpu().contiguous() for name, value in training.average.items()}, part)
+        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, part)
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(parsed))
 

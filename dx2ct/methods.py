@@ -1,6 +1,6 @@
 """Every method by name. A method is a module with two functions:
 
-    train(settings, rows, data, output, device)            writes weights.safetensors and settings.json into `output`
+    train(settings, rows, data, output, device, engine)    writes weights.safetensors and settings.json into `output`
     reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan
 
 where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
@@ -17,7 +17,7 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.sheet import Row
-from dx2ct.settings import ReconstructSettings
+from dx2ct.settings import EngineSettings, PLAIN_ENGINE, ReconstructSettings
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 
@@ -25,7 +25,15 @@ WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 class Method(Protocol):
     """What train.py and reconstruct.py of every method look like from outside."""
 
-    def train(self, settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
+    def train(
+        self,
+        settings: str,
+        rows: Sequence[Row],
+        data: Path,
+        output: Path,
+        device: torch.device,
+        engine: EngineSettings = PLAIN_ENGINE,
+    ) -> None:
         """Train on the scans of split train and write the run's files."""
 
     def reconstruct(

@@ -8,8 +8,8 @@ import torch
 from drr.errors import InputError
 from dx2ct.data.scans import grid_like
 from dx2ct.methods import method_of, SETTINGS
+from dx2ct.resume import forget_states
 from dx2ct.settings import ReconstructSettings
-from dx2ct.train import STATE
 
 
 def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path, device: torch.device) -> None:
@@ -21,7 +21,7 @@ def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path,
         settings = (run / SETTINGS).read_text()
     except OSError as error:
         raise InputError(f"{run / SETTINGS}: no trained run here ({error.strerror}): train it first") from None
-    (run / STATE).unlink(missing_ok=True)  # the training is over; `snakemake -R train` must begin anew
+    forget_states(run)  # the training is over; `snakemake -R train` must begin anew
     volumes = method_of(settings).reconstruct(settings, run, how, scan, data, device)
     for plane, volume in volumes.items():
         if not np.isfinite(volume).all():

@@ -204,19 +204,49 @@ class DiffusionSettings:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class ValidationSettings:
+    """Validation PSNR while training: `every` steps (0: never), on `slices` fixed slices of a split by DDIM in `steps`.
+
+    patience: end after so many validations without a better one (0: never); keep: which weights the run ends with.
+    """
+
+    every: Annotated[int, Field(ge=0)]
+    split: Literal["val", "train"]
+    slices: PositiveInt
+    steps: PositiveInt
+    patience: Annotated[int, Field(ge=0)]
+    keep: Literal["last", "best"]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class OptimizerSettings:
-    """Training: optimizer, length, batches."""
+    """Training: optimizer, length, batches. `batch` is that of all processes together."""
 
     seed: Seed
     steps: PositiveInt
     batch: PositiveInt
+    accumulate: PositiveInt
     slices_per_patient: PositiveInt
+    precision: Literal["auto", "float32", "bf16"]
     learning_rate: PositiveFloat
     beta2: Annotated[float, Field(gt=0, lt=1)]
     schedule: Literal["constant", "cosine"]
     warmup_steps: int
     clip_norm: Annotated[float, Field(ge=0)]
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    validation: ValidationSettings
+
+
+@dataclass(frozen=True, config=_STRICT)
+class EngineSettings:
+    """How a training runs on a machine: nothing here decides what is learnt, so no rule tracks it."""
+
+    compile: bool
+    memory_format: Literal["auto", "contiguous", "channels_last"]
+    tensorboard: bool
+
+
+PLAIN_ENGINE = EngineSettings(compile=False, memory_format="auto", tensorboard=False)
 
 
 @dataclass(frozen=True, config=_STRICT)

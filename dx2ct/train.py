@@ -1,6 +1,7 @@
-"""The training loop: optimizer, exponential moving average, resume."""
+"""The training loop: optimizer, exponential moving average, validation, resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 import math
 import os
@@ -13,37 +14,57 @@ from torch import nn, Tensor
 from tqdm import tqdm
 
 from drr.errors import InputError
-from drr.files import replacing
+from dx2ct.distributed import all_at_the_same_step, local_rank, rank, say, sum_over_ranks
+from dx2ct.resume import load_state, save_state
 from dx2ct.settings import OptimizerSettings
+from dx2ct.training_log import Board, NONE, write_log
+from dx2ct.validation import Validation
 
-STATE, LOG = "resume.pt", "training.csv"
 SAVE_EVERY_S = 120.0  # what a killed training loses at most
 LOG_LINES = 100  # of a whole training, more where that would be less than one every LOG_STEPS
 LOG_STEPS = 100
+SETTLE_STEPS = 10  # on a GPU: reading the loss waits for the device, and every step would be too often
 
 
 def set_up_torch(device: str, threads: int) -> torch.device:
-    """Choose the device (auto takes a GPU where there is one) and the number of CPU threads (0 = all)."""
+    """Choose the device (auto takes a GPU where there is one) and the number of CPU threads (0 = all).
+
+    Of several processes that torchrun has started each takes the GPU of its own number, and its part of the threads.
+    """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but PyTorch sees no GPU here: use --device cpu")
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(min(threads or here, here))  # more threads than cores wait for each other
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    torch.set_num_threads(max(min(threads or here, here) // beside, 1))  # more threads than cores wait for each other
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if local_rank() >= torch.cuda.device_count():
+        raise InputError(f"process {local_rank()} has no GPU: torchrun was asked for more than the machine's")
+    torch.cuda.set_device(local_rank())
+    return torch.device("cuda", local_rank())
 
 
 @dataclass
 class Training:
-    """Everything that changes while a network trains; saved and loaded as one file."""
+    """Everything that changes while a network trains; saved and loaded as one file.
+
+    There is no random state in it: every random number is drawn from (seed, step, process), see `Batches` and `seeded`.
+    """
 
     model: nn.Module
     settings: OptimizerSettings
-    identity: str
+    identity: str  # JSON of what the state belongs to
     step: int = 0
     seconds: float = 0.0
     log: list[list[float]] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)  # losses since the last line of the log
+    recent: list[list[float]] = field(default_factory=list)  # loss and gradient norm since the last line of the log
+    best_psnr_db: float = -math.inf
+    best_step: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)  # the weights of best_step, where they are kept
+    stopped: bool = False
+    pending: list[Tensor] = field(default_factory=list)  # not yet read from the device
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.Adam(
@@ -54,16 +75,22 @@ class Training:
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]
         self.counted = [name for name in state if name not in self.averaged]
 
-    def update(self, loss: Tensor) -> None:
-        """One optimizer step, then the moving average."""
+    def update(self, losses: Iterable[Tensor]) -> None:
+        """One optimizer step on the sum of the losses, each freed before the next is made, then the moving average."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        total: Tensor | float = 0.0
+        for loss in losses:
+            loss.backward()  # type: ignore[no-untyped-call]
+            total = total + loss.detach()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm or math.inf)
         self.optimizer.step()
         self.step += 1
+        self.pending.append(torch.stack([torch.as_tensor(total), norm]).float())
+        self._average_weights()
+
+    def _average_weights(self) -> None:
         # While the average is young its decay is lower, or it would remember the random start.
         decay = min(self.settings.ema_decay, (1 + self.step) / (10 + self.step))
         state = self.model.state_dict()
@@ -72,35 +99,73 @@ class Training:
         for name in self.counted:  # batch norm's number of batches
             self.average[name].copy_(state[name])
 
-    def save(self, path: Path) -> None:
-        """Write the state, whole or not at all."""
-        state = {
-            "identity": self.identity,
-            "step": self.step,
-            "seconds": self.seconds,
-            "log": self.log,
-            "recent": self.recent,
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-        }
-        with replacing(path) as part:
-            torch.save(state, part)
+    def settle(self) -> None:
+        """Read losses and gradient norms from the device; InputError for one that is not a number."""
+        if not self.pending:
+            return
+        first = self.step - len(self.pending)
+        values = torch.stack(self.pending).tolist()
+        self.pending.clear()
+        for step, (loss, norm) in enumerate(values, start=first + 1):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise InputError(
+                    f"the loss is {loss}, its gradient's norm {norm} at step {step}: lower train.learning_rate"
+                )
+        self.recent.extend(values)
 
-    def load(self, path: Path) -> None:
-        """Go on from a saved state of the same settings and scans; a state of others is passed over, with a word."""
-        if not path.is_file():
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The network with its moving average and without dropout, for as long as this lasts."""
+        trained = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(trained)
+            self.model.train()
+
+    def judge(self, psnr_db: float) -> None:
+        """Remember the best validation and its weights, and whether to stop."""
+        validation = self.settings.validation
+        if psnr_db > self.best_psnr_db:
+            self.best_psnr_db, self.best_step = psnr_db, self.step
+            if validation.keep == "best":
+                self.best = {name: value.detach().clone() for name, value in self.average.items()}
+        waited = self.step - self.best_step
+        self.stopped = bool(validation.patience) and waited >= validation.patience * validation.every
+
+    def save(self, output: Path) -> None:
+        """Write the state, whole or not at all, and the log."""
+        names = (
+            "identity",
+            "step",
+            "seconds",
+            "log",
+            "recent",
+            "best_psnr_db",
+            "best_step",
+            "best",
+            "stopped",
+            "average",
+        )
+        state = {name: getattr(self, name) for name in names}
+        save_state(state | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, output)
+        write_log(self.log, output)
+
+    def load(self, output: Path) -> None:
+        """Go on from the last state of the same settings and scans, if there is one."""
+        state: dict[str, Any] | None = load_state(output, self.identity)
+        if state is None:
             return
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        if state["identity"] != self.identity:
-            tqdm.write(f"{path}: written for other settings or scans, training starts anew")
-            return
-        self.step, self.seconds, self.log, self.recent = (state[k] for k in ("step", "seconds", "log", "recent"))
+        for name in ("step", "seconds", "log", "recent", "best_psnr_db", "best_step", "stopped"):
+            setattr(self, name, state[name])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, value in state["average"].items():
             self.average[name].copy_(value)
-        tqdm.write(f"{path}: resumed at step {self.step}")
+        self.best = {name: value.to(self.average[name].device) for name, value in state["best"].items()}
+        say(f"{state['path']}: resumed at step {self.step}")
 
 
 def learning_rate(settings: OptimizerSettings, step: int) -> float:
@@ -111,34 +176,77 @@ def learning_rate(settings: OptimizerSettings, step: int) -> float:
     return rate
 
 
-def fit(training: Training, loss_of_step: Callable[[int], Tensor], output: Path) -> None:
+def fit(
+    training: Training,
+    losses_of_step: Callable[[int], Iterable[Tensor]],
+    output: Path,
+    device: torch.device,
+    validate: Callable[[], Validation] | None = None,
+    tensorboard: bool = False,
+) -> None:
     """Run the remaining steps, saving the state every SAVE_EVERY_S and at the end; output/training.csv holds the log.
 
-    `loss_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one; the
-    random generator that dropout uses is seeded by the step for that reason.
+    `losses_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
+    Every process calls this; only rank 0 writes.
     """
-    settings, recent = training.settings, training.recent
+    all_at_the_same_step(training.step, device)
+    settings, main = training.settings, rank() == 0
     every = min(LOG_STEPS, max(settings.steps // LOG_LINES, 1))
     start = time.monotonic() - training.seconds
     saved = time.monotonic()
-    with tqdm(total=settings.steps, initial=training.step, desc="train", unit="step", disable=None) as bar:
-        while training.step < settings.steps:
-            torch.manual_seed((settings.seed << 32) + training.step)
-            loss = loss_of_step(training.step)
-            training.update(loss)
-            recent.append(float(loss.detach()))
+    board = Board(output, tensorboard and main, training.step)
+    with tqdm(
+        total=settings.steps, initial=training.step, desc="train", unit="step", disable=None if main else True
+    ) as bar:
+        while training.step < settings.steps and not training.stopped:
+            training.update(losses_of_step(training.step))
             bar.update()
-            if not math.isfinite(recent[-1]):
-                raise InputError(f"the loss is {recent[-1]} at step {training.step}: lower train.learning_rate")
+            last = training.step == settings.steps
+            validating = validate and (training.step % settings.validation.every == 0 or last)
+            logging = training.step % every == 0 or validating or last
+            saving = main and (last or time.monotonic() - saved >= SAVE_EVERY_S)
+            if logging or saving or device.type == "cpu" or training.step % SETTLE_STEPS == 0:
+                training.settle()
             training.seconds = time.monotonic() - start
-            if training.step % every == 0:
-                rate = learning_rate(settings, training.step - 1)
-                training.log.append([training.step, sum(recent) / len(recent), rate, training.seconds])
-                bar.set_postfix(loss=f"{training.log[-1][1]:.4f}")
-                recent.clear()
-            if time.monotonic() - saved >= SAVE_EVERY_S or training.step == settings.steps:
-                training.save(output / STATE)
+            if logging:
+                psnr_db = _validate(training, validate, board) if validate and validating else NONE
+                _log(training, psnr_db, device, bar, board)
+            if saving or (main and training.stopped):
+                training.save(output)
                 saved = time.monotonic()
-    with replacing(output / LOG) as part:
-        lines = [f"{int(step)},{loss:.6g},{rate:.6g},{seconds:.1f}" for step, loss, rate, seconds in training.log]
-        part.write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")
+    board.close()
+    if main:
+        write_log(training.log, output)
+
+
+def _log(training: Training, psnr_db: float, device: torch.device, bar: "tqdm[Any]", board: Board) -> None:
+    """One line of the log, the mean over all steps since the last and over all processes."""
+    settings = training.settings
+    count = len(training.recent)
+    loss, norm, ranks = sum_over_ranks(
+        [*(sum(column) / count for column in zip(*training.recent, strict=True)), 1], device
+    )
+    before = training.log[-1] if training.log else [0.0] * 7
+    speed = (training.step - before[0]) * settings.batch / max(training.seconds - before[-1], 1e-9)
+    rate = learning_rate(settings, training.step - 1)
+    row = [float(training.step), loss / ranks, rate, norm / ranks, psnr_db, speed, training.seconds]
+    training.log.append(row)
+    training.recent.clear()
+    board.scalars(row)
+    shown = {"loss": f"{row[1]:.4f}", "slices/s": f"{speed:.1f}"}
+    if training.best_step:
+        shown["best dB"] = f"{training.best_psnr_db:.2f}"
+    bar.set_postfix(shown)
+
+
+def _validate(training: Training, validate: Callable[[], Validation], board: Board) -> float:
+    """Validation PSNR of the averaged weights, dB."""
+    with training.averaged_weights():
+        found = validate()
+    if not math.isfinite(found.psnr_db):
+        raise InputError(f"the validation PSNR is {found.psnr_db} at step {training.step}: lower train.learning_rate")
+    training.judge(found.psnr_db)
+    board.picture(found.picture, training.step)
+    if training.stopped:
+        say(f"stopped at step {training.step}: no better validation since step {training.best_step}")
+    return found.psnr_db

@@ -4,7 +4,9 @@ Because nothing is remembered between steps, a resumed training sees exactly the
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,11 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on another device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+    def pinned(self) -> "Batch":
+        """The batch in memory from which a GPU copies while it computes."""
+        return Batch(*(getattr(self, name).pin_memory() for name in self.__dataclass_fields__))
 
 
 class TrainingData:
@@ -60,10 +66,12 @@ class TrainingData:
         views, pixels = settings.run.views, settings.model.xray_pixels
         self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
         self.coordinates = plane_coordinates(size)
-        self.fingerprint = _fingerprint(scans, data)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of one step: uniform over patients, planes, slices and time steps."""
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
+        """The batch of one step, or one of its equal parts: uniform over patients, planes, slices and time steps.
+
+        The parts together are the whole, so a step is the same on any number of processes.
+        """
         train, size = self.settings.train, self.settings.slices.size
         chooser = np.random.default_rng((train.seed, step))
         per_patient = train.slices_per_patient
@@ -71,27 +79,68 @@ class TrainingData:
         patients = chooser.choice(len(self.stacks), count, replace=count > len(self.stacks))
         planes = chooser.integers(len(PLANES), size=(count, per_patient))
         numbers = chooser.integers(size, size=(count, per_patient))
+        generator = torch.Generator().manual_seed(int(chooser.integers(2**62)))
+        noise = torch.randn((train.batch, 1, size, size), generator=generator)
+        t = torch.randint(self.settings.diffusion.timesteps, (train.batch,), generator=generator)
+        mine, images = (slice(n * part // parts, n * (part + 1) // parts) for n in (count, train.batch))
+        patients, planes, numbers = patients[mine], planes[mine], numbers[mine]
         slices = [
             self.stacks[patient][PLANES[plane]][number]
             for patient, row in zip(patients, np.stack([planes, numbers], -1), strict=True)
             for plane, number in row
         ]
-        generator = torch.Generator().manual_seed(int(chooser.integers(2**62)))
-        clean = torch.from_numpy(to_network(np.stack(slices)))[:, None]
         return Batch(
             xrays=self.xrays[torch.from_numpy(patients)],
             coordinates=self.coordinates[torch.from_numpy(planes), torch.from_numpy(numbers)],
-            slices=clean,
-            noise=torch.randn(clean.shape, generator=generator),
-            t=torch.randint(self.settings.diffusion.timesteps, (len(clean),), generator=generator),
+            slices=torch.from_numpy(to_network(np.stack(slices)))[:, None],
+            noise=noise[images],
+            t=t[images],
         )
 
 
-def _fingerprint(scans: Sequence[str], data: Path) -> str:
+class Batches:
+    """The parts of every step that are one process's, the next one made while a GPU computes.
+
+    rank of world processes; every step is divided into `accumulate` parts of each.
+    """
+
+    def __init__(self, data: TrainingData, device: torch.device, rank: int, world: int) -> None:
+        train = data.settings.train
+        self.data, self.device, self.rank = data, device, rank
+        self.accumulate, self.parts = train.accumulate, train.accumulate * world
+        groups = train.batch // train.slices_per_patient
+        if groups % self.parts:
+            raise InputError(
+                f"train.batch {train.batch} is {groups} groups of slices_per_patient, which {world} process(es) x "
+                f"accumulate {train.accumulate} can not share equally"
+            )
+        self.worker = ThreadPoolExecutor(1) if device.type == "cuda" else None
+        self.ahead: tuple[tuple[int, int], Future[Batch]] | None = None
+
+    def get(self, step: int, part: int) -> Batch:
+        """Part `part` of this process's share of a step, on the device."""
+        if self.worker is None:
+            return self._make(step, part)
+        batch = self.ahead[1].result() if self.ahead and self.ahead[0] == (step, part) else self._make(step, part)
+        following = (step, part + 1) if part + 1 < self.accumulate else (step + 1, 0)
+        self.ahead = (following, self.worker.submit(self._make, *following))
+        return batch.to(self.device)
+
+    def _make(self, step: int, part: int) -> Batch:
+        batch = self.data.batch(step, self.rank * self.accumulate + part, self.parts)
+        return batch.pinned() if self.worker else batch
+
+
+def seeded(seed: int, step: int, part: int, rank: int) -> None:
+    """Seed the generator that dropout draws from: as the batches, it remembers nothing between steps."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, part, rank)).generate_state(1, np.uint64)[0]))
+
+
+def fingerprint(scans: Sequence[str], data: Path) -> str:
     """The scans and the state of their files: a training must not be resumed on other data of the same names."""
     files = [path for scan in scans for kind in ("slices", "xrays") for path in sorted((data / kind / scan).iterdir())]
     stats = [(str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return repr((list(scans), stats))
+    return sha256(repr((list(scans), stats)).encode()).hexdigest()
 
 
 def plane_coordinates(size: int) -> Tensor:

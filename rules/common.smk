@@ -93,6 +93,20 @@ def views_of(run):
     return config["runs"][run].get("views", ())
 
 
+def parts_of(run):
+    """The parts of the split that a training looks at."""
+    validation = config["train"]["validation"]
+    watches = config["runs"][run]["method"] == "dx2ct" and validation["every"] and validation["split"] == "val"
+    return ("train", "val") if watches else ("train",)
+
+
+def python_of_processes(wildcards, input, resources):
+    """What starts a training: torchrun, one process a GPU, where the resources are several. Asking for the inputs makes
+    it untracked."""
+    several = resources.gpu > 1 and config["runs"][wildcards.run]["method"] == "dx2ct"
+    return f"torchrun --standalone --nproc-per-node {resources.gpu} -m" if several else "python -m"
+
+
 def hold_workdir():
     """Refuse a second run in the same folder. Unlike Snakemake's own lock, this one ends with its process."""
     global _workdir

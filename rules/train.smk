@@ -1,14 +1,15 @@
 # A row of `runs:` is trained, then reconstructs every test scan.
 # 8 threads are all the cores of a small machine (Snakemake lowers them to --cores), so that a training has it for
-# itself: two torch threads beside another busy job are slower than one. The GPU is counted here, and asked for on a cluster.
+# itself: two torch threads beside another busy job are slower than one. The GPU is counted here, and asked for on a
+# cluster; a training that is given several is started by torchrun, one process each.
 
 
 # To resume after an interruption, training keeps its state in results/{run}/ and does not declare it: Snakemake
 # deletes the declared outputs of a job that failed.
 rule train:
     input:
-        stacks=stacks(usable("train")),
-        xrays=lambda wildcards: xrays(usable("train"), views_of(wildcards.run)),
+        stacks=lambda wildcards: stacks(usable(*parts_of(wildcards.run))),
+        xrays=lambda wildcards: xrays(usable(*parts_of(wildcards.run)), views_of(wildcards.run)),
     output:
         "results/{run}/weights.safetensors",
         "results/{run}/settings.json",
@@ -25,12 +26,14 @@ rule train:
         runtime=4320,
     params:
         settings=lambda wildcards: train_settings(wildcards.run),
-        leave_out=leave_out("train"),
+        leave_out=lambda wildcards: leave_out(*parts_of(wildcards.run)),
         sheet=untracked(SHEET),
         selection=untracked(to_json(selection_settings())),
+        engine=untracked(to_json(config["engine"])),
+        python=python_of_processes,
     shell:
-        "python -m dx2ct train --settings {params.settings:q} --sheet {params.sheet:q}"
-        " --selection {params.selection:q} --data data {params.leave_out}"
+        "{params.python} dx2ct train --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --engine {params.engine:q} --data data {params.leave_out}"
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 

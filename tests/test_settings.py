@@ -26,6 +26,7 @@ STAGES: dict[str, type] = {
     "model": settings.ModelSettings,
     "diffusion": settings.DiffusionSettings,
     "train": settings.OptimizerSettings,
+    "engine": settings.EngineSettings,
     "reconstruct": settings.ReconstructSettings,
     "score": settings.ScoreSettings,
 }

@@ -14,12 +14,19 @@ from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack
 from dx2ct.data.sheet import Row
 from dx2ct.methods import SETTINGS, WEIGHTS
-from dx2ct.settings import dump, MeanSettings, parse, ReconstructSettings
+from dx2ct.settings import dump, EngineSettings, MeanSettings, parse, PLAIN_ENGINE, ReconstructSettings
 from dx2ct.window import LOW_HU, WIDTH_HU
 
 
-def train(settings: str, rows: Sequence[Row], data: Path, output: Path, device: torch.device) -> None:
-    """Average the training volumes, clipped to the HU window, on the training grid."""
+def train(
+    settings: str,
+    rows: Sequence[Row],
+    data: Path,
+    output: Path,
+    device: torch.device,
+    engine: EngineSettings = PLAIN_ENGINE,
+) -> None:
+    """Average the training volumes, clipped to the HU window, on the training grid; device and engine mean nothing."""
     parsed = parse(MeanSettings, settings)
     scans = [row.scan for row in rows if row.split == "train"]
     if not scans:

@@ -23,6 +23,8 @@ def tiny(**run: Any) -> str:
                      "head_channels": 8, "norm_groups": 4, "spade_hidden": 8, "dropout": 0.0},
         },
         "diffusion": {"timesteps": 1000, "beta_start": 1e-4, "beta_end": 2e-2},
-        "train": {"seed": 0, "steps": 6, "batch": 4, "slices_per_patient": 2, "learning_rate": 1e-3, "beta2": 0.99,
-                  "schedule": "cosine", "warmup_steps": 2, "clip_norm": 1.0, "ema_decay": 0.9},
+        "train": {"seed": 0, "steps": 6, "batch": 4, "accumulate": 1, "slices_per_patient": 2, "precision": "auto",
+                  "learning_rate": 1e-3, "beta2": 0.99, "schedule": "cosine", "warmup_steps": 2, "clip_norm": 1.0,
+                  "ema_decay": 0.9, "validation": {"every": 0, "split": "val", "slices": 6, "steps": 2, "patience": 0,
+                                                   "keep": "last"}},
     })  # fmt: skip

@@ -18,9 +18,11 @@ from dx2ct.data.prepare import make_slices, make_xrays
 from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.reconstruct import reconstruct_scan
-from dx2ct.settings import OptimizerSettings, ReconstructSettings, SlicesSettings, XraySettings
+from dx2ct.resume import STATE
+from dx2ct.settings import OptimizerSettings, parse, ReconstructSettings, SlicesSettings, XraySettings
 import dx2ct.train
-from dx2ct.train import learning_rate, STATE, Training
+from dx2ct.train import learning_rate, Training
+from dx2ct.training_log import LOG
 from tests.dx2ct.settings_for_tests import tiny
 
 CPU = torch.device("cpu")
@@ -62,13 +64,13 @@ def test_resumed_training_equals_an_undisturbed_one(data: Path, tmp_path: Path, 
     monkeypatch.setattr(Training, "update", dying)
     with pytest.raises(KilledError):
         dx2ct_method.train(text, ROWS, data, tmp_path / "cut", CPU)
-    assert [p.name for p in (tmp_path / "cut").iterdir()] == [STATE]
+    assert {p.name for p in (tmp_path / "cut").iterdir()} == {STATE, LOG}
     assert torch.load(tmp_path / "cut" / STATE, weights_only=True)["step"] == 4
     monkeypatch.setattr(Training, "update", update)
     dx2ct_method.train(text, ROWS, data, tmp_path / "cut", CPU)
     whole, cut = (load_file(tmp_path / run / "weights.safetensors") for run in ("whole", "cut"))
     assert whole.keys() == cut.keys() and all(torch.equal(whole[name], cut[name]) for name in whole)
-    logs = [[line.split(",")[:3] for line in (tmp_path / run / "training.csv").open()] for run in ("whole", "cut")]
+    logs = [[line.split(",")[:5] for line in (tmp_path / run / "training.csv").open()] for run in ("whole", "cut")]
     assert logs[0] == logs[1]
 
 
@@ -155,7 +157,8 @@ def test_missing_or_broken_inputs_name_the_file(data: Path, tmp_path: Path):
 
 
 def test_learning_rate_warms_up_and_falls():
-    train = OptimizerSettings(0, 100, 4, 2, 1e-3, 0.99, "cosine", 10, 1.0, 0.9)
+    settings = json.loads(tiny())["train"] | {"steps": 100, "warmup_steps": 10}
+    train = parse(OptimizerSettings, json.dumps(settings))
     rates = [learning_rate(train, step) for step in range(100)]
     assert (
         rates[0] == pytest.approx(1e-4, rel=0.01) and max(rates) == pytest.approx(1e-3, rel=0.03) and rates[-1] < 1e-6

@@ -57,6 +57,9 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"model": {"unet": {"dropout": 0.1}}}, TRAIN),
         ({"diffusion": {"beta_end": 0.03}}, TRAIN),
         ({"train": {"seed": 1}}, TRAIN),
+        ({"train": {"accumulate": 1}}, TRAIN),  # batch norm sees one part at a time
+        ({"train": {"validation": {"every": 3}}}, TRAIN),
+        ({"engine": {"compile": True, "memory_format": "channels_last", "tensorboard": False}}, set()),
         ({"runs": {"dx2ct": {"views": ["pa"]}}}, TRAIN),
         ({"reconstruct": {"steps": 3}}, RECONSTRUCT),
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
@@ -71,6 +74,14 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
 )
 def test_a_change_runs_what_depends_on_it(finished: Path, config: dict[str, Any] | None, rules: set[str]) -> None:
     assert set(rerun(finished, config)) == rules
+
+
+def test_several_gpus_rerun_nothing_and_are_torchruns(finished: Path) -> None:
+    gpus = ["--set-resources", "train:gpu=2", "--resources", "gpu=2"]
+    assert jobs(plan(finished, "--dry-run", *gpus)) == {}
+    text = plan(finished, "--dry-run", "--printshellcmds", "-R", "train", *gpus)
+    assert text.count("torchrun --standalone --nproc-per-node 2 -m dx2ct train") == 1, "the mean volume needs none"
+    assert text.count("python -m dx2ct train") == 1
 
 
 def test_a_changed_model_leaves_the_mean_volume_alone(finished: Path) -> None:

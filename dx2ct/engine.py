@@ -1,0 +1,41 @@
+"""How a network runs on a machine: precision, memory format, compilation, several processes."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+from torch import nn
+
+from drr.errors import InputError
+from dx2ct.distributed import together
+from dx2ct.models.dx2ct import DX2CT
+from dx2ct.settings import EngineSettings
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+def autocast_of(precision: Literal["auto", "float32", "bf16"], device: torch.device) -> Autocast:
+    """A context in which the network computes; auto is bf16 on a GPU that has it, float32 elsewhere.
+
+    Weights, optimizer, loss and everything that autocast holds to be unsafe stay float32; bf16 has float32's range, so
+    gradients need no scaling.
+    """
+    has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "bf16" and not has_bf16:
+        raise InputError("train.precision: bf16 is asked for, which this GPU does not have: use auto or float32")
+    on = precision == "bf16" or (precision == "auto" and device.type == "cuda" and has_bf16)
+    return lambda: torch.autocast(device.type, torch.bfloat16, enabled=on)
+
+
+def on_device(model: DX2CT, device: torch.device, engine: EngineSettings) -> tuple[DX2CT, nn.Module]:
+    """The network on its device, and what to call for a training step: it, on several processes, compiled or not."""
+    wanted = engine.memory_format == "channels_last"
+    if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
+        for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
+            if isinstance(layer, nn.Conv2d):
+                layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = together(model.to(device).train(), device)
+    if engine.compile:
+        network.compile()
+    return model, network
