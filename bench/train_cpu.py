@@ -42,7 +42,7 @@ VARIANTS = {
     "plain": Variant(),
     "plain, X-rays once a patient": Variant(once=True),
     "plain, fused attention and Adam": Variant(fused=True),
-    "both (what `dx2ct train` did first)": Variant(once=True, fused=True),
+    "both (eager `dx2ct train`)": Variant(once=True, fused=True),
     "both, channels_last": Variant(once=True, fused=True, channels_last=True),
 }
 BF16 = {"both, bf16": Variant(once=True, fused=True, bf16=True)}
