@@ -205,8 +205,9 @@ def train(
     On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
     """
     from dx2ct.data.sheet import read_sheet
-    from dx2ct.distributed import processes
+    from dx2ct.distributed import processes, rank
     from dx2ct.methods import method_of
+    from dx2ct.model_card import write_model_card
     from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
     from dx2ct.train import set_up_torch
 
@@ -215,6 +216,38 @@ def train(
     chosen = set_up_torch(device, threads)
     with processes(chosen):
         method_of(settings).train(settings, rows, data, output, chosen, how)
+        if rank() == 0:
+            write_model_card(output, sheet, rows)
+
+
+@app.command()
+def profile(
+    settings: Annotated[str | None, typer.Option(help="What train takes, as JSON.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Or a trained run, whose settings.json is read.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where JSON goes, too.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to measure, after two to warm up.")] = 10,
+    batch: Annotated[int, typer.Option(min=0, help="Another batch than the settings'; 0 = theirs.")] = 0,
+    precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Print what a run's training costs on this machine; needs no data.
+
+    Of a configuration: snakemake --configfile workflow/config/paper.yaml results/dx2ct/profile.json
+    """
+    from drr.files import replacing
+    from dx2ct import profile as profiling
+    from dx2ct.train import set_up_torch
+
+    if (settings is None) == (run is None):
+        raise InputError("give either --settings or --run")
+    text = settings if run is None else profiling.settings_of(run)
+    result = profiling.profile(text or "", set_up_torch(device, threads), precision, batch, steps)
+    print(profiling.to_json(result) if json else profiling.to_text(result))
+    if output:
+        with replacing(output) as part:
+            part.write_text(profiling.to_json(result))
 
 
 @app.command()
@@ -280,6 +313,7 @@ def score(
 ) -> None:
     """Score every test scan of a run: one row a scan and plane."""
     from dx2ct.data.sheet import read_sheet
+    from dx2ct.model_card import write_model_card
     from dx2ct.score import score_run
     from dx2ct.settings import parse, ScoreSettings, SelectionSettings
     from dx2ct.train import set_up_torch
@@ -287,6 +321,8 @@ def score(
     set_up_torch("cpu", threads)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output)
+    if output.resolve() == (run / "scores.csv").resolve():
+        write_model_card(run, sheet, rows)
 
 
 @app.command()

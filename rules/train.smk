@@ -61,3 +61,22 @@ rule reconstruct:
     shell:
         "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"
         " --data data --threads {threads} &> {log:q}"
+
+
+# What a training would cost on this machine: asked for by name, needs no data.
+rule profile:
+    output:
+        "results/{run}/profile.json",
+    log:
+        "logs/profile/{run}.log",
+    conda:
+        "../environment.yml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: train_settings(wildcards.run),
+    shell:
+        "python -m dx2ct profile --settings {params.settings:q} --threads {threads} -o {output:q} &> {log:q}"

@@ -1,7 +1,9 @@
 """The feature extractor that both X-rays share: conv2_x, conv3_x and conv4_x of a ResNet (the paper's eq. 1)."""
 
+import hashlib
 from http.client import HTTPException
 import math
+from pathlib import Path, PurePosixPath
 import pickle
 
 import torch
@@ -38,19 +40,14 @@ class XrayEncoder(nn.Module):
     def load_imagenet(self) -> None:
         """Start from torchvision's ImageNet weights of ResNet-50 (IMAGENET1K_V1, He et al.'s recipe).
 
-        Taken from $TORCH_HOME/hub/checkpoints or downloaded there, hash checked. Raises InputError where there are
-        none, or where the settings are not ResNet-50's.
+        Taken from $TORCH_HOME/hub/checkpoints or downloaded there; its hash is checked either way, and nothing but
+        tensors is unpickled. Raises InputError where there are none, where the file is not the published one, or where
+        the settings are not ResNet-50's.
         """
-        weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
         try:
-            state = weights.get_state_dict(progress=False, check_hash=True)
-        except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
-            raise InputError(
-                f"ImageNet weights of ResNet-50 are neither in {torch.hub.get_dir()}/checkpoints nor downloadable "
-                f"({error}): put {weights.url} there, or set model.encoder.pretrained: false"
-            ) from None
-        try:
-            self.trunk.load_state_dict({k: v for k, v in state.items() if not k.startswith(("layer4", "fc"))})
+            self.trunk.load_state_dict(
+                {k: v for k, v in _imagenet_weights().items() if not k.startswith(("layer4", "fc"))}
+            )
         except RuntimeError:
             raise InputError(
                 "model.encoder.pretrained: true needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
@@ -67,3 +64,34 @@ class XrayEncoder(nn.Module):
 
 def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(16, channels), channels)
+
+
+def _imagenet_weights() -> dict[str, Tensor]:
+    """ResNet-50's published weights; torch.hub checks the hash in the file's name at the download only, we always."""
+    weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
+    name = PurePosixPath(weights.url).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if path.is_file():
+        _check_hash(path)
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"ImageNet weights of ResNet-50 are neither in {path.parent} nor downloadable ({error}): put {weights.url} "
+            "there, or set TORCH_HOME to a folder with hub/checkpoints/, or set model.encoder.pretrained: false"
+        ) from None
+    return state
+
+
+def _check_hash(path: Path) -> None:
+    """The name ends in the first digits of the file's SHA-256, as in resnet50-0676ba61.pth."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: ImageNet weights cannot be read ({error.strerror})") from None
+    wanted = path.stem.rpartition("-")[2]
+    if not digest.startswith(wanted):
+        raise InputError(
+            f"{path}: SHA-256 begins with {digest[:8]}, not {wanted}: delete the file and download it again"
+        )

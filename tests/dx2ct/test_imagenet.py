@@ -1,0 +1,94 @@
+"""ResNet-50's ImageNet weights: cached or downloaded, checked, and never asked for where they are not wanted."""
+
+import hashlib
+import json
+from pathlib import Path
+import urllib.error
+import urllib.request
+
+import pytest
+import torch
+
+from drr.errors import InputError
+from dx2ct.models import xray_encoder
+from dx2ct.models.xray_encoder import XrayEncoder
+from dx2ct.settings import check, EncoderSettings
+from dx2ct.torchvision_guard import import_torchvision
+
+RESNET_50 = {"blocks": [3, 4, 6], "width_per_group": 64, "norm": "batch", "pretrained": True}
+NAME = "resnet50-0676ba61.pth"
+
+
+def encoder(**changes) -> XrayEncoder:
+    return XrayEncoder(check(EncoderSettings, **json.loads(json.dumps(RESNET_50 | changes))))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch) -> Path:
+    """An empty TORCH_HOME on a machine without a network."""
+
+    def offline(*_, **__):
+        raise urllib.error.URLError("Network is unreachable")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    monkeypatch.setattr(torch.hub, "urlopen", offline)
+    return tmp_path
+
+
+@pytest.fixture
+def published(home: Path, monkeypatch) -> Path:
+    """Other weights of ResNet-50's shape, published under a name with their own hash, in the cache."""
+    torch.manual_seed(1)
+    path = home / "hub/checkpoints/made.pth"
+    path.parent.mkdir(parents=True)
+    torch.save(import_torchvision().models.resnet50(weights=None).state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    path = path.rename(path.with_name(f"resnet50-{digest}.pth"))
+    weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
+    monkeypatch.setattr(type(weights), "url", f"https://example.org/models/{path.name}", raising=False)
+    return path
+
+
+def test_the_cache_is_used_offline_and_the_weights_arrive(published: Path) -> None:
+    torch.manual_seed(2)
+    network = encoder()
+    network.load_imagenet()
+    state = torch.load(published, weights_only=True)
+    trunk = network.trunk.state_dict()
+    assert len(trunk) > 200 and all(torch.equal(trunk[name], state[name]) for name in trunk)
+
+
+def test_a_damaged_cached_file_is_refused_by_its_hash(published: Path) -> None:
+    content = bytearray(published.read_bytes())
+    content[len(content) // 2] ^= 1  # a weight that differs in one bit would load without a word
+    published.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{published.name}: SHA-256 begins with .* delete the file"):
+        encoder().load_imagenet()
+
+
+def test_a_file_under_the_real_name_must_be_the_real_file(home: Path) -> None:
+    (home / "hub/checkpoints").mkdir(parents=True)
+    (home / "hub/checkpoints" / NAME).write_bytes(b"not found")
+    with pytest.raises(InputError, match=r"0676ba61\.pth: SHA-256 begins with [0-9a-f]{8}, not 0676ba61"):
+        encoder().load_imagenet()
+
+
+def test_without_a_network_one_line_says_what_to_do(home: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        encoder().load_imagenet()
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (str(home / "hub/checkpoints"), NAME, "TORCH_HOME", "model.encoder.pretrained: false", "unreachable"):
+        assert word in message
+
+
+def test_weights_of_another_network_are_refused(published: Path) -> None:
+    with pytest.raises(InputError, match="needs ResNet-50"):
+        encoder(norm="group").load_imagenet()
+
+
+def test_not_pretrained_asks_nobody(home: Path, monkeypatch) -> None:
+    monkeypatch.setattr(xray_encoder, "_imagenet_weights", None)
+    assert len(encoder(pretrained=False)(torch.rand(1, 32, 32))) == 3
+    assert not (home / "hub").exists()
