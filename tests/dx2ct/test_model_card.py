@@ -10,6 +10,7 @@ import yaml
 from drr.errors import InputError
 from dx2ct.data.sheet import Row
 from dx2ct.model_card import CARD, write_model_card
+from dx2ct.score import FURTHER
 from tests.dx2ct.settings_for_tests import tiny
 
 HEADS = {
@@ -18,10 +19,15 @@ HEADS = {
     "mine": "scan\tpatient\tpath\tseries_uid\tsplit",
 }
 ROWS = [Row(f"s{i}", f"s{i}", "", "", split) for i, split in enumerate(["train", "train", "val", "test"])]
-SCORES = """scan,plane,psnr_db,ssim,lpips,mae_hu,data_range_hu
+_SCORES = """scan,plane,psnr_db,ssim,lpips,mae_hu,data_range_hu
 s3,axial,10.0,0.1,,500,2500
 s3,mean,21.5,0.5,,130,2500
 """
+# with the further columns of a scores.csv, empty
+SCORES = "".join(
+    line + ("," + ",".join(FURTHER) if number == 0 else "," * len(FURTHER)) + "\n"
+    for number, line in enumerate(_SCORES.splitlines())
+)
 
 
 def card(folder: Path, kind: str = "phantom", settings: str | None = None, **files: str) -> tuple[dict, str]:
