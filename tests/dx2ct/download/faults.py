@@ -206,7 +206,7 @@ ETAG = re.compile(rb"&quot;[0-9a-f]{32}")
 ELSEWHERE = {"Location": "http://localhost.invalid/series"}
 SLIPS = {
     "../": "../../evil.dcm",
-    "absolute": "/tmp/evil.dcm",
+    "absolute": "/evil.dcm",
     "backslash": "..\\evil.dcm",
     "drive letter": "C:evil.dcm",
     "sub-folder": "a/evil.dcm",
