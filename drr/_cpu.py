@@ -16,9 +16,9 @@ from drr.attenuation import Law, Voxels
 _TILE_ROWS, _TILE_COLUMNS = 64, 32  # of single rays: what they cross stays in the cache
 _LAYERS = 8  # of voxels, that one call of the adjoint fills
 _AXIS_ROWS = 16  # of rays along axes: their sums stay in the first-level cache
-Job = TypeVar("Job")
-_MAX_SLOPE = 16
 _MAX_SIDE = 2**16 - 3  # voxel indices of the axis path are 16 bits wide
+_MAX_SLOPE = 16  # voxels across for one along, of the axis path
+Job = TypeVar("Job")
 
 
 def available() -> bool:
@@ -183,16 +183,19 @@ def _threads(threads: int) -> int:
 
 
 def _each(threads: int, work: Callable[[Job], None], jobs: Iterable[Job]) -> None:
-    """Call work(job) for all jobs on some threads. The library's functions run without Python's lock."""
-    waiting = list(jobs)[::-1]
+    """Call work(job) for all jobs on some threads; raises what a job raised. The library runs without Python's lock."""
+    waiting, errors = list(jobs)[::-1], list[BaseException]()
 
     def worker() -> None:
-        while True:
+        while not errors:
             try:
                 job = waiting.pop()
             except IndexError:
                 return
-            work(job)
+            try:
+                work(job)
+            except BaseException as error:
+                errors.append(error)
 
     workers = [threading.Thread(target=worker) for _ in range(min(_threads(threads), len(waiting)) - 1)]
     for thread in workers:
@@ -200,3 +203,5 @@ def _each(threads: int, work: Callable[[Job], None], jobs: Iterable[Job]) -> Non
     worker()
     for thread in workers:
         thread.join()
+    if errors:
+        raise errors[0]

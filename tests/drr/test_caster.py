@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from drr import _build, backproject, render
+from drr import _build, _cpu, backproject, render
 from drr._cupy import available, source_text
 from drr.attenuation import IDENTITY, Mixture, PLASTIMATCH, water
 from drr.errors import InputError
@@ -301,3 +301,12 @@ def test_a_source_far_away_casts_parallel_rays():
     expected = PLASTIMATCH(volume.array).sum(axis=1)[::-1] * 10
     np.testing.assert_allclose(image.reshape(6, 10, 8, 10).mean(axis=(1, 3)), expected, rtol=1e-4)
     assert math.isclose(image.mean(), expected.mean(), rel_tol=1e-4)
+
+
+def test_an_error_of_a_thread_is_the_callers():
+    def work(job: int) -> None:
+        if job == 3:
+            raise IndexError("job 3")
+
+    with pytest.raises(IndexError, match="job 3"):
+        _cpu._each(2, work, range(8))
