@@ -63,9 +63,15 @@ def test_table_is_current():
     assert (ROOT / PATH).read_text(encoding="utf-8") == table(SPLIT), BUMP
 
 
-def test_table_is_a_sheet():
-    rows = read_sheet(ROOT / PATH)
-    assert [row.split for row in rows] == SPLIT
+def test_ranking_table_is_current():
+    first = table(RANKING[:5], first=len(SPLIT) + 1)
+    assert (ROOT / RANKING_PATH).read_text(encoding="utf-8").startswith(first), BUMP
+
+
+@pytest.mark.parametrize(("path", "split"), [(PATH, SPLIT), (RANKING_PATH, RANKING)])
+def test_table_is_a_sheet(path, split):
+    rows = read_sheet(ROOT / path)
+    assert [row.split for row in rows] == split
     assert [row.path for row in rows] == [f"data/raw/{row.scan}.zip" for row in rows]
 
 
