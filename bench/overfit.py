@@ -2,8 +2,8 @@
 
     python -m bench.overfit CT WORKDIR [--run dx2ct] [--cores 1] [--out bench/overfit]
 
-The CT is the cohort's training scan and, under a second name, its test scan, so that the plain workflow does all of it:
-`snakemake results/metrics.csv` in WORKDIR, with what is below over config.yaml. Interrupt it and run it again: it goes on.
+The CT is the training scan and, under a second name, the test scan, so that the plain workflow does all of it:
+`snakemake results/metrics.csv` in WORKDIR, with what is below over config.yaml. Interrupted, it goes on when run again.
 Writes OUT.csv (the training's log) and OUT.png (its curve with the final score of the mean of the planes).
 """
 
@@ -20,7 +20,7 @@ import yaml
 from bench.run_settings import ROOT
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 SIZE, STEPS, BATCH = 32, 3500, 16
 TRAIN = {
