@@ -22,12 +22,12 @@ from bench.run_settings import ROOT
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-SIZE, STEPS, BATCH = 32, 3500, 16
+SIZE, STEPS, BATCH = 32, 2000, 16
 TRAIN = {
     "steps": STEPS,
     "batch": BATCH,
     "slices_per_patient": BATCH,
-    "validation": {"every": 175, "split": "train", "slices": 48, "steps": 5},
+    "validation": {"every": 100, "split": "train", "slices": 48, "steps": 5},
 }
 
 

@@ -84,6 +84,8 @@ def _losses(
     parts = parsed.train.accumulate
     for part in range(parts):
         batch = batches.get(step, part)
+        # From here on a recorded graph may write over what it returned before.
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         seeded(parsed.train.seed, step, part, rank())
         with exchanged(network, last=part == parts - 1):
             noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)

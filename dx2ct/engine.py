@@ -36,6 +36,8 @@ def on_device(model: DX2CT, device: torch.device, engine: EngineSettings) -> tup
             if isinstance(layer, nn.Conv2d):
                 layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = together(model.to(device).train(), device)
+    if engine.compile == "cuda_graphs" and device.type != "cuda":
+        raise InputError("engine.compile: cuda_graphs needs a GPU: use true or false on the CPU")
     if engine.compile:
-        network.compile()
+        network.compile(mode="reduce-overhead" if engine.compile == "cuda_graphs" else None)
     return model, network

@@ -241,7 +241,7 @@ class OptimizerSettings:
 class EngineSettings:
     """How a training runs on a machine: nothing here decides what is learnt, so no rule tracks it."""
 
-    compile: bool
+    compile: bool | Literal["cuda_graphs"]
     memory_format: Literal["auto", "contiguous", "channels_last"]
     tensorboard: bool
 

@@ -56,3 +56,9 @@ def _check(settings: Dx2ctSettings) -> None:
         raise InputError(
             f"model.unet.multipliers has {levels} levels; the three condition maps (1/4, 1/8, 1/16) need at least 5"
         )
+    if unknown := [level for level in unet.attention_levels if not 0 <= level < levels]:
+        raise InputError(
+            f"model.unet.attention_levels names level {unknown[0]} of a U-Net with levels 0 to {levels - 1}"
+        )
+    if len(set(settings.run.views)) < len(settings.run.views):
+        raise InputError(f"run.views names a view twice: {', '.join(settings.run.views)}")

@@ -34,6 +34,8 @@ class XrayEncoder(nn.Module):
         )
         del trunk.layer4, trunk.fc, trunk.avgpool
         self.trunk = trunk
+        shape = (tuple(settings.blocks), settings.width_per_group, settings.norm)
+        self.resnet50 = shape == ((3, 4, 6), 64, "batch")
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(3, 1, 1), persistent=False)
 
@@ -44,14 +46,11 @@ class XrayEncoder(nn.Module):
         tensors is unpickled. Raises InputError where there are none, where the file is not the published one, or where
         the settings are not ResNet-50's.
         """
-        try:
-            self.trunk.load_state_dict(
-                {k: v for k, v in _imagenet_weights().items() if not k.startswith(("layer4", "fc"))}
-            )
-        except RuntimeError:
+        if not self.resnet50:
             raise InputError(
                 "model.encoder.pretrained: true needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
-            ) from None
+            )
+        self.trunk.load_state_dict({k: v for k, v in _imagenet_weights().items() if not k.startswith(("layer4", "fc"))})
 
     def forward(self, xrays: Tensor) -> list[Tensor]:
         """(n, H, W) in [0, 1] to three maps (n, channels, H/stride, W/stride)."""

@@ -263,6 +263,12 @@ def test_bf16_and_channels_last_follow_float32(data: Path, tmp_path: Path):
     assert {value.dtype for value in load_file(tmp_path / "half/weights.safetensors").values()} == {torch.float32}
 
 
+def test_cuda_graphs_are_refused_on_a_cpu(data: Path, tmp_path: Path):
+    graphs = EngineSettings(compile="cuda_graphs", memory_format="auto", tensorboard=False)
+    with pytest.raises(InputError, match="cuda_graphs needs a GPU"):
+        train(settings(), data, tmp_path, graphs)
+
+
 def test_the_board_has_curves_and_pictures_and_is_imported_only_when_on(data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)  # as if it were not installed
     train(settings(), data, tmp_path / "off")

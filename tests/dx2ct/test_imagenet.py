@@ -83,9 +83,10 @@ def test_without_a_network_one_line_says_what_to_do(home: Path) -> None:
         assert word in message
 
 
-def test_weights_of_another_network_are_refused(published: Path) -> None:
+@pytest.mark.parametrize("change", [{"norm": "group"}, {"blocks": [1, 1, 1]}, {"width_per_group": 32}], ids=str)
+def test_another_network_is_refused_before_anything_is_downloaded(home: Path, change) -> None:
     with pytest.raises(InputError, match="needs ResNet-50"):
-        encoder(norm="group").load_imagenet()
+        encoder(**change).load_imagenet()
 
 
 def test_not_pretrained_asks_nobody(home: Path, monkeypatch) -> None:

@@ -48,6 +48,29 @@ def test_shapes_at_every_join(row):
     assert model.denoise(noisy, t, maps).shape == noisy.shape
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("model.unet.multipliers", [1, 1, 2], "3 levels"),
+        ("model.unet.multipliers", [1] * 7, "cannot be halved 6 times"),
+        ("model.unet.attention_levels", [2, 9], "level 9 of a U-Net with levels 0 to 4"),
+        ("model.unet.norm_groups", 3, "no multiple of norm_groups, 3"),
+        ("model.transformer.heads", 3, "no multiple of its heads, 3"),
+        ("model.xray_pixels", 64, "must equal slices.size 32"),
+        ("run.views", ["pa", "pa"], "names a view twice"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_one_line(key, value, words):
+    settings = json.loads(tiny())
+    section = settings
+    for name in key.split(".")[:-1]:
+        section = section[name]
+    section[key.split(".")[-1]] = value
+    with pytest.raises(InputError, match=words) as caught:
+        DX2CT(parse(Dx2ctSettings, json.dumps(settings)))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @torch.no_grad()
 def test_output_depends_on_xray_position_time_and_noise(row):
