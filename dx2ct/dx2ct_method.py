@@ -53,7 +53,7 @@ def train(
     torch.manual_seed(parsed.train.seed)
     model = DX2CT(parsed)
     if parsed.model.encoder.pretrained:
-        model.conditions.encoder.load_imagenet()
+        model.conditions.encoder.load_pretrained(parsed.model.encoder.pretrained)
     autocast = autocast_of(parsed.train.precision, device)
     model, network = on_device(model, device, engine)
     watched = scans[validation.split] if validation.every else []

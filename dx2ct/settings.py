@@ -140,12 +140,12 @@ class MeanRun:
 
 @dataclass(frozen=True, config=_STRICT)
 class EncoderSettings:
-    """The ResNet whose conv2_x, conv3_x and conv4_x are the feature scales."""
+    """The ResNet whose conv2_x, conv3_x and conv4_x are the feature scales; `pretrained` may be a file of weights."""
 
     blocks: tuple[PositiveInt, PositiveInt, PositiveInt]
     width_per_group: PositiveInt
     norm: Literal["batch", "group"]
-    pretrained: bool
+    pretrained: bool | Annotated[str, Field(pattern=r"\.pth?$")]
 
 
 @dataclass(frozen=True, config=_STRICT)

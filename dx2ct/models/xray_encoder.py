@@ -39,18 +39,24 @@ class XrayEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(3, 1, 1), persistent=False)
 
-    def load_imagenet(self) -> None:
-        """Start from torchvision's ImageNet weights of ResNet-50 (IMAGENET1K_V1, He et al.'s recipe).
+    def load_pretrained(self, source: bool | str) -> None:
+        """Start from weights of ResNet-50 under torchvision's names: those of ImageNet (True), or a file's.
 
-        Taken from $TORCH_HOME/hub/checkpoints or downloaded there; its hash is checked either way, and nothing but
-        tensors is unpickled. Raises InputError where there are none, where the file is not the published one, or where
-        the settings are not ResNet-50's.
+        ImageNet's (IMAGENET1K_V1) are taken from $TORCH_HOME/hub/checkpoints or downloaded there; their hash is checked
+        either way. Nothing but tensors is ever unpickled. Raises InputError where there are none, where the file is not
+        the published one or not of this network, or where the settings are not ResNet-50's.
         """
         if not self.resnet50:
             raise InputError(
-                "model.encoder.pretrained: true needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
+                "model.encoder.pretrained needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
             )
-        self.trunk.load_state_dict({k: v for k, v in _imagenet_weights().items() if not k.startswith(("layer4", "fc"))})
+        weights = _weights_in(Path(source)) if isinstance(source, str) else _imagenet_weights()
+        try:
+            self.trunk.load_state_dict({k: v for k, v in weights.items() if not k.startswith(("layer4", "fc"))})
+        except RuntimeError as error:
+            raise InputError(
+                f"{source}: not the weights of a ResNet-50 ({str(error).splitlines()[-1].strip()})"
+            ) from None
 
     def forward(self, xrays: Tensor) -> list[Tensor]:
         """(n, H, W) in [0, 1] to three maps (n, channels, H/stride, W/stride)."""
@@ -63,6 +69,18 @@ class XrayEncoder(nn.Module):
 
 def _group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(16, channels), channels)
+
+
+def _weights_in(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"model.encoder.pretrained: {path}: no weights to read ({str(error).splitlines()[0]})"
+        ) from None
+    if not isinstance(state, dict):
+        raise InputError(f"model.encoder.pretrained: {path}: holds no weights by name")
+    return state
 
 
 def _imagenet_weights() -> dict[str, Tensor]:

@@ -53,7 +53,7 @@ def published(home: Path, monkeypatch) -> Path:
 def test_the_cache_is_used_offline_and_the_weights_arrive(published: Path) -> None:
     torch.manual_seed(2)
     network = encoder()
-    network.load_imagenet()
+    network.load_pretrained(True)
     state = torch.load(published, weights_only=True)
     trunk = network.trunk.state_dict()
     assert len(trunk) > 200 and all(torch.equal(trunk[name], state[name]) for name in trunk)
@@ -64,19 +64,19 @@ def test_a_damaged_cached_file_is_refused_by_its_hash(published: Path) -> None:
     content[len(content) // 2] ^= 1  # a weight that differs in one bit would load without a word
     published.write_bytes(content)
     with pytest.raises(InputError, match=rf"{published.name}: SHA-256 begins with .* delete the file"):
-        encoder().load_imagenet()
+        encoder().load_pretrained(True)
 
 
 def test_a_file_under_the_real_name_must_be_the_real_file(home: Path) -> None:
     (home / "hub/checkpoints").mkdir(parents=True)
     (home / "hub/checkpoints" / NAME).write_bytes(b"not found")
     with pytest.raises(InputError, match=r"0676ba61\.pth: SHA-256 begins with [0-9a-f]{8}, not 0676ba61"):
-        encoder().load_imagenet()
+        encoder().load_pretrained(True)
 
 
 def test_without_a_network_one_line_says_what_to_do(home: Path) -> None:
     with pytest.raises(InputError) as caught:
-        encoder().load_imagenet()
+        encoder().load_pretrained(True)
     message = str(caught.value)
     assert "\n" not in message
     for word in (str(home / "hub/checkpoints"), NAME, "TORCH_HOME", "model.encoder.pretrained: false", "unreachable"):
@@ -86,7 +86,36 @@ def test_without_a_network_one_line_says_what_to_do(home: Path) -> None:
 @pytest.mark.parametrize("change", [{"norm": "group"}, {"blocks": [1, 1, 1]}, {"width_per_group": 32}], ids=str)
 def test_another_network_is_refused_before_anything_is_downloaded(home: Path, change) -> None:
     with pytest.raises(InputError, match="needs ResNet-50"):
-        encoder(**change).load_imagenet()
+        encoder(**change).load_pretrained(True)
+
+
+def test_weights_may_be_a_file_of_ones_own(published: Path, monkeypatch) -> None:
+    monkeypatch.setattr(xray_encoder, "_imagenet_weights", None)
+    network = encoder(pretrained=str(published))
+    network.load_pretrained(str(published))
+    state = torch.load(published, weights_only=True)
+    assert all(torch.equal(value, state[name]) for name, value in network.trunk.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no weights to read"),
+        (b"garbage", "no weights to read"),
+        (torch.zeros(3), "no weights by name"),
+        ({"conv1.weight": torch.zeros(1)}, "not the weights of a ResNet-50"),
+    ],
+    ids=["missing", "damaged", "a tensor", "another network"],
+)
+def test_a_file_that_is_no_resnet50_is_refused_in_one_line(content, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(InputError, match=words) as caught:
+        encoder().load_pretrained(str(path))
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_not_pretrained_asks_nobody(home: Path, monkeypatch) -> None:
