@@ -309,18 +309,25 @@ def score(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    xray: Annotated[
+        str | None,
+        typer.Option(help="The section xray of config.yaml as JSON; without it X-rays are not compared."),
+    ] = None,
+    nodules: Annotated[Path | None, typer.Option(help="Table of annotated nodules, as lidc-nodules.tsv.")] = None,
     threads: Threads = 0,
 ) -> None:
-    """Score every test scan of a run: one row a scan and plane."""
+    """Score every test scan of a run: one row a scan and plane, and nodules.csv and slices.csv beside it."""
     from dx2ct.data.sheet import read_sheet
     from dx2ct.model_card import write_model_card
     from dx2ct.score import score_run
-    from dx2ct.settings import parse, ScoreSettings, SelectionSettings
+    from dx2ct.settings import parse, ScoreSettings, SelectionSettings, XraySettings
     from dx2ct.train import set_up_torch
 
     set_up_torch("cpu", threads)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output)
+    tests = [row.scan for row in rows if row.split == "test"]
+    rendered = parse(XraySettings, xray) if xray else None
+    score_run(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules)
     if output.resolve() == (run / "scores.csv").resolve():
         write_model_card(run, sheet, rows)
 

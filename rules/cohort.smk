@@ -74,6 +74,11 @@ def left_out_tables():
     return ([found(table)] if table else []) + ["results/left_out.tsv"]
 
 
+def nodule_tables():
+    """Positions of nodules that the sheet itself does not hold."""
+    return [found("workflow/resources/lidc-nodules.tsv")] if config["cohort"]["source"] == "lidc" else []
+
+
 def xrays(scans, views):
     """X-ray images of scans."""
     return [f"data/xrays/{scan}/{view}.mha" for scan in scans for view in views]

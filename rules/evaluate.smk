@@ -5,8 +5,12 @@ rule score:
     input:
         reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
         stacks=stacks(usable("test")),
+        xrays=xrays(usable("test"), VIEWS),
+        nodules=nodule_tables(),
     output:
-        "results/{run}/scores.csv",
+        scores="results/{run}/scores.csv",
+        nodules="results/{run}/nodules.csv",
+        slices="results/{run}/slices.csv",
     log:
         "logs/score/{run}.log",
     conda:
@@ -16,12 +20,15 @@ rule score:
         runtime=240,
     params:
         settings=to_json(stage("score")),
+        xray=to_json(stage("xray")),
         leave_out=leave_out("test"),
+        nodules=lambda wildcards, input: [f"--nodules={path}" for path in input.nodules],
         sheet=untracked(SHEET),
         selection=untracked(to_json(selection_settings())),
     shell:
         "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
-        " --selection {params.selection:q} --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
+        " --selection {params.selection:q} --xray {params.xray:q} {params.nodules} --data data {params.leave_out}"
+        " --threads {threads} -o {output.scores:q} &> {log:q}"
 
 
 rule metrics:
