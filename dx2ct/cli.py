@@ -362,6 +362,33 @@ def metrics(
 
 
 @app.command()
+def tables(
+    runs: list[Path],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the tables.")],
+    metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
+    benchmarks: Annotated[Path, typer.Option(help="Folder of the workflow's benchmarks.")] = Path("benchmarks"),
+) -> None:
+    """Write the paper's tables, nodules and costs as CSV, Markdown and LaTeX."""
+    from dx2ct.report.tables import write_tables
+
+    write_tables(runs, metrics, benchmarks, output)
+
+
+@app.command()
+def figures(
+    runs: list[Path],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the figures.")],
+    sheet: Sheet,
+    data: Data,
+    leave_out: LeaveOut = None,
+) -> None:
+    """Write the figures about the runs as PNG and PDF."""
+    from dx2ct.report.pictures import write_figures
+
+    write_figures(runs, sheet, leave_out or (), data, output)
+
+
+@app.command()
 def report(
     runs: list[Path],
     output: Output,
@@ -375,7 +402,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the figures and one self-contained HTML page about the runs."""
-    from dx2ct.report import write_report
+    from dx2ct.report.page import write_report
 
     write_report(runs, metrics, comparisons, sheet, leave_out or (), left_out or (), data, output)
 

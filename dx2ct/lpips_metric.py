@@ -32,7 +32,8 @@ def load_lpips() -> dict[str, Distance]:
     """
     import_torchvision()  # before lpips, which imports it by itself
     device = "cuda" if torch.cuda.is_available() else "cpu"  # VGG16 takes a core half a second a slice
-    found, reasons = {}, {}
+    found: dict[str, Distance] = {}
+    reasons = {}
     for column, (name, label) in BACKBONES.items():
         try:
             found[column] = partial(_mean_distance, _load_network(name).to(device))

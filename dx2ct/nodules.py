@@ -15,8 +15,8 @@ def nodules_of(scan: str, row: Mapping[str, str], table: Lines, cube: Volume) ->
     """The nodules of a scan: those of its row in the sheet (column nodules) and of the annotation table.
 
     row: nodules is x:y:z:diameter;..., LPS mm. table: lines of workflow/resources/lidc-nodules.tsv by scan; cube: any
-    volume on the scan's cube, which in x and y is centred on the image, so that with the row's fov_mm and pixel_mm it says
-    where the image begins (rows and columns of LIDC-IDRI run along the patient's y and x).
+    volume on the scan's cube, which in x and y is centred on the image, so that with the row's fov_mm and pixel_mm it
+    says where the image begins (rows and columns of LIDC-IDRI run along the patient's y and x).
     Raises InputError for what is no number.
     """
     try:

@@ -40,10 +40,10 @@ def score_run(
 ) -> None:
     """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, METRICS, data_range_hu, FURTHER.
 
-    Beside it go nodules.csv, one row a nodule of the sheet (column nodules) or of the table `nodules`, and slices.csv, one row
-    a slice; both of the mean volume. run holds volumes/ and planes/ in HU; data holds slices/, and xrays/ made by `xray`.
-    Empty: LPIPS where it is switched off or its weights cannot be had, reprojection without xray, a tissue that is not
-    there. A PSNR of equal volumes is written as inf.
+    Beside it go nodules.csv, one row a nodule of the sheet (column nodules) or of the table `nodules`, and slices.csv,
+    one row a slice; both of the mean volume. run holds volumes/ and planes/ in HU; data holds slices/, and xrays/ made
+    by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, reprojection without xray, a tissue
+    that is not there. A PSNR of equal volumes is written as inf.
     Raises InputError for a missing or unfit reconstruction, a truth without a body, and when there is no scan to score.
     """
     check_version("score", VERSION, settings.version)
@@ -122,7 +122,7 @@ def _summary(run: Path) -> dict[str, Any]:
 
 
 def _mean(scores: pd.DataFrame) -> "pd.Series[float]":
-    """Of each column. A scan without bone has no bone to say anything about; without LPIPS of all scans there is none."""
+    """Of each column. A scan without bone says nothing about bone; LPIPS of some scans is no LPIPS."""
     means = scores.mean(skipna=False)
     means[CLINICAL] = scores[CLINICAL].mean()
     return means

@@ -32,7 +32,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class How:
-    """What a scan is scored by. xray: of the rendered films, None leaves the reprojection out; sheet: its rows by scan."""
+    """What a scan is scored by. xray: of the films, None leaves the reprojection out; sheet: rows by scan."""
 
     settings: ScoreSettings
     data: Path

@@ -86,7 +86,7 @@ def _row(run: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, object
 
 
 def _interval(differences: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentile bootstrap of the mean, as scipy.stats.bootstrap has it, but the draws are made once for all metrics."""
+    """Percentile bootstrap of the mean, as scipy.stats.bootstrap has it, with draws made once for all metrics."""
     if len(differences) < 2:
         return float("nan"), float("nan")
     means = _draws(len(differences)) @ differences / len(differences)

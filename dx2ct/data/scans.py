@@ -22,7 +22,7 @@ def read_xrays(folder: Path, scan: str, views: Sequence[str], pixels: int) -> ND
 
 
 def read_films(folder: Path, scan: str, views: Sequence[str]) -> list[NDArray[np.float32]]:
-    """The scan's X-rays as they were rendered, (row, column) line integrals each; InputError for what cannot be read."""
+    """The scan's X-rays as rendered, (row, column) line integrals each; InputError for what cannot be read."""
     return [_read_image(folder / "xrays" / scan / f"{view}.mha") for view in views]
 
 

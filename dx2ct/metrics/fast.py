@@ -1,8 +1,10 @@
 """The four structural similarities of the matrix in one go, several times as fast as one by one.
 
-Means over windows are what takes the time: a window in 3-D is the window in 2-D and one pass more, and OpenCV averages a
-slice with vector instructions. `strict` and `published` are the plain definitions by scikit-image; a test compares.
+Means over windows are what takes the time: a window in 3-D is the window in 2-D and one pass more, and OpenCV averages
+a slice with vector instructions. `strict` and `published` are the plain definitions by scikit-image; a test compares.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,23 +21,24 @@ Stack = NDArray[np.float64]
 
 
 def ssims(truth: Array, image: Array, plane: str) -> dict[str, float]:
-    """ssim, ssim_slices, x2ct_ssim and perx2ct_ssim of two volumes (z, y, x) in HU; plane: whose slices ssim_slices sees.
+    """ssim, ssim_slices, x2ct_ssim and perx2ct_ssim of two volumes (z, y, x) in HU.
 
-    Each axis needs 11 voxels. float64: the differences of means cost float32 its sixth digit.
+    plane: whose slices ssim_slices sees. Each axis needs 11 voxels. float64: differences of means cost float32
+    its sixth digit.
     """
     raw = unit(image, clip=False).astype(np.float64)
     pair = unit(truth).astype(np.float64), np.clip(raw, 0, 1)
-    seen = _moments(*_stacks(pair, plane), GAUSSIAN)
+    seen = _moments(_stacks(pair, plane), GAUSSIAN)
     scores = {
         "ssim": _mean_similarity(_across(seen, GAUSSIAN), 1.0, 1.0),
         "ssim_slices": _mean_similarity(seen, 1.0, 1.0),
     }
     each = []
     for axis in PLANES:
-        seen = _moments(*_stacks(pair, axis), UNIFORM)
+        seen = _moments(_stacks(pair, axis), UNIFORM)
         each.append(_mean_similarity(seen, 1.0, 49 / 48))  # scikit-image's default: unbiased covariances
     if not np.array_equal(raw, pair[1]):
-        seen = _moments(*_stacks((pair[0], raw), PLANES[-1]), UNIFORM)
+        seen = _moments(_stacks((pair[0], raw), PLANES[-1]), UNIFORM)
     scores["x2ct_ssim"] = float(np.mean(each))
     scores["perx2ct_ssim"] = _mean_similarity(_across(seen, UNIFORM), PERX2CT_SSIM_RANGE, 343 / 342)
     return scores
@@ -45,12 +48,12 @@ def _stacks(pair: tuple[Stack, Stack], plane: str) -> list[Stack]:
     return [np.ascontiguousarray(to_plane(volume, plane)) for volume in pair]
 
 
-def _moments(x: Stack, y: Stack, window: Stack) -> Stack:
+def _moments(pair: Sequence[Stack], window: Stack) -> Stack:
     """Means over the window in every slice of x, y, x², y² and xy: (5, slice, row, column), whole windows only."""
     edge = len(window) // 2
-    slices, rows, columns = x.shape
+    slices, rows, columns = pair[0].shape
     means = np.empty((5, slices, rows - 2 * edge, columns - 2 * edge), np.float64)
-    for number, (a, b) in enumerate(zip(x, y, strict=True)):
+    for number, (a, b) in enumerate(zip(*pair, strict=True)):
         for mean, product in zip(means, (a, b, a * a, b * b, a * b), strict=True):
             mean[number] = cv2.sepFilter2D(product, cv2.CV_64F, window, window)[edge:-edge, edge:-edge]
     return means
@@ -70,6 +73,8 @@ def _mean_similarity(means: Stack, data_range: float, unbiased: float) -> float:
     total = 0.0
     for x, y, xx, yy, xy in np.moveaxis(means, 1, 0):  # slice by slice: that stays in the cache
         both, own = x * y, x * x + y * y
-        similarity = (2 * both + c1) * (2 * unbiased * (xy - both) + c2) / ((own + c1) * (unbiased * (xx + yy - own) + c2))
+        similarity = (
+            (2 * both + c1) * (2 * unbiased * (xy - both) + c2) / ((own + c1) * (unbiased * (xx + yy - own) + c2))
+        )
         total += similarity.sum()
     return float(total / means[0].size)

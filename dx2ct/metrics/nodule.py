@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.volume import Volume
+from dx2ct.metrics.scale import Array
 from dx2ct.metrics.tissue import LUNG_HU
 
 VISIBLE_HU = 50.0  # a contrast below this in the CT itself leaves nothing to keep
@@ -23,26 +24,26 @@ class Nodule:
 
 @dataclass(frozen=True)
 class Kept:
-    """Contrast of a nodule in the CT and in the reconstruction, HU, and the fraction of it that is kept; NaN: no say."""
+    """Contrast of a nodule in the CT and in the reconstruction, HU, and the fraction kept; NaN: no say."""
 
     contrast_truth_hu: float
     contrast_hu: float
     kept: float
 
 
-def retention(truth: NDArray[np.generic], image: Volume, nodule: Nodule) -> Kept:
+def retention(truth: Array, image: Volume, nodule: Nodule) -> Kept:
     """Contrast: mean HU over the nodule minus mean HU of the lung around it, the same voxels in both volumes.
 
     truth: (z, y, x) HU on the image's grid. A voxel counts as part of the nodule by how much of it the sphere covers
     (linear over a voxel at its surface). Around: the voxels below -500 HU in the truth, in a shell of two voxels that
-    begins one voxel outside. kept is image over truth: 1 all, 0 nothing, below 0 the opposite. NaN where the nodule lies
-    outside the grid or has no lung around it, and kept where the truth's own contrast is below 50 HU on this grid.
+    begins one voxel outside. kept is image over truth: 1 all, 0 nothing, below 0 the opposite. NaN where the nodule
+    lies outside the grid or has no lung around it, and kept where the truth's contrast is below 50 HU on this grid.
     """
     around, voxel_mm = _distances_mm(image, nodule.centre_mm), max(image.spacing_mm)
     radius = nodule.diameter_mm / 2
     inside = np.clip((radius - around) / voxel_mm + 0.5, 0, 1)
     inner = radius + voxel_mm
-    lung = (around > inner) & (around <= inner + SHELL_VOXELS * voxel_mm) & (truth < LUNG_HU)
+    lung = (around > inner) & (around <= inner + SHELL_VOXELS * voxel_mm) & np.less(truth, LUNG_HU)
     if not _is_on_grid(image, nodule.centre_mm) or np.count_nonzero(lung) < LEAST_VOXELS or not inside.any():
         return Kept(*[float("nan")] * 3)
     ours, theirs = (

@@ -39,8 +39,8 @@ def dice(one: Mask, other: Mask) -> float:
 def tissue_scores(theirs: dict[str, Mask], truth: Array, image: Array, voxel_ml: float) -> dict[str, float]:
     """TISSUE_COLUMNS of a reconstruction; theirs: the truth's `tissues`, truth, image: (z, y, x) HU.
 
-    bias_*_hu: mean of image - truth over the truth's tissue. lung_volume_error_ml: voxel_ml is the volume of a voxel; above
-    0 is too much lung. NaN where the truth (for Dice: both) lacks the tissue. An image without a body has no tissue.
+    bias_*_hu: mean of image - truth over the truth's tissue. lung_volume_error_ml: above 0 is too much lung; voxel_ml
+    is the volume of a voxel. NaN where the truth (for Dice: both) lacks the tissue. An image without a body has none.
     """
     ours = tissues(image, _body(image))
     error = image.astype(np.float32) - truth.astype(np.float32)
