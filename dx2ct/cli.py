@@ -394,17 +394,21 @@ def report(
     output: Output,
     metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
     comparisons: Annotated[Path, typer.Option(help="results/comparisons.csv")],
+    tables: Annotated[Path, typer.Option(help="Folder that `tables` wrote.")],
+    figures: Annotated[Path, typer.Option(help="Folder that `figures` wrote.")],
     sheet: Sheet,
     data: Data,
     leave_out: LeaveOut = None,
     left_out: Annotated[
         list[Path] | None, typer.Option(help="Table or record of scans left out, with reasons.")
     ] = None,
+    config: Annotated[str | None, typer.Option(help="The whole configuration as JSON, to be shown.")] = None,
 ) -> None:
-    """Write the figures and one self-contained HTML page about the runs."""
-    from dx2ct.report.page import write_report
+    """Write one self-contained HTML page about the runs, with a viewer of their volumes."""
+    from dx2ct.report.page import Inputs, write_report
 
-    write_report(runs, metrics, comparisons, sheet, leave_out or (), left_out or (), data, output)
+    inputs = Inputs(metrics, comparisons, sheet, data, tables, figures, config)
+    write_report(runs, inputs, leave_out or (), left_out or (), output)
 
 
 def main() -> None:
