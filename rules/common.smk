@@ -15,6 +15,8 @@ VERSIONS = {"phantom": 1, "volume": 2, "xray": 1, "slices": 1, "score": 3}
 VIEWS = ("pa", "lateral")
 GPU_HERE = shutil.which("nvidia-smi") is not None
 PLANES = ("axial", "coronal", "sagittal")
+TABLES = ("table1a", "table1b", "table2", "clinical", "reprojection", "nodules", "cost")
+FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")
 
 
 def prepend(variable, folder):

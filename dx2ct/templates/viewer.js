@@ -72,7 +72,9 @@
     document.head.append(script);
     for (const name of NAMES) {
       const view = new niivue.Niivue({
-        crosshairWidth: 0.6,
+        crosshairWidth: 1,
+        crosshairWidthUnit: "mm",
+        isNearestInterpolation: true,
         crosshairColor: [1, 0.8, 0, 0.8],
         isRadiologicalConvention: true,
         sagittalNoseLeft: true,
