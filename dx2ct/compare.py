@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.finite import require_finite
 from dx2ct.metrics import body_mask, score_pair
 from dx2ct.metrics.matrix import SMALLEST
 from dx2ct.metrics.tissue import tissue_scores, tissues
@@ -70,12 +71,9 @@ def _cell(value: str | float | None) -> str | float | None:
 def _read(path: Path) -> Volume:
     """The volume in patient axes, float32 HU."""
     volume = read_volume(path)
+    require_finite(path, volume)
     if not volume.is_canonical:
         volume = Volume.from_sitk(sitk.DICOMOrient(volume.to_sitk(), "LPS"))
-    if not np.isfinite(volume.array).all():
-        raise InputError(
-            f"{path}: {np.count_nonzero(~np.isfinite(volume.array))} voxels are NaN or infinite: fill them"
-        )
     _check_range(volume, path)
     if min(volume.array.shape) < SMALLEST:
         raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")

@@ -13,6 +13,7 @@ from drr.geometry import PROTOCOL_VIEWS
 from drr.volume import read_volume, Volume
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_films, read_stack
+from dx2ct.finite import require_finite
 from dx2ct.metrics import body_mask, Distance, score_pair
 from dx2ct.metrics.nodule import retention
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS, reprojection_errors
@@ -77,8 +78,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> Volume:
         raise InputError(
             f"{path}: shape {volume.array.shape} is not the truth's {shape}: run reconstruct and slices again"
         )
-    if not np.isfinite(volume.array).all():
-        raise InputError(f"{path}: voxels are NaN or infinite: run the reconstruct stage again")
+    require_finite(path, volume)
     return volume
 
 
