@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -112,7 +113,7 @@ def browser(profile: Path, width: int = 1250, height: int = 1400) -> Iterator[Pa
     into, write_end = os.pipe()
 
     def move_pipes() -> None:
-        ends = [os.dup(read_end), os.dup(write_end)]  # 3 and 4 may be one of the ends themselves
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_end, write_end)]  # which may be 3 or 4 themselves
         for number, end in zip((3, 4), ends, strict=True):
             os.dup2(end, number)
 

@@ -37,12 +37,13 @@ def slices_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
             quartiles = finite.groupby("slice")["psnr_db"].quantile([0.25, 0.5, 0.75]).unstack()
             (line,) = axes.plot(quartiles.index, quartiles[0.5], label=run, linewidth=1.2)
             axes.fill_between(
-                quartiles.index, quartiles[0.25], quartiles[0.75], color=line.get_color(), alpha=0.15, linewidth=0
+                quartiles.index, quartiles[0.25], quartiles[0.75], color=line.get_color(), alpha=0.1, linewidth=0
             )
         axes.set(title=plane, xlabel=f"slice, {ENDS[plane]}")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("PSNR, dB")
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    lines = figure.axes[0].lines
+    figure.legend(lines, [line.get_label() for line in lines], loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 

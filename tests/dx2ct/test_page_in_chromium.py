@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 import time
 
+from matplotlib.image import imread
 import numpy as np
-from PIL import Image
 import pytest
 
 from tests.chromium import browser, Page, PROGRAM
@@ -40,7 +40,8 @@ def picture(tab: Page, canvas: str, folder: Path) -> np.ndarray:
     tab.screenshot(folder / "page.png")
     box = tab.run(f"JSON.parse(JSON.stringify(document.getElementById('{canvas}').getBoundingClientRect()))")
     left, top, width, height = (round(box[key]) for key in ("x", "y", "width", "height"))
-    return np.asarray(Image.open(folder / "page.png").convert("RGB"))[top : top + height, left : left + width]
+    shown = imread(folder / "page.png")[top : top + height, left : left + width, :3]
+    return np.rint(shown * 255).astype(int)
 
 
 def values(tab: Page) -> str:
@@ -109,7 +110,7 @@ def test_another_run_and_another_scan_are_loaded(viewer: Page) -> None:
 def test_the_difference_can_be_hidden(viewer: Page, tmp_path: Path) -> None:
     shown = picture(viewer, "viewer-difference", tmp_path)
     side = shown.shape[0]
-    r, g, b = (int(v) for v in shown[int(0.72 * side), (shown.shape[1] - 3 * side) // 2 + int(0.3 * side)])
+    r, g, b = (value for value in shown[int(0.72 * side), (shown.shape[1] - 3 * side) // 2 + int(0.3 * side)])
     assert r > g and r > b, "too dense is red"
     viewer.run("document.getElementById('viewer-difference-on').click()")
     assert viewer.run("document.getElementById('viewer-difference').getBoundingClientRect().height") == 0
