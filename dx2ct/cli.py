@@ -327,7 +327,7 @@ def score(
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     tests = [row.scan for row in rows if row.split == "test"]
     rendered = parse(XraySettings, xray) if xray else None
-    score_run(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules)
+    score_run(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules, threads)
     if output.resolve() == (run / "scores.csv").resolve():
         write_model_card(run, sheet, rows)
 

@@ -37,20 +37,21 @@ def score_run(
     xray: XraySettings | None = None,
     sheet: Path | None = None,
     nodules: Path | None = None,
+    threads: int = 0,
 ) -> None:
     """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, METRICS, data_range_hu, FURTHER.
 
     Beside it go nodules.csv, one row a nodule of the sheet (column nodules) or of the table `nodules`, and slices.csv,
     one row a slice; both of the mean volume. run holds volumes/ and planes/ in HU; data holds slices/, and xrays/ made
     by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, reprojection without xray, a tissue
-    that is not there. A PSNR of equal volumes is written as inf.
+    that is not there. threads: of the ray-caster, 0 = all. A PSNR of equal volumes is written as inf.
     Raises InputError for a missing or unfit reconstruction, a truth without a body, and when there is no scan to score.
     """
     check_version("score", VERSION, settings.version)
     if not scans:
         raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
     rows = {row["scan"]: row for row in read_rows(sheet)} if sheet else {}
-    how = How(settings, data, _lpips() if settings.lpips else {}, xray, rows, read_nodule_table(nodules))
+    how = How(settings, data, _lpips() if settings.lpips else {}, xray, rows, read_nodule_table(nodules), threads)
     found = [score_scan(run, scan, how) for scan in tqdm(scans, desc="score", disable=None)]
     tables = {
         output.with_name("nodules.csv"): NODULE_COLUMNS,

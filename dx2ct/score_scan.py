@@ -41,6 +41,7 @@ class How:
     xray: XraySettings | None
     sheet: Mapping[str, Mapping[str, str]]
     nodules: Lines
+    threads: int = 0
 
 
 def score_scan(run: Path, scan: str, how: How) -> tuple[Rows, Rows, Rows]:
@@ -93,7 +94,7 @@ def _reprojection(volume: Volume, scan: str, how: How) -> tuple[float, ...]:
     if how.xray is None:
         return (float("nan"),) * len(PROTOCOL_VIEWS)
     films = read_films(how.data, scan, PROTOCOL_VIEWS)
-    return reprojection_errors(volume, films, how.xray.cone_beam)
+    return reprojection_errors(volume, films, how.xray.cone_beam, how.threads)
 
 
 def _nodules(truth: NDArray[Any], fused: Volume, scan: str, how: How) -> Rows:

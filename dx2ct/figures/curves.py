@@ -43,7 +43,9 @@ def slices_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("PSNR, dB")
     lines = figure.axes[0].lines
-    figure.legend(lines, [line.get_label() for line in lines], loc="outside right upper", frameon=False, fontsize=8)
+    figure.legend(
+        lines, [str(line.get_label()) for line in lines], loc="outside right upper", frameon=False, fontsize=8
+    )
     return figure
 
 

@@ -50,7 +50,7 @@ def test_one_command_ends_in_metrics_and_report(smoke: Path) -> None:
     assert "phantom-021" in (smoke / "results/report.html").read_text()
     assert (smoke / "results/figures/figure3.png").read_bytes().startswith(b"\x89PNG")
     assert (smoke / "results/figures/figure3.pdf").read_bytes().startswith(b"%PDF")
-    assert (smoke / "results/tables/table1a.tex").read_text().count("dx2ct &") == 1
+    assert (smoke / "results/tables/table1a.tex").read_text().count("dx2ct & dx2ct &") == 1
     nodules = (smoke / "results/dx2ct/nodules.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in nodules[1:]] == ["phantom-021"] * 3, "the sheet says so"
 
