@@ -34,6 +34,8 @@ def slices_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for axes, plane in zip(figure.subplots(1, 3, sharey=True), PLANES, strict=True):
         for run, table in tables.items():
             finite = table[(table["plane"] == plane) & np.isfinite(table["psnr_db"])]
+            if finite.empty:  # equal volumes
+                continue
             quartiles = finite.groupby("slice")["psnr_db"].quantile([0.25, 0.5, 0.75]).unstack()
             (line,) = axes.plot(quartiles.index, quartiles[0.5], label=run, linewidth=1.2)
             axes.fill_between(
@@ -42,10 +44,7 @@ def slices_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axes.set(title=plane, xlabel=f"slice, {ENDS[plane]}")
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("PSNR, dB")
-    lines = figure.axes[0].lines
-    figure.legend(
-        lines, [str(line.get_label()) for line in lines], loc="outside right upper", frameon=False, fontsize=8
-    )
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     return figure
 
 

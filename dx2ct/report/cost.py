@@ -5,9 +5,11 @@ import json
 from math import prod
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from drr.errors import InputError
 from dx2ct.report.table import Cell
+from dx2ct.score import read_settings
 
 NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -55,18 +57,17 @@ def _gflop(run: Path) -> float | None:
             return float(sum(found["forward_flop"].values()) / found["batch"] / 1e9)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{profile}: not a profile ({error}): delete it or run the profile stage again") from None
-    return _counted(run / "settings.json")
+    return _counted(read_settings(run))
 
 
-def _counted(settings: Path) -> float | None:
-    text = settings.read_text(encoding="utf-8")
-    if json.loads(text)["run"]["method"] != "dx2ct":
+def _counted(settings: dict[str, Any]) -> float | None:
+    if settings["run"]["method"] != "dx2ct":
         return None
     from dx2ct.rehearsal import operations  # torch
     from dx2ct.settings import Dx2ctSettings, parse
 
     try:
-        parsed = parse(Dx2ctSettings, text)
+        parsed = parse(Dx2ctSettings, json.dumps(settings))
     except InputError:  # of a training by an older version, whose keys were others
         return None
     flop = sum(count for (_, direction), count in operations(parsed).items() if direction == "forward")

@@ -50,6 +50,9 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
         figures["training"] = loss_figure(columns)
     for name, figure in figures.items():
         _save(figure, output, name)
+    if not curves:  # nothing declares it, so nothing else would take an older one away
+        for suffix in DPI:
+            (output / f"training.{suffix}").unlink(missing_ok=True)
 
 
 def test_scans(sheet: Path, leave_out: Sequence[str]) -> list[str]:

@@ -187,10 +187,12 @@ def test_the_calibration_of_a_run_is_shown_where_it_is(project, tmp_path):
 
 
 def test_no_training_curve_without_training(project, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/training.png").touch()
     write_figures(
         runs(project)[:1], project / "sheet.tsv", ["broken", "silent"], project / "data", tmp_path / "figures"
     )
-    assert not (tmp_path / "figures/training.png").exists()
+    assert not (tmp_path / "figures/training.png").exists(), "an older one is gone"
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "pdf")
     }
@@ -253,6 +255,8 @@ def test_curves_show_every_run_and_leave_out_what_is_infinite():
     both = pd.concat([table, table.assign(plane="coronal"), table.assign(plane="sagittal")])
     line = slices_figure({"one": both}).axes[0].lines[0]
     assert list(line.get_xdata()) == [0, 2] and list(line.get_ydata()) == [20, 30]
+    perfect = slices_figure({"one": both.assign(psnr_db=np.inf), "two": both})
+    assert [line.get_label() for line in perfect.axes[0].lines] == ["two"]
     scores = pd.Series({"a": 20.0, "b": 10.0, "c": np.inf})
     axes = scatter_figure({"one": scores, "two": scores + 1}).axes[0]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["b", "a", "c"], "worst first"
