@@ -98,8 +98,8 @@ def write_tables(runs: Sequence[Path], metrics: Path, benchmarks: Path, output: 
     """
     lines = _read(metrics)
     rows: dict[str, Sequence[Mapping[str, Cell]]] = {
-        "table1a": [line for line in lines if _is_main(line) and line["views"] in ("", "pa+lateral", "lateral+pa")],
-        "table1b": [line for line in lines if _is_main(line) and line["views"] in ("", "pa", "lateral")],
+        "table1a": _of_views(lines, ("pa+lateral", "lateral+pa")),
+        "table1b": _of_views(lines, ("pa", "lateral")),
         "table2": [line for line in lines if line["method"] == "dx2ct"],
         "clinical": lines,
         "reprojection": lines,
@@ -129,6 +129,12 @@ def nodules_by_size(run: Path) -> list[dict[str, Cell]]:
         if len(some):
             rows.append({"run": run.name, "size_mm": size, "nodules": len(some), "visible": len(kept), **numbers})
     return rows
+
+
+def _of_views(lines: Sequence[Mapping[str, str]], views: Sequence[str]) -> Sequence[Mapping[str, str]]:
+    """A part of Table I: the methods that see these X-rays, with those that see none as their floor."""
+    found = [line for line in lines if _is_main(line) and line["views"] in ("", *views)]
+    return found if any(line["views"] for line in found) else []
 
 
 def _is_main(line: Mapping[str, str]) -> bool:

@@ -170,7 +170,9 @@ def test_says_what_was_run(page):
 
 def test_tables_of_the_paper_are_in_the_page(page):
     rows = Elements(page).rows
-    head = rows.index(["run", "method", *[f"{name}" for name in QUALITY_HEADS]])
+    head = rows.index(
+        ["run", "method", *[name.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓") for name in QUALITY_HEADS]]
+    )
     assert [row[0] for row in rows[head + 1 : head + 3]] == ["mean", "dx2ct"]
     assert "Table II" in page and "Tissues of the fused volume" in page
     assert "Nodules by diameter" not in page, "a cohort without nodules has no such table"

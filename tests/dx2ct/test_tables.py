@@ -98,6 +98,14 @@ def test_every_run_stands_in_the_paper_s_tables_where_it_belongs(tmp_path):
     assert runs_in(tmp_path / "tables", "clinical") == [run.name for run in runs]
 
 
+def test_a_floor_alone_is_no_table(tmp_path):
+    runs = write_project(tmp_path / "results")
+    kept = [line for line in (tmp_path / "results/metrics.csv").read_text().splitlines() if not line.startswith("one,")]
+    (tmp_path / "results/metrics.csv").write_text("\n".join(kept) + "\n")
+    write_tables(runs, tmp_path / "results/metrics.csv", tmp_path, tmp_path / "tables")
+    assert runs_in(tmp_path / "tables", "table1b") == []
+
+
 def test_nodules_are_counted_by_size(tmp_path):
     (run, *_) = write_project(tmp_path / "results")
     rows = nodules_by_size(run)
