@@ -21,13 +21,14 @@ rule score:
     params:
         settings=to_json(stage("score")),
         xray=to_json(stage("xray")),
+        positions=fingerprint(nodule_columns(usable("test")), []),
         leave_out=leave_out("test"),
         nodules=lambda wildcards, input: [f"--nodules={path}" for path in input.nodules],
         sheet=untracked(SHEET),
         selection=untracked(to_json(selection_settings())),
     shell:
         "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
-        " --selection {params.selection:q} --xray {params.xray:q} {params.nodules} --data data {params.leave_out}"
+        " --selection {params.selection:q} --xray {params.xray:q} {params.nodules:q} --data data {params.leave_out}"
         " --threads {threads} -o {output.scores:q} &> {log:q}"
 
 

@@ -126,6 +126,12 @@ def test_another_phantom(finished: Path, old: str, new: str, rules: set[str], tr
     assert planned["phantom"] == 1
 
 
+def test_a_nodule_moved_in_the_sheet_is_scored_again(finished: Path) -> None:
+    (finished / "changed.tsv").write_text(SHEET.replace("-46.1:10.6:-61.5:6.0", "-46.1:10.6:-61.5:7.0"))
+    assert (finished / "changed.tsv").read_text() != SHEET
+    assert set(rerun(finished, {"cohort": {"sheet": "changed.tsv"}})) == SCORE | COHORT
+
+
 def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -> None:
     """The record is the one that `dx2ct volume` writes: the workflow must agree with it about what was tried."""
     source, record = finished / "data/raw/test-2.zip", finished / "data/failed/test-2.txt"
