@@ -309,18 +309,25 @@ def score(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    xray: Annotated[
+        str | None,
+        typer.Option(help="The section xray of config.yaml as JSON; without it X-rays are not compared."),
+    ] = None,
+    nodules: Annotated[Path | None, typer.Option(help="Table of annotated nodules, as lidc-nodules.tsv.")] = None,
     threads: Threads = 0,
 ) -> None:
-    """Score every test scan of a run: one row a scan and plane."""
+    """Score every test scan of a run: one row a scan and plane, and nodules.csv and slices.csv beside it."""
     from dx2ct.data.sheet import read_sheet
     from dx2ct.model_card import write_model_card
     from dx2ct.score import score_run
-    from dx2ct.settings import parse, ScoreSettings, SelectionSettings
+    from dx2ct.settings import parse, ScoreSettings, SelectionSettings, XraySettings
     from dx2ct.train import set_up_torch
 
     set_up_torch("cpu", threads)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    score_run(run, [row.scan for row in rows if row.split == "test"], parse(ScoreSettings, settings), data, output)
+    tests = [row.scan for row in rows if row.split == "test"]
+    rendered = parse(XraySettings, xray) if xray else None
+    score_run(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules, threads)
     if output.resolve() == (run / "scores.csv").resolve():
         write_model_card(run, sheet, rows)
 
@@ -355,22 +362,53 @@ def metrics(
 
 
 @app.command()
+def tables(
+    runs: list[Path],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the tables.")],
+    metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
+    benchmarks: Annotated[Path, typer.Option(help="Folder of the workflow's benchmarks.")] = Path("benchmarks"),
+) -> None:
+    """Write the paper's tables, nodules and costs as CSV, Markdown and LaTeX."""
+    from dx2ct.report.tables import write_tables
+
+    write_tables(runs, metrics, benchmarks, output)
+
+
+@app.command()
+def figures(
+    runs: list[Path],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the figures.")],
+    sheet: Sheet,
+    data: Data,
+    leave_out: LeaveOut = None,
+) -> None:
+    """Write the figures about the runs as PNG and PDF."""
+    from dx2ct.report.pictures import write_figures
+
+    write_figures(runs, sheet, leave_out or (), data, output)
+
+
+@app.command()
 def report(
     runs: list[Path],
     output: Output,
     metrics: Annotated[Path, typer.Option(help="results/metrics.csv")],
     comparisons: Annotated[Path, typer.Option(help="results/comparisons.csv")],
+    tables: Annotated[Path, typer.Option(help="Folder that `tables` wrote.")],
+    figures: Annotated[Path, typer.Option(help="Folder that `figures` wrote.")],
     sheet: Sheet,
     data: Data,
     leave_out: LeaveOut = None,
     left_out: Annotated[
         list[Path] | None, typer.Option(help="Table or record of scans left out, with reasons.")
     ] = None,
+    config: Annotated[str | None, typer.Option(help="The whole configuration as JSON, to be shown.")] = None,
 ) -> None:
-    """Write the figures and one self-contained HTML page about the runs."""
-    from dx2ct.report import write_report
+    """Write one self-contained HTML page about the runs, with a viewer of their volumes."""
+    from dx2ct.report.page import Inputs, write_report
 
-    write_report(runs, metrics, comparisons, sheet, leave_out or (), left_out or (), data, output)
+    inputs = Inputs(metrics, comparisons, sheet, data, tables, figures, config)
+    write_report(runs, inputs, leave_out or (), left_out or (), output)
 
 
 def main() -> None:

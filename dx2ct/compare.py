@@ -12,9 +12,10 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.finite import require_finite
 from dx2ct.metrics import body_mask, score_pair
 from dx2ct.metrics.matrix import SMALLEST
-from dx2ct.metrics.tissue import tissue_scores
+from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.window import WIDTH_HU
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
@@ -44,8 +45,8 @@ def compare(
         "shape": "x".join(map(str, one.array.shape)),
         "resampled": str(resample).lower(),
         **score_pair(one.array, other.array, body, "axial", WIDTH_HU),
-        **tissue_scores(one.array, other.array, float(np.prod(one.spacing_mm)) / 1000),
-        **({"lpips": _lpips(one, other)} if lpips else {}),
+        **tissue_scores(tissues(one.array, body), one.array, other.array, float(np.prod(one.spacing_mm)) / 1000),
+        **(_lpips(one, other) if lpips else {}),
     }
 
 
@@ -70,12 +71,9 @@ def _cell(value: str | float | None) -> str | float | None:
 def _read(path: Path) -> Volume:
     """The volume in patient axes, float32 HU."""
     volume = read_volume(path)
+    require_finite(path, volume)
     if not volume.is_canonical:
         volume = Volume.from_sitk(sitk.DICOMOrient(volume.to_sitk(), "LPS"))
-    if not np.isfinite(volume.array).all():
-        raise InputError(
-            f"{path}: {np.count_nonzero(~np.isfinite(volume.array))} voxels are NaN or infinite: fill them"
-        )
     _check_range(volume, path)
     if min(volume.array.shape) < SMALLEST:
         raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")
@@ -125,11 +123,11 @@ def _resampled(volume: Volume, grid: Volume) -> Volume:
     return Volume.from_sitk(image)
 
 
-def _lpips(one: Volume, other: Volume) -> float | None:
-    from dx2ct.lpips_metric import load_lpips  # torch
+def _lpips(one: Volume, other: Volume) -> dict[str, float | None]:
+    from dx2ct.lpips_metric import BACKBONES, load_lpips  # torch
 
-    distance = load_lpips()
-    return distance(one.array, other.array) if distance else None
+    distances = load_lpips()
+    return {name: distances[name](one.array, other.array) if name in distances else None for name in BACKBONES}
 
 
 def _short(values: tuple[float, ...]) -> str:

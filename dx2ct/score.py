@@ -1,60 +1,73 @@
 """Stages score and metrics: reconstructions against their CTs, one table a run, then one row a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 import pandas as pd
 from tqdm import tqdm
 
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import read_volume
-from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.data.scans import read_stack
-from dx2ct.metrics import body_mask, COLUMNS, Distance, score_pair
-from dx2ct.settings import check_version, ScoreSettings
+from dx2ct.metrics import COLUMNS, Distance
+from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
+from dx2ct.metrics.tissue import TISSUE_COLUMNS
+from dx2ct.nodules import read_nodule_table
+from dx2ct.score_scan import FUSED, How, NODULE_COLUMNS, reconstruction_path, score_scan, SLICE_COLUMNS
+from dx2ct.selection import read_rows
+from dx2ct.settings import check_version, ScoreSettings, XraySettings
 
-VERSION = 2
-FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
+__all__ = ["FUSED", "reconstruction_path"]
+
+VERSION = 3
 METRICS = ["psnr_db", "ssim", "lpips", "mae_hu"]
-FURTHER = [name for name in COLUMNS if name not in METRICS]  # the rest of the metric matrix
+CLINICAL = [*TISSUE_COLUMNS, *REPROJECTION_COLUMNS]
+FURTHER = [*(name for name in COLUMNS if name not in METRICS), "lpips_vgg", *CLINICAL]  # the rest of the metric matrix
 ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]
 
 
-def score_run(run: Path, scans: Sequence[str], settings: ScoreSettings, data: Path, output: Path) -> None:
+def score_run(
+    run: Path,
+    scans: Sequence[str],
+    settings: ScoreSettings,
+    data: Path,
+    output: Path,
+    xray: XraySettings | None = None,
+    sheet: Path | None = None,
+    nodules: Path | None = None,
+    threads: int = 0,
+) -> None:
     """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, METRICS, data_range_hu, FURTHER.
 
-    run holds volumes/ and planes/ in HU, data holds slices/. LPIPS is empty where it is switched off or its weights
-    cannot be had; a PSNR of equal volumes is written as inf. The slices of the mean volume are axial.
+    Beside it go nodules.csv, one row a nodule of the sheet (column nodules) or of the table `nodules`, and slices.csv,
+    one row a slice; both of the mean volume. run holds volumes/ and planes/ in HU; data holds slices/, and xrays/ made
+    by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, reprojection without xray, a tissue
+    that is not there. threads: of the ray-caster, 0 = all. A PSNR of equal volumes is written as inf.
     Raises InputError for a missing or unfit reconstruction, a truth without a body, and when there is no scan to score.
     """
     check_version("score", VERSION, settings.version)
     if not scans:
         raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
-    lpips = _lpips() if settings.lpips else None
-    rows = []
-    for scan in tqdm(scans, desc="score", disable=None):
-        truth = np.asarray(read_stack(data, scan, "axial"))
-        body = _body(truth, scan)
-        for plane in (*PLANES, FUSED):
-            image = _read_reconstruction(reconstruction_path(run, scan, plane), truth.shape)
-            rows.append({"scan": scan, "plane": plane, **_score(truth, image, body, plane, settings, lpips)})
-    write_table(pd.DataFrame(rows), output)
+    rows = {row["scan"]: row for row in read_rows(sheet)} if sheet else {}
+    how = How(settings, data, _lpips() if settings.lpips else {}, xray, rows, read_nodule_table(nodules), threads)
+    found = [score_scan(run, scan, how) for scan in tqdm(scans, desc="score", disable=None)]
+    tables = {
+        output.with_name("nodules.csv"): NODULE_COLUMNS,
+        output.with_name("slices.csv"): SLICE_COLUMNS,
+        output: ("scan", "plane", *METRICS, "data_range_hu", *FURTHER),
+    }
+    scores, kept, slices = ([row for part in parts for row in part] for parts in zip(*found, strict=True))
+    for (path, columns), lines in zip(tables.items(), (kept, slices, scores), strict=True):
+        write_table(pd.DataFrame(lines).reindex(columns=list(columns)), path)
 
 
-def _lpips() -> Distance | None:
+def _lpips() -> Mapping[str, Distance]:
+    """Those whose weights can be had, by column."""
     from dx2ct.lpips_metric import load_lpips  # torch: the metrics and report stages do without it
 
     return load_lpips()
-
-
-def reconstruction_path(run: Path, scan: str, plane: str) -> Path:
-    """Where a run keeps a scan's volume made from the slices of `plane`, or their mean ("mean")."""
-    return run / "volumes" / f"{scan}.nii.gz" if plane == FUSED else run / "planes" / scan / f"{plane}.nii.gz"
 
 
 def write_metrics(runs: Sequence[Path], output: Path) -> None:
@@ -89,44 +102,11 @@ def read_scores(run: Path) -> pd.DataFrame:
     return scores
 
 
-def _read_reconstruction(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    if not path.exists():
-        raise InputError(f"{path}: reconstruction is missing: run the reconstruct stage for this scan")
-    array = read_volume(path).array
-    if array.shape != shape:
-        raise InputError(f"{path}: shape {array.shape} is not the truth's {shape}: run reconstruct and slices again")
-    return array
-
-
-def _body(truth: NDArray[Any], scan: str) -> NDArray[np.bool_]:
-    try:
-        return body_mask(truth)
-    except InputError as error:
-        raise InputError(f"scan {scan}: {error}: take it out of the test split") from None
-
-
-def _score(
-    truth: NDArray[Any],
-    image: NDArray[Any],
-    body: NDArray[np.bool_],
-    plane: str,
-    settings: ScoreSettings,
-    lpips: Distance | None,
-) -> dict[str, float | None]:
-    stack = "axial" if plane == FUSED else plane
-    matrix = score_pair(truth, image, body, stack, settings.data_range_hu)
-    scores = matrix | {"lpips": lpips(to_plane(truth, stack), to_plane(image, stack)) if lpips else None}
-    return {name: scores[name] for name in METRICS} | {
-        "data_range_hu": settings.data_range_hu,
-        **{name: scores[name] for name in FURTHER},
-    }
-
-
 def _summary(run: Path) -> dict[str, Any]:
     settings, scores = read_settings(run)["run"], read_scores(run)
     is_fused = scores["plane"] == FUSED
     fused, planes = scores.loc[is_fused, METRICS + FURTHER], scores.loc[~is_fused, METRICS + FURTHER]
-    means, of_planes = fused.mean(skipna=False), planes.mean(skipna=False).add_suffix("_planes")
+    means, of_planes = _mean(fused), _mean(planes).add_suffix("_planes")
     with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
         psnr_db_std = fused["psnr_db"].std()
     return {
@@ -140,6 +120,13 @@ def _summary(run: Path) -> dict[str, Any]:
         "data_range_hu": scores["data_range_hu"].iloc[0],
         **{key: table[key] for name in FURTHER for key, table in ((name, means), (f"{name}_planes", of_planes))},
     }
+
+
+def _mean(scores: pd.DataFrame) -> "pd.Series[float]":
+    """Of each column. A scan without bone says nothing about bone; LPIPS of some scans is no LPIPS."""
+    means = scores.mean(skipna=False)
+    means[CLINICAL] = scores[CLINICAL].mean()
+    return means
 
 
 def _cell(value: object) -> str | None:

@@ -74,6 +74,16 @@ def left_out_tables():
     return ([found(table)] if table else []) + ["results/left_out.tsv"]
 
 
+def nodule_tables():
+    """Positions of nodules that the sheet itself does not hold."""
+    return [found("workflow/resources/lidc-nodules.tsv")] if config["cohort"]["source"] == "lidc" else []
+
+
+def nodule_columns(scans):
+    """What the sheet says of where nodules are."""
+    return [{key: COHORT[scan].get(key, "") for key in ("nodules", "fov_mm", "pixel_mm")} for scan in scans]
+
+
 def xrays(scans, views):
     """X-ray images of scans."""
     return [f"data/xrays/{scan}/{view}.mha" for scan in scans for view in views]

@@ -18,8 +18,12 @@ def read_xrays(folder: Path, scan: str, views: Sequence[str], pixels: int) -> ND
     Every image is averaged down to pixels x pixels and stretched from its minimum to its maximum, as X2CT-GAN and
     PerX2CT store theirs: absolute intensity is not kept, because a film does not have it either.
     """
-    images = [_stretched(_read_image(folder / "xrays" / scan / f"{view}.mha"), pixels) for view in views]
-    return np.stack(images)
+    return np.stack([_stretched(image, pixels) for image in read_films(folder, scan, views)])
+
+
+def read_films(folder: Path, scan: str, views: Sequence[str]) -> list[NDArray[np.float32]]:
+    """The scan's X-rays as rendered, (row, column) line integrals each; InputError for what cannot be read."""
+    return [_read_image(folder / "xrays" / scan / f"{view}.mha") for view in views]
 
 
 def read_stack(folder: Path, scan: str, plane: str) -> NDArray[np.int16]:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from drr.errors import InputError
 from dx2ct.metrics.body import body_mask
 from dx2ct.metrics.scale import Array
 
@@ -11,12 +12,17 @@ LUNG_HU = -500.0  # lung and airways: below, inside the body
 SOFT_HU = (-200.0, 200.0)  # fat, muscle, blood, organs
 BONE_HU = 200.0  # above; contrast agent and calcium too
 LEAST_LUNG = 0.1  # a piece of lung is kept from this fraction of the largest: bowel gas and noise are not
+TISSUE_COLUMNS = (
+    *("dice_lung", "dice_soft", "dice_bone"),
+    "lung_volume_error_ml",
+    *("bias_lung_hu", "bias_soft_hu", "bias_bone_hu"),
+)
 Mask = NDArray[np.bool_]
 
 
-def tissues(volume: Array) -> dict[str, Mask]:
-    """Masks lung, soft and bone of a CT (z, y, x) in HU, inside its own `body_mask`, whose InputError is raised."""
-    body, hu = body_mask(volume), volume.astype(np.float32)
+def tissues(volume: Array, body: Mask) -> dict[str, Mask]:
+    """Masks lung, soft and bone of a CT (z, y, x) in HU, inside its own body (`body_mask`)."""
+    hu = volume.astype(np.float32)
     return {
         "lung": _large_pieces(body & (hu < LUNG_HU)),
         "soft": body & (hu >= SOFT_HU[0]) & (hu < SOFT_HU[1]),
@@ -30,16 +36,17 @@ def dice(one: Mask, other: Mask) -> float:
     return 2 * np.count_nonzero(one & other) / total if total else float("nan")
 
 
-def tissue_scores(truth: Array, image: Array, voxel_ml: float) -> dict[str, float]:
-    """Per tissue: dice_*, and bias_*_hu, mean of image - truth over the truth's tissue; lung_volume_error_ml.
+def tissue_scores(theirs: dict[str, Mask], truth: Array, image: Array, voxel_ml: float) -> dict[str, float]:
+    """TISSUE_COLUMNS of a reconstruction; theirs: the truth's `tissues`, truth, image: (z, y, x) HU.
 
-    truth, image: (z, y, x) HU; voxel_ml: volume of a voxel, ml. The sign of the volume error: above 0 is too much lung.
-    NaN where the truth (for Dice: both) lacks the tissue. Raises InputError where either has no body.
+    bias_*_hu: mean of image - truth over the truth's tissue. lung_volume_error_ml: above 0 is too much lung; voxel_ml
+    is the volume of a voxel. NaN where the truth (for Dice: both) lacks the tissue. An image without a body has none.
     """
-    ours, theirs = tissues(image), tissues(truth)
-    error = image.astype(np.float64) - truth.astype(np.float64)
+    ours = tissues(image, _body(image))
+    error = image.astype(np.float32) - truth.astype(np.float32)
     biases = {
-        f"bias_{name}_hu": float(error[mask].mean()) if mask.any() else float("nan") for name, mask in theirs.items()
+        f"bias_{name}_hu": float(error[mask].mean(dtype=float)) if mask.any() else float("nan")
+        for name, mask in theirs.items()
     }
     voxels = np.count_nonzero(ours["lung"]) - np.count_nonzero(theirs["lung"])
     return {
@@ -47,6 +54,13 @@ def tissue_scores(truth: Array, image: Array, voxel_ml: float) -> dict[str, floa
         "lung_volume_error_ml": float(voxels * voxel_ml),
         **biases,
     }
+
+
+def _body(image: Array) -> Mask:
+    try:
+        return body_mask(image)
+    except InputError:  # nothing but air: a reconstruction that failed, which scores 0
+        return np.zeros(image.shape, bool)
 
 
 def _large_pieces(mask: Mask) -> Mask:

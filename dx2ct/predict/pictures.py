@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drr.volume import Volume
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.figures import CT_WINDOW_HU, SIDES, VIEWS
+from dx2ct.figures.panels import CT_WINDOW_HU, SIDES, VIEWS
 
 COLUMNS = 6
 PANEL_IN = 1.9

@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from drr.errors import InputError
-from drr.volume import Volume
+from drr.volume import read_volume, Volume
 from dx2ct.compare import compare, to_text
 from dx2ct.metrics import body_mask, COLUMNS, score_pair
 from tests.dx2ct.tiny_run import body
@@ -121,3 +121,13 @@ def test_on_the_command_line(truth, prediction, tmp_path):
     bad = run(truth, write(tmp_path / "unit.nii.gz", (body(0) + 1024) / 2500))
     assert bad.returncode == 1 and bad.stdout == ""
     assert bad.stderr.startswith("error: ") and bad.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["nan.nii", "nan.nii.gz"])
+def test_nan_in_nifti_is_seen_though_its_reader_makes_it_zero(truth, tmp_path, name):
+    array = body(0).astype(np.float32)
+    array[3, 4, 5:8] = np.nan, np.inf, -np.inf
+    path = write(tmp_path / name, array)
+    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/finite.py are not needed"
+    with pytest.raises(InputError, match=f"{path}: 3 voxels are NaN or infinite"):
+        compare(truth, path)

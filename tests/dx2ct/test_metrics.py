@@ -90,8 +90,13 @@ def test_golden_values():
 
 @pytest.fixture
 def torch_home(tmp_path, monkeypatch) -> Path:
+    """A cache without weights, and AlexNet alone: tests ask no network for VGG16's 528 MB."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(lpips_metric, "BACKBONES", {"lpips": ("alex", "AlexNet")})
     return tmp_path
+
+
+BOTH = {"lpips": ("alex", "AlexNet"), "lpips_vgg": ("vgg", "VGG16")}
 
 
 def write_random_alexnet(torch_home: Path) -> None:
@@ -110,32 +115,41 @@ def write_random_alexnet(torch_home: Path) -> None:
 
 def test_lpips_runs_on_the_library_s_path(torch_home):
     write_random_alexnet(torch_home)
-    lpips = load_lpips()
-    assert lpips is not None
+    lpips = load_lpips()["lpips"]
     truth = body(0)[:3]
     assert lpips(truth, truth) == 0
     assert 0 < lpips(truth, noisy(50)[:3]) < lpips(truth, noisy(500)[:3])
     assert lpips(truth[::-1], noisy(50)[2::-1]) == pytest.approx(lpips(truth, noisy(50)[:3]), rel=1e-4)
 
 
+def test_one_backbone_without_weights_does_not_take_the_other_along(torch_home, monkeypatch, caplog):
+    write_random_alexnet(torch_home)
+    monkeypatch.setattr(lpips_metric, "BACKBONES", BOTH)
+    monkeypatch.setattr(import_torchvision().models.VGG16_Weights.IMAGENET1K_V1.value, "url", "file:///nowhere.pth")
+    assert list(load_lpips()) == ["lpips"]
+    assert len(caplog.records) == 1 and "VGG16" in caplog.text and "AlexNet" not in caplog.text
+
+
 def test_lpips_averages_over_all_slices(torch_home, monkeypatch):
     write_random_alexnet(torch_home)
-    lpips = load_lpips()
-    assert lpips is not None
+    lpips = load_lpips()["lpips"]
     truth, image = body(0)[:5], noisy(200)[:5]
     each = [lpips(truth[i : i + 1], image[i : i + 1]) for i in range(5)]
     monkeypatch.setattr(lpips_metric, "SLICES_AT_ONCE", 2)
     assert lpips(truth, image) == pytest.approx(np.mean(each), rel=1e-4)
 
 
-def test_lpips_without_weights_is_none_and_says_why(torch_home, monkeypatch, caplog):
+def test_lpips_without_weights_is_left_out_and_says_why_once(torch_home, monkeypatch, caplog):
+    monkeypatch.setattr(lpips_metric, "BACKBONES", BOTH)
+
     def refuse(*_args, **_kwargs):
         raise URLError("no route to host")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    assert load_lpips() is None
+    assert load_lpips() == {}
     (record,) = caplog.records
-    assert str(torch_home) in record.getMessage() and "no route to host" in record.getMessage()
+    assert str(torch_home) in record.getMessage() and record.getMessage().count("no route to host") == 2
+    assert "AlexNet" in record.getMessage() and "VGG16" in record.getMessage()
     assert "\n" not in record.getMessage()
 
 
@@ -143,7 +157,7 @@ def test_lpips_with_a_broken_file_is_none_and_says_why(torch_home, caplog):
     folder = torch_home / "hub/checkpoints"
     folder.mkdir(parents=True)
     (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"<html>404</html>")
-    assert load_lpips() is None
+    assert load_lpips() == {}
     assert len(caplog.records) == 1 and "\n" not in caplog.records[0].getMessage()
 
 
@@ -152,6 +166,6 @@ def test_a_silent_download_is_given_up(torch_home, monkeypatch, caplog):
     monkeypatch.setattr(lpips_metric, "SILENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(weights, "url", f"http://127.0.0.1:{server.getsockname()[1]}/alexnet-owt-7be5be79.pth")
-        assert load_lpips() is None
+        assert load_lpips() == {}
     assert "timed out" in caplog.text
     assert socket.getdefaulttimeout() is None

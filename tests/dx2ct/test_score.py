@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 
 from drr.errors import InputError
+from drr.geometry import ConeBeam
 from drr.volume import Volume
 from dx2ct import score
+from dx2ct.data.planes import PLANES
+from dx2ct.data.prepare import make_xrays
 from dx2ct.metrics import COLUMNS, psnr_db
+from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
+from dx2ct.metrics.tissue import TISSUE_COLUMNS
 from dx2ct.score import FURTHER, METRICS, score_run, VERSION, write_metrics
-from dx2ct.settings import ScoreSettings
+from dx2ct.settings import ScoreSettings, XraySettings
 from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
 
 SETTINGS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)
@@ -39,8 +44,8 @@ def test_one_row_a_scan_and_plane(run):
     assert [(row["scan"], row["plane"]) for row in rows] == [(scan, plane) for scan in TESTS for plane in planes]
     first = ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
     assert list(rows[0]) == [*first, *FURTHER]
-    assert set(METRICS + FURTHER) == {"lpips", *COLUMNS}
-    assert all(row[name] for row in rows for name in FURTHER)
+    assert set(METRICS + FURTHER) == {"lpips", "lpips_vgg", *COLUMNS, *TISSUE_COLUMNS, *REPROJECTION_COLUMNS}
+    assert all(row[name] for row in rows for name in COLUMNS)
 
 
 def test_every_volume_is_measured_against_its_own_scan(run):
@@ -66,7 +71,7 @@ def test_a_perfect_volume_is_written_as_inf(run):
 
 
 def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
-    monkeypatch.setattr(score, "_lpips", lambda: None)
+    monkeypatch.setattr(score, "_lpips", dict)
     assert {row["lpips"] for row in scored(run, WITH_LPIPS)} == {""}
     write_metrics([run], run.parent / "metrics.csv")
     (row,) = table(run.parent / "metrics.csv")
@@ -75,10 +80,10 @@ def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
 
 def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
     seen = []
-    monkeypatch.setattr(score, "_lpips", lambda: lambda truth, image: seen.append(truth) or 0.25)
+    monkeypatch.setattr(score, "_lpips", lambda: {"lpips": lambda truth, image: seen.append(truth) or 0.25})
     rows = scored(run, WITH_LPIPS, TESTS[1:2])
     assert [row["lpips"] for row in rows] == ["0.2500"] * 4
-    stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in score.PLANES]
+    stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in PLANES]
     for truth, expected in zip(seen, [*stacks, stacks[0]], strict=True):
         np.testing.assert_array_equal(truth, expected)
 
@@ -107,7 +112,7 @@ def test_the_metric_matrix_is_averaged_over_the_three_plane_volumes(run):
     rows = scored(run)
     write_metrics([run], run.parent / "metrics.csv")
     (row,) = table(run.parent / "metrics.csv")
-    for name in FURTHER:
+    for name in [*COLUMNS, "dice_lung", "bias_soft_hu", "lung_volume_error_ml"]:
         planes = [float(row[name]) for row in rows if row["plane"] != "mean"]
         fused = [float(row[name]) for row in rows if row["plane"] == "mean"]
         assert float(row[f"{name}_planes"]) == pytest.approx(np.mean(planes), abs=2e-4)
@@ -118,7 +123,9 @@ def test_scores_of_an_older_version_are_named(run):
     scored(run)
     lines = (run / "scores.csv").read_text().splitlines()
     (run / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
-    with pytest.raises(InputError, match=f"{run / 'scores.csv'}: lacks the columns perx2ct_ssim: run the score stage"):
+    with pytest.raises(
+        InputError, match=f"{run / 'scores.csv'}: lacks the columns reprojection_floor_lateral: run the score stage"
+    ):
         write_metrics([run], run.parent / "metrics.csv")
 
 
@@ -165,3 +172,50 @@ def test_psnr_of_a_fabricated_run_is_that_of_the_function(run):
     rows = scored(run)
     expected = psnr_db(body(0), body(0) + np.float32(30), 2500)
     assert float(rows[2]["psnr_db"]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_nodules_of_the_sheet_are_scored_and_slices_too(run):
+    """A nodule of 8 mm in the lung, 2 mm voxels, at its place in the sheet; the reconstruction has half of it."""
+    truth = body(0)
+    truth[14:18, 14:18, 19:23] = 50
+    image = np.where(truth == 50, -400, truth)
+    np.save(run.parent / "data/slices" / TESTS[0] / "axial.npy", truth)
+    Volume(image, (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)).write(run / "volumes" / f"{TESTS[0]}.nii.gz")
+    sheet = run.parent / "sheet.tsv"
+    sheet.write_text("scan\tnodules\n" + f"{TESTS[0]}\t41.0:31.0:31.0:8.0\n{TESTS[1]}\t\n")
+    score_run(run, TESTS[:2], SETTINGS, run.parent / "data", run / "scores.csv", sheet=sheet)
+    (nodule,) = table(run / "nodules.csv")
+    assert (nodule["scan"], nodule["nodule"], nodule["diameter_mm"]) == (TESTS[0], "1", "8.0000")
+    assert float(nodule["kept"]) == pytest.approx(0.5, abs=1e-4)
+    slices = table(run / "slices.csv")
+    assert len(slices) == 2 * 3 * SIZE
+    one = next(row for row in slices if (row["scan"], row["plane"], row["slice"]) == (TESTS[1], "coronal", "16"))
+    assert float(one["psnr_db"]) == pytest.approx(20 * np.log10(2500 / 20), abs=1e-3)
+    assert slices[0]["psnr_db"] == "inf"
+
+
+def test_a_cohort_without_nodules_has_a_header(run):
+    scored(run)
+    assert (run / "nodules.csv").read_text().startswith("scan,nodule,x_mm,") and not table(run / "nodules.csv")
+
+
+def test_reprojection_is_measured_where_the_beam_is_known(run):
+    beam = XraySettings(1, ConeBeam(541.0, 949.0, 160.0, 64), "plastimatch")
+    for number, scan in enumerate(TESTS):
+        place = Volume(body(number), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+        place.write(run.parent / "data/volumes" / f"{scan}.mha")
+        make_xrays(run.parent / "data/volumes" / f"{scan}.mha", beam, run.parent / "data/xrays" / scan)
+    score_run(run, TESTS, SETTINGS, run.parent / "data", run / "scores.csv", xray=beam)
+    rows = table(run / "scores.csv")
+    assert {row["reprojection_floor_pa"] for row in rows} == {"0.0000"}, "the truth lies on the grid of the X-rays here"
+    for view in ("pa", "lateral"):
+        errors = [float(row[f"reprojection_{view}"]) for row in rows if row["scan"] == TESTS[0]]
+        assert 0 < errors[0] < errors[1] < errors[2], "axial is off by 10 HU, coronal by 20, sagittal by 30"
+    assert {row["reprojection_pa"] for row in scored(run)} == {""}, "without the beam there is nothing to compare"
+
+
+def test_a_reconstruction_that_is_no_number_is_named(run):
+    path = run / "volumes" / f"{TESTS[0]}.nii.gz"
+    Volume(np.where(body(0) == 40, np.nan, body(0)), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)).write(path)
+    with pytest.raises(InputError, match=rf"{path}: \d+ voxels are NaN"):
+        scored(run)

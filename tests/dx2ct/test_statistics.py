@@ -51,6 +51,13 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 50 <= sum(row.ci_low <= 0.2 <= row.ci_high for row in found) <= 60
 
 
+def test_the_interval_is_scipy_s():
+    sample = np.random.default_rng(4).normal(0.3, 1, 60)
+    found = stats.bootstrap((sample,), np.mean, n_resamples=9999, method="percentile", rng=np.random.default_rng(0))
+    ours = paired(sample, np.zeros(60))
+    assert (ours.ci_low, ours.ci_high) == pytest.approx(tuple(found.confidence_interval), abs=1e-12)
+
+
 def test_few_equal_and_infinite_scores():
     one = paired(np.array([2.0]), np.array([1.0]))
     assert (one.scans, one.difference) == (1, 1) and np.isnan(one.ci_low)

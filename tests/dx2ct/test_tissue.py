@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from dx2ct.metrics.tissue import dice, tissue_scores, tissues
+from dx2ct.metrics import body_mask
+from dx2ct.metrics.tissue import dice, TISSUE_COLUMNS, tissue_scores, tissues
 from tests.dx2ct.tiny_run import body
 
 
@@ -13,8 +14,12 @@ def chest() -> np.ndarray:
     return volume
 
 
+def scores_of(truth: np.ndarray, image: np.ndarray, voxel_ml: float) -> dict[str, float]:
+    return tissue_scores(tissues(truth, body_mask(truth)), truth, image, voxel_ml)
+
+
 def test_tissues_are_found_by_their_hu():
-    found = tissues(chest())
+    found = tissues(chest(), body_mask(chest()))
     np.testing.assert_array_equal(found["bone"], chest() == 400)
     np.testing.assert_array_equal(found["soft"], chest() == 40)
     np.testing.assert_array_equal(found["lung"], chest() == -850)  # neither the bubble nor the air outside
@@ -29,7 +34,7 @@ def test_dice_by_hand():
 
 
 def test_a_volume_is_itself():
-    scores = tissue_scores(chest(), chest(), 0.008)
+    scores = scores_of(chest(), chest(), 0.008)
     assert {name: value for name, value in scores.items() if value != 0} == dict.fromkeys(
         ("dice_lung", "dice_soft", "dice_bone"), 1
     )
@@ -40,7 +45,7 @@ def test_what_changes_in_one_tissue_is_seen_there():
     image[chest() == 400] = 150  # bone lost
     lung = np.argwhere(chest() == -850)[:100]
     image[tuple(lung.T)] = 40  # 100 voxels of lung filled
-    scores = tissue_scores(chest(), image, 0.008)
+    scores = scores_of(chest(), image, 0.008)
     assert scores["dice_bone"] == 0 and scores["bias_bone_hu"] == -250
     assert scores["lung_volume_error_ml"] == pytest.approx(-0.8)
     count = np.count_nonzero(chest() == -850)
@@ -50,5 +55,31 @@ def test_what_changes_in_one_tissue_is_seen_there():
 
 
 def test_a_tissue_that_is_not_there_is_nan():
-    scores = tissue_scores(body(0), body(0), 1.0)
+    scores = scores_of(body(0), body(0), 1.0)
     assert np.isnan(scores["dice_bone"]) and np.isnan(scores["bias_bone_hu"])
+
+
+def test_an_image_of_air_has_no_tissue_and_scores_nothing():
+    scores = scores_of(chest(), np.full(chest().shape, -1000), 0.008)
+    assert tuple(scores) == TISSUE_COLUMNS
+    assert scores["dice_lung"] == scores["dice_soft"] == scores["dice_bone"] == 0
+    assert scores["lung_volume_error_ml"] == pytest.approx(-0.008 * np.count_nonzero(chest() == -850))
+
+
+@pytest.mark.parametrize(
+    ("change", "notice"),
+    [
+        ("mirror", {"dice_lung", "dice_bone"}),
+        ("shift", {"dice_lung", "dice_bone"}),
+        ("brighter", {"bias_lung_hu", "bias_soft_hu", "bias_bone_hu"}),
+    ],
+)
+def test_which_tissue_scores_notice_what(change, notice):
+    truth = chest()
+    truth[:, 22:25, 12:15] = 40  # now the spine is not symmetric
+    image = {"mirror": truth[:, :, ::-1], "shift": np.roll(truth, 1, axis=2), "brighter": truth + 24}[change]
+    itself, scores = scores_of(truth, truth, 1.0), scores_of(truth, image, 1.0)
+    seen = {name for name in notice if abs(scores[name] - itself[name]) > 0.02}
+    assert seen == notice
+    if change == "brighter":
+        assert scores["bias_soft_hu"] == scores["bias_lung_hu"] == 24 and scores["dice_lung"] == 1

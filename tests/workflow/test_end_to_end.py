@@ -48,7 +48,11 @@ def stacks(folder: Path) -> dict[str, int]:
 def test_one_command_ends_in_metrics_and_report(smoke: Path) -> None:
     assert runs(smoke) == ["mean", "dx2ct"]
     assert "phantom-021" in (smoke / "results/report.html").read_text()
-    assert (smoke / "results/figures/comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert (smoke / "results/figures/figure3.png").read_bytes().startswith(b"\x89PNG")
+    assert (smoke / "results/figures/figure3.pdf").read_bytes().startswith(b"%PDF")
+    assert (smoke / "results/tables/table1a.tex").read_text().count("dx2ct & dx2ct &") == 1
+    nodules = (smoke / "results/dx2ct/nodules.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in nodules[1:]] == ["phantom-021"] * 3, "the sheet says so"
 
 
 def test_the_same_command_again_does_nothing(smoke: Path) -> None:

@@ -11,11 +11,11 @@ from drr.errors import InputError
 from dx2ct.data.failed import recorded
 from tests.workflow.snake import jobs, ROOT, run, SMOKE
 
-REPORT = {"metrics", "report"}
+REPORT = {"metrics", "tables", "figures", "report"}
 SCORE = {"score"} | REPORT
 RECONSTRUCT = {"reconstruct"} | SCORE
 TRAIN = {"train"} | RECONSTRUCT
-COHORT = {"cohort", "report"}  # the table of scans in use is written anew and reported
+COHORT = {"cohort", "figures", "report"}  # the table of scans in use is written anew and reported
 # one more test scan than the smoke cohort, so that one can fail
 SHEET = (ROOT / "workflow/resources/smoke.tsv").read_text() + "\t".join(
     ["test-2", "test-2", "data/raw/test-2.zip", "", "test", "22", "", "", "\n"]
@@ -86,7 +86,7 @@ def test_several_gpus_rerun_nothing_and_are_torchruns(finished: Path) -> None:
 
 def test_a_changed_model_leaves_the_mean_volume_alone(finished: Path) -> None:
     planned = rerun(finished, {"train": {"steps": 5}})
-    assert planned == {"train": 1, "reconstruct": 2, "score": 1, "metrics": 1, "report": 1}
+    assert planned == {"train": 1, "reconstruct": 2, "score": 1} | dict.fromkeys(REPORT, 1)
 
 
 def test_a_new_run_that_is_not_reported_runs_nothing(finished: Path) -> None:
@@ -126,6 +126,12 @@ def test_another_phantom(finished: Path, old: str, new: str, rules: set[str], tr
     assert planned["phantom"] == 1
 
 
+def test_a_nodule_moved_in_the_sheet_is_scored_again(finished: Path) -> None:
+    (finished / "changed.tsv").write_text(SHEET.replace("-46.1:10.6:-61.5:6.0", "-46.1:10.6:-61.5:7.0"))
+    assert (finished / "changed.tsv").read_text() != SHEET
+    assert set(rerun(finished, {"cohort": {"sheet": "changed.tsv"}})) == SCORE | COHORT
+
+
 def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -> None:
     """The record is the one that `dx2ct volume` writes: the workflow must agree with it about what was tried."""
     source, record = finished / "data/raw/test-2.zip", finished / "data/failed/test-2.txt"
@@ -135,7 +141,7 @@ def test_a_failed_test_scan_is_left_out_without_training_again(finished: Path) -
             raise InputError("broken")
         text = plan(finished, "--dry-run")
         assert "warning: scan test-2 is left out: broken" in text
-        assert jobs(text) == {"cohort": 1, "score": 2, "metrics": 1, "report": 1}
+        assert jobs(text) == {"cohort": 1, "score": 2} | dict.fromkeys(REPORT, 1)
         repaired = rerun(finished, {"volume": {"z_part": "superior"}})
         assert repaired["volume"] == 4, "other settings are a new attempt"
         source.write_text("repaired")

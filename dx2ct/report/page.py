@@ -1,0 +1,120 @@
+"""Stage report: one self-contained HTML page about the runs."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+import numpy as np
+import pandas as pd
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.report.pictures import CASES, FIGURES, test_scans
+from dx2ct.report.provenance import commit, count, is_phantom, read_lines, reasons, versions
+from dx2ct.report.table import read_table
+from dx2ct.report.tables import TABLES
+from dx2ct.report.viewer import viewer_of
+from dx2ct.score import FUSED, METRICS, read_scores, read_settings
+from dx2ct.statistics import extremes
+
+VENDOR = Path(__file__).parent / "vendor"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of the page. tables, figures: folders that the stages of these names wrote; config: as it was run, JSON."""
+
+    metrics: Path
+    comparisons: Path
+    sheet: Path
+    data: Path
+    tables: Path
+    figures: Path
+    config: str | None = None
+
+
+def write_report(
+    runs: Sequence[Path], inputs: Inputs, leave_out: Sequence[str], left_out: Sequence[Path], output: Path
+) -> None:
+    """Write the page to `output`.
+
+    runs: folders with settings.json, scores.csv, volumes/, and calibration.png where somebody made one.
+    left_out: tables of scans left out (.tsv with columns path or scan, and reason) or records SCAN.txt, whose first
+    line is the reason; leave_out: scans of the sheet that were passed over.
+    Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
+    """
+    tests = test_scans(inputs.sheet, leave_out)
+    comparisons = read_lines(inputs.comparisons, ",")
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            is_phantom=is_phantom(inputs.sheet),
+            metrics=read_lines(inputs.metrics, ","),
+            comparisons=[row for row in comparisons if row["metric"] in METRICS and int(row["scans"])],
+            extremes={run.name: extremes(run) for run in runs},
+            tables=[table for empty in TABLES.values() if (table := read_table(empty, inputs.tables)).rows],
+            figures={name: _png(inputs.figures / f"{name}.png") for name in FIGURES},
+            loss=_optional_png(inputs.figures / "training.png"),
+            calibrations={run.name: png for run in runs if (png := _optional_png(run / "calibration.png"))},
+            shown=tests[:CASES],
+            runs=[run.name for run in runs],
+            splits=count(inputs.sheet, leave_out),
+            left_out=reasons(leave_out, left_out),
+            scans=_scan_table(runs),
+            settings={run.name: json.dumps(read_settings(run), indent=2, sort_keys=True) for run in runs},
+            config=_pretty(inputs.config),
+            commit=commit(),
+            versions=versions(),
+            viewer=viewer_of(runs, tests, inputs.data),
+            script=(Path(__file__).parents[1] / "templates/viewer.js").read_text(encoding="utf-8"),
+            niivue=(VENDOR / "niivue.umd.js").read_text(encoding="utf-8"),
+            licences=(VENDOR / "LICENSES.txt").read_text(encoding="utf-8"),
+        )
+    )
+    with replacing(output) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dx2ct"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = _number
+    return environment
+
+
+def _number(value: str | float, digits: int) -> str:
+    """A cell of a table; empty and NaN become a dash."""
+    number = float("nan" if value == "" else value)
+    return "–" if np.isnan(number) else f"{number:.{digits}f}"
+
+
+def _png(path: Path) -> str:
+    """In base64."""
+    try:
+        return b64encode(path.read_bytes()).decode("ascii")
+    except OSError as error:
+        raise InputError(f"{path}: no figure for the report ({error.strerror}): run the figures stage") from None
+
+
+def _optional_png(path: Path) -> str | None:
+    return _png(path) if path.is_file() else None
+
+
+def _pretty(config: str | None) -> str | None:
+    try:
+        return json.dumps(json.loads(config), indent=2) if config else None
+    except ValueError as error:
+        raise InputError(f"--config is no JSON ({error})") from None
+
+
+def _scan_table(runs: Sequence[Path]) -> list[dict[str, object]]:
+    """The mean volume's metrics, one row a scan and run, by scan."""
+    tables = {run.name: read_scores(run) for run in runs}
+    fused = [scores[scores["plane"] == FUSED].assign(run=name) for name, scores in tables.items()]
+    table = pd.concat(fused).sort_values("scan", kind="stable")[["scan", "run", *METRICS]]
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -1,0 +1,104 @@
+"""Stage figures: every picture of the report, as PNG for the page and PDF for a paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+import numpy as np
+import pandas as pd
+
+from drr.errors import InputError
+from drr.files import replacing
+from drr.volume import read_volume
+from dx2ct.data.scans import read_stack, read_xrays
+from dx2ct.data.sheet import read_sheet
+from dx2ct.figures.comparison import comparison_figure
+from dx2ct.figures.curves import loss_figure, scatter_figure, slices_figure
+from dx2ct.figures.grid import error_figure, grid_figure
+from dx2ct.figures.panels import Case, VIEWS
+from dx2ct.score import FUSED, read_scores, reconstruction_path
+from dx2ct.score_scan import SLICE_COLUMNS
+
+CASES = 2  # the first test scans of the sheet: chosen by order, not by score
+FILM_PIXELS = 256
+DPI = {"png": 130, "pdf": 200}
+FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")  # and training, where something was trained
+
+
+def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], data: Path, output: Path) -> None:
+    """Write output/NAME.png and .pdf of FIGURES, and of training where a run has a training.csv.
+
+    runs: folders with scores.csv, slices.csv, volumes/. figure3 and errors show the scan of median PSNR (`ranked`).
+    Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
+    """
+    tests = test_scans(sheet, leave_out)
+    ranking = [scan for scan in ranked(runs) if scan in tests]
+    if not ranking:
+        raise InputError(f"{runs[0] / 'scores.csv'}: none of its scans is a test scan of {sheet}: run the score stage")
+    middle = ranking[len(ranking) // 2]
+    truth, volumes = volumes_of(middle, runs, data)
+    figures = {
+        "comparison": comparison_figure([_case(scan, runs, data) for scan in tests[:CASES]]),
+        "figure3": grid_figure(middle, truth, volumes),
+        "errors": error_figure(middle, truth, volumes),
+        "psnr_by_slice": slices_figure({run.name: _slices(run) for run in runs}),
+        "scatter": scatter_figure({run.name: fused_psnr(run) for run in runs}),
+    }
+    curves = {run.name: pd.read_csv(run / "training.csv") for run in runs if (run / "training.csv").is_file()}
+    if curves:
+        columns = {run: (np.asarray(table["step"]), np.asarray(table["loss"])) for run, table in curves.items()}
+        figures["training"] = loss_figure(columns)
+    for name, figure in figures.items():
+        _save(figure, output, name)
+    if not curves:  # nothing declares it, so nothing else would take an older one away
+        for suffix in DPI:
+            (output / f"training.{suffix}").unlink(missing_ok=True)
+
+
+def test_scans(sheet: Path, leave_out: Sequence[str]) -> list[str]:
+    """Names of the sheet's test scans; InputError when there is none."""
+    tests = [row.scan for row in read_sheet(sheet, leave_out) if row.split == "test"]
+    if not tests:
+        raise InputError(f"{sheet}: nothing to report: no scan with split test is left")
+    return tests
+
+
+def fused_psnr(run: Path) -> "pd.Series[float]":
+    """psnr_db of the fused volume by scan."""
+    scores = read_scores(run)
+    return scores[scores["plane"] == FUSED].set_index("scan")["psnr_db"]
+
+
+def ranked(runs: Sequence[Path]) -> list[str]:
+    """Scans that every run has scored, worst first by the mean of the runs' PSNR."""
+    table = pd.concat([fused_psnr(run) for run in runs], axis=1, join="inner").mean(axis=1)
+    return [str(scan) for scan in table.sort_values(kind="stable").index]
+
+
+def volumes_of(scan: str, runs: Sequence[Path], data: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The CT on the training grid and each run's fused volume, (z, y, x) HU."""
+    volumes = {run.name: read_volume(reconstruction_path(run, scan, FUSED)).array for run in runs}
+    return np.asarray(read_stack(data, scan, "axial")), volumes
+
+
+def _case(scan: str, runs: Sequence[Path], data: Path) -> Case:
+    films = dict(zip(VIEWS, read_xrays(data, scan, tuple(VIEWS), FILM_PIXELS), strict=True))
+    return Case(scan, films, *volumes_of(scan, runs, data))
+
+
+def _slices(run: Path) -> pd.DataFrame:
+    path = run / "slices.csv"
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no scores of slices ({error}): run the score stage") from None
+    if missing := set(SLICE_COLUMNS) - set(table.columns):
+        raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}: run the score stage again")
+    return table
+
+
+def _save(figure: Figure, folder: Path, name: str) -> None:
+    for suffix, dpi in DPI.items():
+        with replacing(folder / f"{name}.{suffix}") as part:
+            figure.savefig(part, dpi=dpi)
+        figure.set_layout_engine("none")  # laid out once: that takes longer than drawing

@@ -1,0 +1,86 @@
+"""What a report is about: scans, scans left out, versions, the commit."""
+
+from collections import Counter
+from collections.abc import Sequence
+import csv
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+import platform
+import subprocess
+
+from drr.errors import InputError
+from dx2ct.data.sheet import read_sheet
+from dx2ct.selection import SPLITS
+
+PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "scikit-image", "lpips", "matplotlib", "snakemake")
+
+
+def commit() -> str | None:
+    """Commit of the source that runs, with + for changes that are not committed; None outside a git checkout."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):  # no git here, or a checkout of somebody else
+        return None
+    return head + ("+" if changes else "")
+
+
+def _git(root: Path, *words: str) -> str:
+    line = ["git", "-C", str(root), *words]
+    return subprocess.run(line, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that made the numbers."""
+    return {"Python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "run from its source folder"
+
+
+def is_phantom(sheet: Path) -> bool:
+    """Only the phantom cohort's sheet has a column `seed`."""
+    return "seed" in sheet.read_text(encoding="utf-8").partition("\n")[0].split("\t")
+
+
+def read_lines(path: Path, delimiter: str) -> list[dict[str, str]]:
+    """The lines of a table with a header; InputError when it cannot be read."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter=delimiter))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read for the report ({error})") from None
+
+
+def count(sheet: Path, leave_out: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(split, scans, patients)."""
+    rows = read_sheet(sheet, leave_out)
+    scans = Counter(row.split for row in rows)
+    patients = Counter(split for _, split in {(row.patient, row.split) for row in rows})
+    return [(split, scans[split], patients[split]) for split in SPLITS]
+
+
+def reasons(leave_out: Sequence[str], left_out: Sequence[Path]) -> list[tuple[str, str]]:
+    """(scan or path, why it was left out), those without a record last."""
+    reasons: dict[str, str] = {}
+    for path in left_out:
+        if path.suffix == ".tsv":
+            table = read_lines(path, "\t")
+            reasons |= {line.get("path") or line.get("scan") or "?": line.get("reason") or "" for line in table}
+        else:
+            reasons[path.stem] = _first_line(path)
+    reasons |= {scan: "no reason recorded" for scan in leave_out if scan not in reasons}
+    return list(reasons.items())
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip().partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: record of a left-out scan cannot be read ({error})") from None

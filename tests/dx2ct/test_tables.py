@@ -1,0 +1,152 @@
+"""Tables as CSV, Markdown and LaTeX, and what is in them."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from drr.errors import InputError
+from dx2ct.report.cost import cost_of
+from dx2ct.report.table import Column, read_table, Table
+from dx2ct.report.tables import nodules_by_size, TABLES, write_tables
+from dx2ct.score_scan import NODULE_COLUMNS
+
+TABLE = Table(
+    "one",
+    "100 % of a_b",
+    (Column("run", "run"), Column("db", "PSNR, dB", 1, +1), Column("mae", "MAE", 0, -1), Column("n", "n", 0)),
+    [
+        {"run": "a_1|x", "db": 20.04, "mae": 1234.6, "n": 7},
+        {"run": "b&", "db": 21.0, "mae": None, "n": 9},
+        {"run": "c", "db": float("nan"), "mae": 99.0},
+    ],
+)
+
+
+def test_csv_keeps_all_digits_and_comes_back(tmp_path):
+    TABLE.write(tmp_path)
+    with (tmp_path / "one.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0] == {"run": "a_1|x", "db": "20.04", "mae": "1234.6", "n": "7"}
+    assert rows[1]["mae"] == rows[2]["db"] == rows[2]["n"] == ""
+    assert read_table(Table(TABLE.name, TABLE.caption, TABLE.columns), tmp_path).texts() == TABLE.texts()
+
+
+def test_markdown_marks_the_best_of_a_column():
+    assert TABLE.to_markdown().splitlines() == [
+        "100 % of a_b",
+        "",
+        "| run | PSNR, dB ↑ | MAE ↓ | n |",
+        "| --- | ---: | ---: | ---: |",
+        "| a_1\\|x | 20.0 | 1,235 | 7 |",
+        "| b& | **21.0** | – | 9 |",
+        "| c | – | **99** | – |",
+    ]
+    alone = Table("one", "", TABLE.columns, TABLE.rows[:1])
+    assert "**" not in alone.to_markdown(), "there is no best of one"
+
+
+def test_latex_has_no_sign_that_is_a_command():
+    text = TABLE.to_latex()
+    assert r"\caption{100 \% of a\_b}" in text and r"a\_1|x & 20.0 & 1,235 & 7 \\" in text
+    assert r"b\& & \textbf{21.0} & -- & 9 \\" in text
+    assert text.count(r"\\") == 4 and r"\begin{tabular}{lrrr}" in text
+
+
+def write_project(root: Path) -> list[Path]:
+    """Metrics of runs of the paper's tables, and their nodules."""
+    names = ("run", "method", "views", "query_transformer", "conditioning", "prediction", "psnr_db", "dice_lung")
+    lines = [
+        ("mean", "mean", "", "", "", "", "18", "0.5"),
+        ("other", "x2ctgan", "pa+lateral", "", "", "", "19", "0.6"),
+        ("full", "dx2ct", "pa+lateral", "true", "spade", "x0", "21", "0.7"),
+        ("one", "dx2ct", "pa", "true", "spade", "x0", "20", "0.7"),
+        ("plain", "dx2ct", "pa+lateral", "false", "concat", "x0", "20", "0.7"),
+    ]
+    root.mkdir(exist_ok=True)
+    (root / "metrics.csv").write_text("\n".join(",".join(line) for line in (names, *lines)) + "\n")
+    for line in lines:
+        run = root / line[0]
+        run.mkdir()
+        (run / "settings.json").write_text(json.dumps({"run": {"method": line[1]}}))
+        save_file(
+            {"w": np.zeros((3, 5), np.float32), "bn.running_mean": np.zeros(7, np.float32)}, run / "weights.safetensors"
+        )
+        kept = [(7.0, 0.25), (7.5, 0.75), (20.0, 0.9), (31.0, "")]
+        rows = [["s", k, 0, 0, 0, diameter, 100, 50, part] for k, (diameter, part) in enumerate(kept)]
+        text = "\n".join(",".join(map(str, row)) for row in (NODULE_COLUMNS, *rows))
+        (run / "nodules.csv").write_text(text + "\n")
+    return [root / line[0] for line in lines]
+
+
+def runs_in(folder: Path, name: str) -> list[str]:
+    return [row["run"] for row in read_table(TABLES[name], folder).rows]
+
+
+def test_every_run_stands_in_the_paper_s_tables_where_it_belongs(tmp_path):
+    runs = write_project(tmp_path / "results")
+    write_tables(runs, tmp_path / "results/metrics.csv", tmp_path / "benchmarks", tmp_path / "tables")
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {
+        f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")
+    }
+    assert runs_in(tmp_path / "tables", "table1a") == ["mean", "other", "full"]
+    assert runs_in(tmp_path / "tables", "table1b") == ["mean", "one"]
+    assert runs_in(tmp_path / "tables", "table2") == ["full", "one", "plain"]
+    assert runs_in(tmp_path / "tables", "clinical") == [run.name for run in runs]
+
+
+def test_a_floor_alone_is_no_table(tmp_path):
+    runs = write_project(tmp_path / "results")
+    kept = [line for line in (tmp_path / "results/metrics.csv").read_text().splitlines() if not line.startswith("one,")]
+    (tmp_path / "results/metrics.csv").write_text("\n".join(kept) + "\n")
+    write_tables(runs, tmp_path / "results/metrics.csv", tmp_path, tmp_path / "tables")
+    assert runs_in(tmp_path / "tables", "table1b") == []
+
+
+def test_nodules_are_counted_by_size(tmp_path):
+    (run, *_) = write_project(tmp_path / "results")
+    rows = nodules_by_size(run)
+    assert [(row["size_mm"], row["nodules"], row["visible"]) for row in rows] == [
+        ("6 to 8", 2, 2),
+        ("15 to 30", 1, 1),
+        ("≥ 30", 1, 0),
+    ]
+    assert (rows[0]["mean"], rows[0]["lower"], rows[0]["upper"]) == (0.5, 0.375, 0.625)
+    assert np.isnan(rows[2]["median"])
+    (run / "nodules.csv").write_text("scan\n")
+    with pytest.raises(InputError, match=r"nodules\.csv: lacks the columns .*kept.*: run the score stage"):
+        nodules_by_size(run)
+
+
+def test_costs_come_from_what_was_recorded(tmp_path):
+    (run, *_) = write_project(tmp_path / "results")
+    unknown = cost_of(run, tmp_path / "benchmarks")
+    assert unknown["parameters"] == 15 and [key for key, value in unknown.items() if value is None] == [
+        *("gflop", "train_h", "train_mb", "reconstruct_s", "reconstruct_mb")
+    ]
+    head = "s\th:m:s\tmax_rss\n"
+    for scan, seconds, memory in (("a", 4, 100), ("b", 10, 300), ("c", 5, "NA")):
+        path = tmp_path / "benchmarks/reconstruct/mean" / f"{scan}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{head}{seconds}\t0:00:04\t{memory}\n")
+    (tmp_path / "benchmarks/train").mkdir()
+    (tmp_path / "benchmarks/train/mean.tsv").write_text(f"{head}1800\t0:30:00\t500\n")
+    (run / "profile.json").write_text(json.dumps({"forward_flop": {"a": 3e9, "b": 1e9}, "batch": 2}))
+    found = cost_of(run, tmp_path / "benchmarks")
+    assert found == {"run": "mean", "parameters": 15, "gflop": 2.0, "train_h": 0.5, "train_mb": 500.0} | {
+        "reconstruct_s": 5.0,
+        "reconstruct_mb": 300.0,
+    }
+    (run / "training.csv").write_text("step,seconds\n5,60\n10,7200\n")
+    assert cost_of(run, tmp_path / "benchmarks")["train_h"] == 2, "what a resumed training took in all"
+
+
+def test_a_damaged_file_of_weights_is_named(tmp_path):
+    (run, *_) = write_project(tmp_path / "results")
+    for content in (b"", b"short", b"\x10\0\0\0\0\0\0\0not json at all!", b"\xff" * 40):
+        (run / "weights.safetensors").write_bytes(content)
+        with pytest.raises(InputError, match=r"weights\.safetensors: not a file of weights"):
+            cost_of(run, tmp_path)
