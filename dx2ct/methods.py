@@ -45,9 +45,9 @@ class Method(Protocol):
 def method_of(settings: str) -> Method:
     """The method that the settings name."""
     from dx2ct import dx2ct_method
-    from dx2ct.baselines import mean
+    from dx2ct.baselines import classical, mean
 
-    methods = {"dx2ct": dx2ct_method, "mean": mean}
+    methods = {"dx2ct": dx2ct_method, "mean": mean, "backprojection": classical, "sart": classical}
     try:
         name = json.loads(settings)["run"]["method"]
     except (ValueError, KeyError, TypeError):

@@ -77,8 +77,9 @@ def train_settings(run):
     """Everything that decides the weights of a run, and nothing else."""
     row = config["runs"][run]
     sections = {"run": row, "volume": stage("volume"), "slices": stage("slices")}
-    if row["method"] == "dx2ct":
+    if "views" in row:
         sections["xray"] = stage("xray")
+    if row["method"] == "dx2ct":
         sections |= {name: config[name] for name in ("model", "diffusion", "train")}
     return to_json(sections)
 

@@ -14,6 +14,7 @@ import yaml
 from drr.errors import InputError
 from dx2ct import settings
 from dx2ct.settings import dump, parse
+from dx2ct.settings_methods import ClassicalSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -29,6 +30,13 @@ STAGES: dict[str, type] = {
     "engine": settings.EngineSettings,
     "reconstruct": settings.ReconstructSettings,
     "score": settings.ScoreSettings,
+}
+# What a method's training parses, and the sections of config.yaml that it reads beside those of the data.
+RUN_KINDS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "dx2ct": (settings.Dx2ctSettings, ("model", "diffusion", "train")),
+    "mean": (settings.MeanSettings, ()),
+    "backprojection": (ClassicalSettings, ()),
+    "sart": (ClassicalSettings, ()),
 }
 
 
@@ -97,11 +105,11 @@ def test_configuration_files_are_complete_and_valid(name: str) -> None:
 def test_settings_of_every_run_survive_the_way_through_json(name: str) -> None:
     config = load(name)
     for run in config["runs"].values():
-        stages = ("volume", "xray", "slices") if run["method"] == "dx2ct" else ("volume", "slices")
-        sections = {"run": run} | {stage: {"version": 1} | config[stage] for stage in stages}
-        if run["method"] == "dx2ct":
-            sections |= {stage: config[stage] for stage in ("model", "diffusion", "train")}
-        kind = settings.Dx2ctSettings if run["method"] == "dx2ct" else settings.MeanSettings
+        kind, further = RUN_KINDS[run["method"]]
+        sections = {"run": run} | {stage: config[stage] for stage in further}
+        sections |= {
+            s: {"version": 1} | config[s] for s in ("volume", "xray", "slices") if s != "xray" or "views" in run
+        }
         parsed = parse(kind, json.dumps(sections))
         assert parse(kind, dump(parsed)) == parsed
 

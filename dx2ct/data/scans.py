@@ -22,6 +22,18 @@ def read_xrays(folder: Path, scan: str, views: Sequence[str], pixels: int) -> ND
     return np.stack(images)
 
 
+def read_integrals(folder: Path, scan: str, views: Sequence[str], pixels: int) -> NDArray[np.float32]:
+    """The scan's line integrals (dimensionless), averaged down to (view, pixels, pixels) and otherwise as they are."""
+    images = []
+    for view in views:
+        path = folder / "xrays" / scan / f"{view}.mha"
+        image = _read_image(path)
+        if min(image.shape) < pixels:
+            raise InputError(f"{path}: {image.shape} pixels cannot be averaged to {pixels}: lower the run's pixels")
+        images.append(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA))
+    return np.stack(images).astype(np.float32)
+
+
 def read_stack(folder: Path, scan: str, plane: str) -> NDArray[np.int16]:
     """One plane's slices, (slice, row, column) int16 HU, memory-mapped."""
     path = folder / "slices" / scan / f"{plane}.npy"
