@@ -19,7 +19,7 @@ from dx2ct.engine import Autocast, autocast_of, on_device
 from dx2ct.learned import Learned, load_weights, train_learned
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.training_data import Batches, plane_coordinates, seeded, TrainingData
+from dx2ct.training_data import Batch, Batches, plane_coordinates, seeded, TrainingData
 from dx2ct.validation import Validation, ValidationSet
 from dx2ct.window import to_hu
 
@@ -62,7 +62,7 @@ def build(
 
 def _losses(
     network: nn.Module,
-    batches: Batches,
+    batches: Batches[Batch],
     autocast: Autocast,
     schedule: diffusion.Schedule,
     parsed: Dx2ctSettings,

@@ -4,6 +4,8 @@ The lpips package ships the linear layers only. The ImageNet weights of AlexNet 
 $TORCH_HOME/hub/checkpoints, or downloaded there at first use.
 """
 
+from collections.abc import Callable
+from functools import cache
 from http.client import HTTPException
 import logging
 import pickle
@@ -14,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+from drr.errors import InputError
 from dx2ct.metrics import Distance
 from dx2ct.torchvision_guard import import_torchvision
 from dx2ct.window import to_network
 
 SILENCE_S = 10.0  # a download that is silent for this long is given up
 SLICES_AT_ONCE = 32
+_NOT_THERE = (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError)
 
 
 def load_lpips() -> Distance | None:
@@ -30,8 +34,8 @@ def load_lpips() -> Distance | None:
     """
     import_torchvision()  # before lpips, which imports it by itself
     try:
-        network = _load_network()
-    except (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError) as error:
+        network = _load_network("alex")
+    except _NOT_THERE as error:
         reason = " ".join(str(error).split())
         folder = f"{torch.hub.get_dir()}/checkpoints"
         logging.getLogger(__name__).warning("LPIPS is left empty: no AlexNet weights in %s (%s)", folder, reason)
@@ -39,7 +43,21 @@ def load_lpips() -> Distance | None:
     return lambda truth, image: _mean_distance(network, truth, image)
 
 
-def _load_network() -> torch.nn.Module:
+@cache
+def perceptual_loss(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """LPIPS with VGG as a loss of images (n, 3, H, W) in [0, 1], taken as they are; InputError without its weights."""
+    import_torchvision()
+    try:
+        network = _load_network("vgg")
+    except _NOT_THERE as error:
+        raise InputError(
+            f"the LPIPS loss needs ImageNet weights of VGG-16, which are neither in {torch.hub.get_dir()}/checkpoints "
+            f"nor downloadable ({error}): put them there, or set lpips_weight: 0 and say so beside the numbers"
+        ) from None
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _load_network(backbone: str) -> torch.nn.Module:
     import lpips
 
     patience = socket.getdefaulttimeout()
@@ -47,7 +65,7 @@ def _load_network() -> torch.nn.Module:
     try:
         with warnings.catch_warnings():  # lpips names the weights by torchvision's old argument
             warnings.simplefilter("ignore", UserWarning)
-            network: torch.nn.Module = lpips.LPIPS(net="alex", version="0.1", verbose=False)
+            network: torch.nn.Module = lpips.LPIPS(net=backbone, version="0.1", verbose=False)
     finally:
         socket.setdefaulttimeout(patience)
     return network

@@ -89,6 +89,6 @@ def test_weights_of_another_network_are_refused(published: Path) -> None:
 
 
 def test_not_pretrained_asks_nobody(home: Path, monkeypatch) -> None:
-    monkeypatch.setattr(xray_encoder, "_imagenet_weights", None)
+    monkeypatch.setattr(xray_encoder, "imagenet_weights", None)
     assert len(encoder(pretrained=False)(torch.rand(1, 32, 32))) == 3
     assert not (home / "hub").exists()
