@@ -129,9 +129,8 @@ def projection(beam: ConeBeam, camera: str, view: str, pixels: int, cube_mm: flo
 
 def project(matrix: Tensor, points: Tensor, pixels: int) -> Tensor:
     """Points (n, h, w, 3) of the cube to places (n, h, w, 2) in the image, [-1, 1] from edge to edge."""
-    with torch.autocast(points.device.type, enabled=False):
-        seen = points.float() @ matrix[:, :3].T + matrix[:, 3]
-        return (2 * seen[..., :2] / seen[..., 2:] + 1) / pixels - 1
+    seen = (points[..., None, :] * matrix[:, :3]).sum(dim=-1) + matrix[:, 3]  # no product that autocast would shorten
+    return (2 * seen[..., :2] / seen[..., 2:] + 1) / pixels - 1
 
 
 class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
@@ -163,6 +162,13 @@ class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
         if weight:
             total = total + weight * perceptual_loss(said.device)(said.float(), example.wanted).mean()
         return total
+
+    def passes(self, settings: Perx2ctSettings) -> tuple[int, tuple[Tensor, ...]]:
+        """One of each plane, of all its slices."""
+        size = settings.slices.size
+        grid = size // 2 ** (len(settings.model.multipliers) - 1)
+        _, xrays = super().passes(settings)
+        return len(PLANES), (*xrays, torch.empty(1, size, grid, grid, 3))
 
     def planes(self, settings: Perx2ctSettings, network: Perx2ct, xrays: Tensor, at_once: int) -> Planes:
         """Every slice of every plane; the middle channel of each."""

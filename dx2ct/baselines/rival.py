@@ -110,6 +110,11 @@ class Rival(ABC, Generic[S, N]):
         """The discriminator's loss of what the network said before its own step."""
         raise NotImplementedError
 
+    def passes(self, settings: S) -> tuple[int, tuple[Tensor, ...]]:
+        """How many forward passes make a reconstruction, and empty inputs of one."""
+        pixels = self.xray_pixels(settings)
+        return 1, (torch.empty(1, len(settings.run.views), pixels, pixels),)
+
     def slices_of_example(self, settings: S) -> int:
         """How many slices one example of the batch is worth."""
         return 1

@@ -1,4 +1,4 @@
-"""Where the rivals think that an X-ray's pixel lies, against the ray-caster: a mirrored view would train and be wrong."""
+"""Where the rivals think that an X-ray's pixel lies, against the ray-caster: a mirrored view would train, wrongly."""
 
 import numpy as np
 import pytest
@@ -49,17 +49,17 @@ def test_the_true_camera_projects_a_point_where_the_ray_caster_sees_it(view: str
     point = (torch.tensor([x, y, z]) + 0.5) * 2 / SIZE - 1
     where = project(matrix, point.view(1, 1, 1, 3), pixels)[0, 0, 0].numpy()
     column_row = (where + 1) * pixels / 2 - 0.5
-    np.testing.assert_allclose(column_row, centre(image_of_grain(view, beam.with_pixels(pixels))), atol=0.1)
+    np.testing.assert_allclose(column_row, centre(image_of_grain(view, beam.with_pixels(pixels))), atol=0.25)
 
 
 @pytest.mark.parametrize("view", ["pa", "lateral"])
 def test_the_published_camera_is_a_cube_away_and_60_degrees_wide(view: str) -> None:
-    """On the plane through the isocentre the image's edge is tan 30 cube sides away; the nearer to the source the larger."""
+    """On the plane through the isocentre the image's edge is tan 30 cube sides away; what is nearer is larger."""
     matrix = torch.tensor(projection(PRESETS["x2ct"], "paper", view, SIZE, CUBE_MM), dtype=torch.float32)
     axis = {"pa": torch.tensor([1.0, 0.0, 0.0]), "lateral": torch.tensor([0.0, 1.0, 0.0])}[view]
     source = {"pa": torch.tensor([0.0, 1.0, 0.0]), "lateral": torch.tensor([1.0, 0.0, 0.0])}[view]
     points = torch.stack([2 * 3**-0.5 * axis, 0.5 * axis, 0.5 * axis + source]).view(1, 3, 1, 3)
-    columns = project(matrix, points, SIZE)[0, :, 0, 0]
+    columns = project(matrix, points, SIZE)[0, :, 0, 0].tolist()
     assert columns[0] == pytest.approx(1, abs=1e-4)
     assert columns[2] == pytest.approx(2 * columns[1], rel=1e-4)
 
