@@ -51,7 +51,8 @@ def together(model: nn.Module, device: torch.device) -> nn.Module:
         return model
     if any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()) and device.type != "cuda":
         raise InputError(
-            "batch norm over several processes needs GPUs: set model.encoder.norm: group, or use one process"
+            "batch norm over several processes needs GPUs: set model.encoder.norm: group if the model has it, or use "
+            "one process"
         )
     model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     ids = [device.index] if device.type == "cuda" else None

@@ -1,31 +1,25 @@
 """DX2CT as a method: train it on a cohort, reconstruct one scan with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
 from tqdm import tqdm
 
-from drr.errors import InputError
-from drr.files import replacing
 from dx2ct import diffusion
 from dx2ct.data.planes import from_plane, PLANES
 from dx2ct.data.scans import read_xrays
 from dx2ct.data.sheet import Row
 from dx2ct.distributed import exchanged, rank, world
 from dx2ct.engine import Autocast, autocast_of, on_device
-from dx2ct.methods import SETTINGS, WEIGHTS
+from dx2ct.learned import Learned, load_weights, train_learned
 from dx2ct.models.dx2ct import DX2CT
-from dx2ct.resume import sweep
-from dx2ct.settings import dump, Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.train import fit, Training
-from dx2ct.training_data import Batches, fingerprint, plane_coordinates, seeded, TrainingData
+from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+from dx2ct.training_data import Batch, Batches, plane_coordinates, seeded, TrainingData
 from dx2ct.validation import Validation, ValidationSet
 from dx2ct.window import to_hu
 
@@ -38,16 +32,18 @@ def train(
     device: torch.device,
     engine: EngineSettings = PLAIN_ENGINE,
 ) -> None:
-    """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); resumes from its last state.
+    """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); see `train_learned`."""
+    train_learned(parse(Dx2ctSettings, settings), build, rows, data, output, device, engine)
 
-    The last state stays until the run is used (see reconstruct.py): until the workflow has noted that the training is
-    done, a kill would have it done again. Under torchrun every process calls this, and rank 0 writes.
-    """
-    parsed = parse(Dx2ctSettings, settings)
-    validation = parsed.train.validation
-    if not validation.every and (validation.patience or validation.keep == "best"):
-        raise InputError("train.validation: patience and keep: best need validations: set every to more than 0")
-    scans = {split: [row.scan for row in rows if row.split == split] for split in ("train", "val")}
+
+def build(
+    parsed: Dx2ctSettings,
+    scans: Mapping[str, Sequence[str]],
+    data: Path,
+    device: torch.device,
+    engine: EngineSettings,
+) -> Learned:
+    """Data, network and losses."""
     examples = TrainingData(parsed, scans["train"], data)
     batches = Batches(examples, device, rank(), world())
     torch.manual_seed(parsed.train.seed)
@@ -56,25 +52,17 @@ def train(
         model.conditions.encoder.load_pretrained(parsed.model.encoder.pretrained)
     autocast = autocast_of(parsed.train.precision, device)
     model, network = on_device(model, device, engine)
-    watched = scans[validation.split] if validation.every else []
-    identity = {"settings": json.loads(dump(parsed)), "data": fingerprint(scans["train"] + watched, data)}
-    training = Training(model, parsed.train, json.dumps(identity, sort_keys=True))
-    if rank() == 0:
-        sweep(output)
-    training.load(output)
     schedule = diffusion.linear_schedule(parsed.diffusion).to(device)
-    losses = partial(_losses, network, batches, autocast, schedule, parsed)
     validate = None
-    if validation.every:
-        validate = partial(_validate, ValidationSet(parsed, watched, data, device), model, autocast)
-    fit(training, losses, output, device, validate, engine.tensorboard)
-    if rank() == 0:
-        _write(training.best if validation.keep == "best" else training.average, parsed, output)
+    if parsed.train.validation.every:
+        watched = ValidationSet(parsed, scans["watched"], data, device)
+        validate = partial(_validate, watched, model, autocast)
+    return Learned(model, lambda step: [_losses(network, batches, autocast, schedule, parsed, step)], validate)
 
 
 def _losses(
     network: nn.Module,
-    batches: Batches,
+    batches: Batches[Batch],
     autocast: Autocast,
     schedule: diffusion.Schedule,
     parsed: Dx2ctSettings,
@@ -100,21 +88,11 @@ def _validate(watched: ValidationSet, model: DX2CT, autocast: Autocast) -> Valid
         return watched.validate(model)
 
 
-def _write(weights: dict[str, Tensor], parsed: Dx2ctSettings, output: Path) -> None:
-    with replacing(output / WEIGHTS) as part:
-        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, part)
-    with replacing(output / SETTINGS) as part:
-        part.write_text(dump(parsed))
-
-
 def load(settings: str, run: Path, device: torch.device) -> tuple[DX2CT, Dx2ctSettings]:
     """A trained network, ready to reconstruct."""
     parsed = parse(Dx2ctSettings, settings)
     model = DX2CT(parsed)
-    try:
-        model.load_state_dict(load_file(run / WEIGHTS))
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({str(error).splitlines()[0]})") from None
+    load_weights(model, run)
     return model.to(device).eval(), parsed
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
 
 from drr.errors import InputError
 from dx2ct.distributed import together
-from dx2ct.models.dx2ct import DX2CT
 from dx2ct.settings import EngineSettings
 
+Network = TypeVar("Network", bound=nn.Module)
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
@@ -28,7 +28,7 @@ def autocast_of(precision: Literal["auto", "float32", "bf16"], device: torch.dev
     return lambda: torch.autocast(device.type, torch.bfloat16, enabled=on)
 
 
-def on_device(model: DX2CT, device: torch.device, engine: EngineSettings) -> tuple[DX2CT, nn.Module]:
+def on_device(model: Network, device: torch.device, engine: EngineSettings) -> tuple[Network, nn.Module]:
     """The network on its device, and what to call for a training step: it, on several processes, compiled or not."""
     wanted = engine.memory_format == "channels_last"
     if wanted or (engine.memory_format == "auto" and device.type == "cuda"):

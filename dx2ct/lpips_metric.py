@@ -4,7 +4,8 @@ The lpips package ships the linear layers only. The ImageNet weights of AlexNet 
 $TORCH_HOME/hub/checkpoints, or downloaded there at first use.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from http.client import HTTPException
 import logging
 import pickle
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+from drr.errors import InputError
 from dx2ct.metrics import Distance
 from dx2ct.torchvision_guard import import_torchvision
 from dx2ct.window import to_network
@@ -22,6 +24,7 @@ from dx2ct.window import to_network
 BACKBONES = {"lpips": ("alex", "AlexNet"), "lpips_vgg": ("vgg", "VGG16")}
 SILENCE_S = 10.0  # a download that is silent for this long is given up
 SLICES_AT_ONCE = 32
+_NOT_THERE = (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError)
 
 
 def load_lpips() -> dict[str, Distance]:
@@ -31,13 +34,13 @@ def load_lpips() -> dict[str, Distance]:
     size. A backbone whose weights cannot be had is left out, and one line in the log says why.
     """
     import_torchvision()  # before lpips, which imports it by itself
-    device = "cuda" if torch.cuda.is_available() else "cpu"  # VGG16 takes a core half a second a slice
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     found: dict[str, Distance] = {}
     reasons = {}
     for column, (name, label) in BACKBONES.items():
         try:
             found[column] = partial(_mean_distance, _load_network(name).to(device))
-        except (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError) as error:
+        except _NOT_THERE as error:
             reasons[label] = " ".join(str(error).split())
     if reasons:
         which = "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
@@ -46,7 +49,21 @@ def load_lpips() -> dict[str, Distance]:
     return found
 
 
-def _load_network(name: str) -> torch.nn.Module:
+@cache
+def perceptual_loss(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """LPIPS with VGG as a loss of images (n, 3, H, W) in [0, 1], taken as they are; InputError without its weights."""
+    import_torchvision()
+    try:
+        network = _load_network("vgg")
+    except _NOT_THERE as error:
+        raise InputError(
+            f"the LPIPS loss needs ImageNet weights of VGG-16, which are neither in {torch.hub.get_dir()}/checkpoints "
+            f"nor downloadable ({error}): put them there, or set lpips_weight: 0 and say so beside the numbers"
+        ) from None
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _load_network(backbone: str) -> torch.nn.Module:
     import lpips
 
     patience = socket.getdefaulttimeout()
@@ -54,7 +71,7 @@ def _load_network(name: str) -> torch.nn.Module:
     try:
         with warnings.catch_warnings():  # lpips names the weights by torchvision's old argument
             warnings.simplefilter("ignore", UserWarning)
-            network: torch.nn.Module = lpips.LPIPS(net=name, version="0.1", verbose=False)
+            network: torch.nn.Module = lpips.LPIPS(net=backbone, version="0.1", verbose=False)
     finally:
         socket.setdefaulttimeout(patience)
     return network

@@ -1,9 +1,13 @@
-"""Every method by name. A method is a module with two functions:
+"""Every method by name. A method is a module, or an object, with two functions:
 
     train(settings, rows, data, output, device, engine)    writes weights.safetensors and settings.json into `output`
     reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan
 
 where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
+
+A method that learns step by step builds a `dx2ct.learned.Learned`: its network, the losses of a step (a GAN's are two
+turns, each with an optimizer), its validation. Loop, states, processes and logs are the same for all (dx2ct/train.py).
+A rival with one forward pass has less to say: examples, network, loss, planes (dx2ct/baselines/rival.py).
 """
 
 from collections.abc import Sequence
@@ -45,9 +49,17 @@ class Method(Protocol):
 def method_of(settings: str) -> Method:
     """The method that the settings name."""
     from dx2ct import dx2ct_method
-    from dx2ct.baselines import mean
+    from dx2ct.baselines import classical, cnn2d, mean, perx2ct, x2ctgan
 
-    methods = {"dx2ct": dx2ct_method, "mean": mean}
+    methods: dict[str, object] = {
+        "dx2ct": dx2ct_method,
+        "cnn2d": cnn2d.METHOD,
+        "x2ctgan": x2ctgan.METHOD,
+        "perx2ct": perx2ct.METHOD,
+        "backprojection": classical,
+        "sart": classical,
+        "mean": mean,
+    }
     try:
         name = json.loads(settings)["run"]["method"]
     except (ValueError, KeyError, TypeError):

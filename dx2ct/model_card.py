@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.data.sheet import Row
-from dx2ct.score import FUSED, METRICS, read_scores, read_settings
+from dx2ct.score import ABLATIONS, FUSED, METRICS, read_scores, read_settings
 
 CARD = "model_card.md"
 
@@ -31,7 +31,7 @@ def write_model_card(run: Path, sheet: Path, rows: Sequence[Row]) -> None:
         loader=PackageLoader("dx2ct"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.get_template("model_card.md.j2").render(
-        **{key: row.get(key) for key in ("method", "views", "query_transformer", "conditioning", "prediction")},
+        **dict.fromkeys(ABLATIONS) | row,
         **_scores(run),
         name=run.resolve().name,
         sheet=sheet.name,

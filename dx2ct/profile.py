@@ -1,25 +1,23 @@
 """What a training costs on this machine: parameters, operations, memory, speed, and where the time goes."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
-import platform
-import resource
-from statistics import median
 import tempfile
 import time
 
 import torch
 
 from drr.errors import InputError
-from dx2ct.methods import SETTINGS
+from dx2ct.baselines.rival import Rival
+from dx2ct.methods import method_of, SETTINGS
 from dx2ct.parts import Meter, parameters
 from dx2ct.rehearsal import operations, Rehearsal
+from dx2ct.rival_profile import profile_rival, rival_text, RivalProfile
 from dx2ct.settings import Dx2ctSettings, parse
+from dx2ct.stopwatch import clock, device_name, peak_memory_mb, step_seconds
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
-WARM_UP = 2
 RATE_S = 0.5  # how long the matrix rate is measured
 
 
@@ -43,23 +41,26 @@ class Profile:
     hours_of_all_steps: float
 
 
-def profile(settings: str, device: torch.device, precision: str, batch: int, steps: int) -> Profile:
+def profile(settings: str, device: torch.device, precision: str, batch: int, steps: int) -> Profile | RivalProfile:
     """Measure `steps` steps of a run on scans of noise; batch 0 takes the settings' own.
 
     Utilisation is the operations that the network needs, over those that the device does in matrix products of the same
     precision in the same time. Raises InputError for a method without steps and for a batch that does not divide.
     """
-    parsed = _parsed(settings, batch)
     precision = chosen_precision(precision, device)
+    method = method_of(settings)
+    if isinstance(method, Rival):
+        return profile_rival(method, settings, device, precision, batch, steps)
+    parsed = _parsed(settings, batch)
     flop = operations(parsed)
     with tempfile.TemporaryDirectory() as folder:
         rehearsal = Rehearsal(parsed, Path(folder), device, DTYPES[precision])
         seconds = step_seconds(rehearsal.step, device, steps)
-        peak = _peak_memory_mb(device)
+        peak = peak_memory_mb(device)
         shares = _shares(rehearsal, steps)
     rate, float32_rate = (matmul_rate(device, DTYPES[name]) for name in (precision, "float32"))
     return Profile(
-        device=_name(device),
+        device=device_name(device),
         threads=torch.get_num_threads(),
         precision=precision,
         batch=parsed.train.batch,
@@ -108,25 +109,6 @@ def chosen_precision(precision: str, device: torch.device) -> str:
     return precision if precision != "auto" else "bf16" if device.type == "cuda" else "float32"
 
 
-def clock(device: torch.device) -> float:
-    """Seconds, when the device has done what it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def step_seconds(step: Callable[[int], None], device: torch.device, steps: int) -> float:
-    """Median seconds of a step after a warm-up."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    seconds = []
-    for number in range(WARM_UP + steps):
-        start = clock(device)
-        step(number)
-        seconds.append(clock(device) - start)
-    return median(seconds[WARM_UP:])
-
-
 def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     """Operations a second of the fastest product of two large square matrices."""
     side = 8192 if device.type == "cuda" else 1024
@@ -161,23 +143,15 @@ def _shares(rehearsal: Rehearsal, steps: int) -> dict[str, float]:
     return shares
 
 
-def _peak_memory_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}"
-
-
-def to_json(result: Profile) -> str:
+def to_json(result: Profile | RivalProfile) -> str:
     """The profile as JSON."""
     return json.dumps(asdict(result), indent=2) + "\n"
 
 
-def to_text(result: Profile) -> str:
+def to_text(result: Profile | RivalProfile) -> str:
     """The profile as a page for a terminal."""
+    if isinstance(result, RivalProfile):
+        return rival_text(result)
     forward, backward = sum(result.forward_flop.values()), sum(result.backward_flop.values())
     total = forward + backward
     lines = [

@@ -236,6 +236,16 @@ class OptimizerSettings:
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     validation: ValidationSettings
 
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Of Adam."""
+        return 0.9, self.beta2
+
+    @property
+    def weight_decay(self) -> float:
+        """Of Adam: none."""
+        return 0.0
+
 
 @dataclass(frozen=True, config=_STRICT)
 class EngineSettings:

@@ -1,6 +1,6 @@
 """The training loop: optimizer, exponential moving average, validation, resume."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 import math
@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from drr.errors import InputError
 from dx2ct.distributed import all_at_the_same_step, local_rank, rank, say, sum_over_ranks
+from dx2ct.plan import Plan
 from dx2ct.resume import load_state, save_state
-from dx2ct.settings import OptimizerSettings
 from dx2ct.training_log import Board, NONE, write_log
 from dx2ct.validation import Validation
 
+Turns = Sequence[Iterable[Tensor]]  # of a step: the parts of the network's loss and, of a GAN, of its opponent's
 SAVE_EVERY_S = 120.0  # what a killed training loses at most
 LOG_LINES = 100  # of a whole training, more where that would be less than one every LOG_STEPS
 LOG_STEPS = 100
@@ -51,10 +52,11 @@ class Training:
     """Everything that changes while a network trains; saved and loaded as one file.
 
     There is no random state in it: every random number is drawn from (seed, step, process), see `Batches` and `seeded`.
+    opponent: a GAN's discriminator, with an optimizer of its own; slices: how many an example of the batch has.
     """
 
     model: nn.Module
-    settings: OptimizerSettings
+    settings: Plan
     identity: str  # JSON of what the state belongs to
     step: int = 0
     seconds: float = 0.0
@@ -65,30 +67,41 @@ class Training:
     best: dict[str, Tensor] = field(default_factory=dict)  # the weights of best_step, where they are kept
     stopped: bool = False
     pending: list[Tensor] = field(default_factory=list)  # not yet read from the device
+    opponent: nn.Module | None = None
+    slices: int = 1
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), self.settings.learning_rate, (0.9, self.settings.beta2), fused=True
-        )
+        self.optimizer = _adam(self.model, self.settings)
+        self.opposing = _adam(self.opponent, self.settings) if self.opponent else None
         state = self.model.state_dict()
         self.average = {name: value.detach().clone() for name, value in state.items()}
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]
         self.counted = [name for name in state if name not in self.averaged]
 
-    def update(self, losses: Iterable[Tensor]) -> None:
-        """One optimizer step on the sum of the losses, each freed before the next is made, then the moving average."""
-        for group in self.optimizer.param_groups:
+    def update(self, losses: Iterable[Tensor], opposing: Iterable[Tensor] = ()) -> None:
+        """One optimizer step on the sum of the losses, each freed before the next is made; one of the opponent on its
+        own, which are not made before; then the moving average."""
+        total, norm = self._descend(self.model, self.optimizer, losses)
+        if self.opponent and self.opposing:
+            self._descend(self.opponent, self.opposing, opposing)
+        self.step += 1
+        self.pending.append(torch.stack([torch.as_tensor(total), norm]).float())
+        self._average_weights()
+
+    def _descend(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor]
+    ) -> tuple[Tensor | float, Tensor]:
+        """One step of one optimizer: the loss and its gradient's norm."""
+        for group in optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.step)
-        self.optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         total: Tensor | float = 0.0
         for loss in losses:
             loss.backward()  # type: ignore[no-untyped-call]
             total = total + loss.detach()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm or math.inf)
-        self.optimizer.step()
-        self.step += 1
-        self.pending.append(torch.stack([torch.as_tensor(total), norm]).float())
-        self._average_weights()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip_norm or math.inf)
+        optimizer.step()
+        return total, norm
 
     def _average_weights(self) -> None:
         # While the average is young its decay is lower, or it would remember the random start.
@@ -150,7 +163,10 @@ class Training:
             "average",
         )
         state = {name: getattr(self, name) for name in names}
-        save_state(state | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, output)
+        state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.opponent and self.opposing:
+            state |= {"opponent": self.opponent.state_dict(), "opposing": self.opposing.state_dict()}
+        save_state(state, output)
         write_log(self.log, output)
 
     def load(self, output: Path) -> None:
@@ -162,23 +178,33 @@ class Training:
             setattr(self, name, state[name])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.opponent and self.opposing:
+            self.opponent.load_state_dict(state["opponent"])
+            self.opposing.load_state_dict(state["opposing"])
         for name, value in state["average"].items():
             self.average[name].copy_(value)
         self.best = {name: value.to(self.average[name].device) for name, value in state["best"].items()}
         say(f"{state['path']}: resumed at step {self.step}")
 
 
-def learning_rate(settings: OptimizerSettings, step: int) -> float:
-    """Linear warm-up, then constant or half a cosine down to 0."""
+def _adam(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+    learned = [p for p in network.parameters() if p.requires_grad]
+    return torch.optim.Adam(learned, plan.learning_rate, plan.betas, weight_decay=plan.weight_decay, fused=True)
+
+
+def learning_rate(settings: Plan, step: int) -> float:
+    """Linear warm-up, then constant, half a cosine down to 0, or (linear) a straight line to 0 in the second half."""
     rate = settings.learning_rate * min((step + 1) / max(settings.warmup_steps, 1), 1.0)
     if settings.schedule == "cosine":
         rate *= 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    if settings.schedule == "linear":
+        rate *= min(2 * (1 - step / settings.steps), 1.0)
     return rate
 
 
 def fit(
     training: Training,
-    losses_of_step: Callable[[int], Iterable[Tensor]],
+    turns_of_step: Callable[[int], Turns],
     output: Path,
     device: torch.device,
     validate: Callable[[], Validation] | None = None,
@@ -186,7 +212,7 @@ def fit(
 ) -> None:
     """Run the remaining steps, saving the state every SAVE_EVERY_S and at the end; output/training.csv holds the log.
 
-    `losses_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
+    `turns_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
     Every process calls this; only rank 0 writes.
     """
     all_at_the_same_step(training.step, device)
@@ -199,7 +225,7 @@ def fit(
         total=settings.steps, initial=training.step, desc="train", unit="step", disable=None if main else True
     ) as bar:
         while training.step < settings.steps and not training.stopped:
-            training.update(losses_of_step(training.step))
+            training.update(*turns_of_step(training.step))
             bar.update()
             last = training.step == settings.steps
             validating = validate and (training.step % settings.validation.every == 0 or last)
@@ -227,7 +253,8 @@ def _log(training: Training, psnr_db: float, device: torch.device, bar: "tqdm[An
         [*(sum(column) / count for column in zip(*training.recent, strict=True)), 1], device
     )
     before = training.log[-1] if training.log else [0.0] * 7
-    speed = (training.step - before[0]) * settings.batch / max(training.seconds - before[-1], 1e-9)
+    slices = (training.step - before[0]) * settings.batch * training.slices
+    speed = slices / max(training.seconds - before[-1], 1e-9)
     rate = learning_rate(settings, training.step - 1)
     row = [float(training.step), loss / ranks, rate, norm / ranks, psnr_db, speed, training.seconds]
     training.log.append(row)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from drr.errors import InputError
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.models.positions import cube_coordinates
-from dx2ct.settings import Dx2ctSettings
+from dx2ct.settings import Dx2ctSettings, OptimizerSettings
 from dx2ct.window import to_network
 
 
@@ -67,6 +68,11 @@ class TrainingData:
         self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
         self.coordinates = plane_coordinates(size)
 
+    @property
+    def sharing(self) -> OptimizerSettings:
+        """How a batch is divided."""
+        return self.settings.train
+
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """The batch of one step, or one of its equal parts: uniform over patients, planes, slices and time steps.
 
@@ -98,14 +104,54 @@ class TrainingData:
         )
 
 
-class Batches:
+class Movable(Protocol):
+    """A batch, as the loader handles it."""
+
+    def to(self, device: torch.device) -> Self:
+        """The batch on another device."""
+
+    def pinned(self) -> Self:
+        """The batch in memory from which a GPU copies while it computes."""
+
+
+class Sharing(Protocol):
+    """Of the settings of any method, how its batches are divided."""
+
+    @property
+    def batch(self) -> int:
+        """Examples of a step."""
+
+    @property
+    def accumulate(self) -> int:
+        """Parts of a process's share."""
+
+    @property
+    def slices_per_patient(self) -> int:
+        """Examples that can not be parted."""
+
+
+B = TypeVar("B", bound=Movable, covariant=True)
+
+
+class Examples(Protocol[B]):
+    """Training examples, decided by (step, part, parts) alone."""
+
+    @property
+    def sharing(self) -> Sharing:
+        """How a batch is divided."""
+
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> B:
+        """One of the equal parts of a step's batch."""
+
+
+class Batches(Generic[B]):
     """The parts of every step that are one process's, the next one made while a GPU computes.
 
     rank of world processes; every step is divided into `accumulate` parts of each.
     """
 
-    def __init__(self, data: TrainingData, device: torch.device, rank: int, world: int) -> None:
-        train = data.settings.train
+    def __init__(self, data: Examples[B], device: torch.device, rank: int, world: int) -> None:
+        train = data.sharing
         self.data, self.device, self.rank = data, device, rank
         self.accumulate, self.parts = train.accumulate, train.accumulate * world
         groups = train.batch // train.slices_per_patient
@@ -115,9 +161,9 @@ class Batches:
                 f"accumulate {train.accumulate} can not share equally"
             )
         self.worker = ThreadPoolExecutor(1) if device.type == "cuda" else None
-        self.ahead: tuple[tuple[int, int], Future[Batch]] | None = None
+        self.ahead: tuple[tuple[int, int], Future[B]] | None = None
 
-    def get(self, step: int, part: int) -> Batch:
+    def get(self, step: int, part: int) -> B:
         """Part `part` of this process's share of a step, on the device."""
         if self.worker is None:
             return self._make(step, part)
@@ -126,7 +172,7 @@ class Batches:
         self.ahead = (following, self.worker.submit(self._make, *following))
         return batch.to(self.device)
 
-    def _make(self, step: int, part: int) -> Batch:
+    def _make(self, step: int, part: int) -> B:
         batch = self.data.batch(step, self.rank * self.accumulate + part, self.parts)
         return batch.pinned() if self.worker else batch
 

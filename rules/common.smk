@@ -79,9 +79,11 @@ def train_settings(run):
     """Everything that decides the weights of a run, and nothing else."""
     row = config["runs"][run]
     sections = {"run": row, "volume": stage("volume"), "slices": stage("slices")}
-    if row["method"] == "dx2ct":
+    if "views" in row:
         sections["xray"] = stage("xray")
+    if row["method"] == "dx2ct":
         sections |= {name: config[name] for name in ("model", "diffusion", "train")}
+    sections |= config["methods"].get(row["method"], {})
     return to_json(sections)
 
 
@@ -97,15 +99,20 @@ def views_of(run):
 
 def parts_of(run):
     """The parts of the split that a training looks at."""
-    validation = config["train"]["validation"]
-    watches = config["runs"][run]["method"] == "dx2ct" and validation["every"] and validation["split"] == "val"
-    return ("train", "val") if watches else ("train",)
+    validation = training_of(run).get("validation", {})
+    return ("train", "val") if validation.get("every") and validation["split"] == "val" else ("train",)
+
+
+def training_of(run):
+    """The section train of a run's method; of one that is not trained by steps none."""
+    method = config["runs"][run]["method"]
+    return config["train"] if method == "dx2ct" else config["methods"].get(method, {}).get("train", {})
 
 
 def python_of_processes(wildcards, input, resources):
     """What starts a training: torchrun, one process a GPU, where the resources are several. Asking for the inputs makes
     it untracked."""
-    several = resources.gpu > 1 and config["runs"][wildcards.run]["method"] == "dx2ct"
+    several = resources.gpu > 1 and training_of(wildcards.run)
     return f"torchrun --standalone --nproc-per-node {resources.gpu} -m" if several else "python -m"
 
 

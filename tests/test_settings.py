@@ -14,6 +14,7 @@ import yaml
 from drr.errors import InputError
 from dx2ct import settings
 from dx2ct.settings import dump, parse
+from dx2ct.settings_methods import ClassicalSettings, Cnn2dSettings, Perx2ctSettings, X2ctganSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -29,6 +30,16 @@ STAGES: dict[str, type] = {
     "engine": settings.EngineSettings,
     "reconstruct": settings.ReconstructSettings,
     "score": settings.ScoreSettings,
+}
+# What a method's training parses, and the sections of config.yaml that it reads beside those of the data.
+RUN_KINDS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "dx2ct": (settings.Dx2ctSettings, ("model", "diffusion", "train")),
+    "cnn2d": (Cnn2dSettings, ()),
+    "x2ctgan": (X2ctganSettings, ()),
+    "perx2ct": (Perx2ctSettings, ()),
+    "mean": (settings.MeanSettings, ()),
+    "backprojection": (ClassicalSettings, ()),
+    "sart": (ClassicalSettings, ()),
 }
 
 
@@ -97,11 +108,12 @@ def test_configuration_files_are_complete_and_valid(name: str) -> None:
 def test_settings_of_every_run_survive_the_way_through_json(name: str) -> None:
     config = load(name)
     for run in config["runs"].values():
-        stages = ("volume", "xray", "slices") if run["method"] == "dx2ct" else ("volume", "slices")
-        sections = {"run": run} | {stage: {"version": 1} | config[stage] for stage in stages}
-        if run["method"] == "dx2ct":
-            sections |= {stage: config[stage] for stage in ("model", "diffusion", "train")}
-        kind = settings.Dx2ctSettings if run["method"] == "dx2ct" else settings.MeanSettings
+        kind, further = RUN_KINDS[run["method"]]
+        sections = {"run": run} | {stage: config[stage] for stage in further}
+        sections |= config["methods"].get(run["method"], {})
+        sections |= {
+            s: {"version": 1} | config[s] for s in ("volume", "xray", "slices") if s != "xray" or "views" in run
+        }
         parsed = parse(kind, json.dumps(sections))
         assert parse(kind, dump(parsed)) == parsed
 
@@ -170,4 +182,40 @@ def test_what_the_schema_accepts_of_the_cohort_its_stage_accepts() -> None:
                 parse(settings.SelectionSettings, json.dumps({name: changed["cohort"][name] for name in names}))
             else:
                 refused += 1
+    assert accepted > 20 and refused > 20
+
+
+@pytest.mark.parametrize("method", SCHEMA["properties"]["methods"]["properties"])
+def test_what_the_schema_accepts_of_a_method_its_training_accepts(method: str) -> None:
+    """Every leaf of its sections and rows, with values at the edge of what may be allowed."""
+    config = load("config.yaml")
+    validator = Draft202012Validator(SCHEMA)
+    kind = RUN_KINDS[method][0]
+    accepted = refused = 0
+    for name in [name for name, run in config["runs"].items() if run["method"] == method]:
+        for place in (("methods", method), ("runs", name)):
+            for path in leaves(config[place[0]][place[1]], place):
+                for value in (
+                    None,
+                    "nonsense",
+                    -1,
+                    0,
+                    0.5,
+                    1,
+                    2,
+                    1e9,
+                    True,
+                    [],
+                    {},
+                    [1, 2, 3],
+                    ["pa"],
+                    ["pa", "lateral"],
+                ):
+                    changed = replaced(config, path, value)
+                    if path[-1] == "method" or not validator.is_valid(changed):
+                        refused += 1
+                        continue
+                    accepted += 1
+                    stages = {s: {"version": 1} | config[s] for s in ("volume", "xray", "slices")}
+                    parse(kind, json.dumps(stages | changed["methods"][method] | {"run": changed["runs"][name]}))
     assert accepted > 20 and refused > 20

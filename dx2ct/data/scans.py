@@ -26,6 +26,18 @@ def read_films(folder: Path, scan: str, views: Sequence[str]) -> list[NDArray[np
     return [_read_image(folder / "xrays" / scan / f"{view}.mha") for view in views]
 
 
+def read_integrals(folder: Path, scan: str, views: Sequence[str], pixels: int) -> NDArray[np.float32]:
+    """The scan's line integrals (dimensionless), averaged down to (view, pixels, pixels) and otherwise as they are."""
+    images = []
+    for view in views:
+        path = folder / "xrays" / scan / f"{view}.mha"
+        image = _read_image(path)
+        if min(image.shape) < pixels:
+            raise InputError(f"{path}: {image.shape} pixels cannot be averaged to {pixels}: lower the run's pixels")
+        images.append(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA))
+    return np.stack(images).astype(np.float32)
+
+
 def read_stack(folder: Path, scan: str, plane: str) -> NDArray[np.int16]:
     """One plane's slices, (slice, row, column) int16 HU, memory-mapped."""
     path = folder / "slices" / scan / f"{plane}.npy"

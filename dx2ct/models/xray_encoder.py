@@ -5,6 +5,7 @@ from http.client import HTTPException
 import math
 from pathlib import Path, PurePosixPath
 import pickle
+from typing import Literal
 
 import torch
 from torch import nn, Tensor
@@ -15,8 +16,8 @@ from dx2ct.torchvision_guard import import_torchvision
 
 CHANNELS = (256, 512, 1024)  # of conv2_x, conv3_x, conv4_x, whatever the inner width
 STRIDES = (4, 8, 16)
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class XrayEncoder(nn.Module):
@@ -28,7 +29,7 @@ class XrayEncoder(nn.Module):
     def __init__(self, settings: EncoderSettings) -> None:
         super().__init__()
         resnet = import_torchvision().models.resnet
-        norm = nn.BatchNorm2d if settings.norm == "batch" else _group_norm
+        norm = nn.BatchNorm2d if settings.norm == "batch" else group_norm
         trunk = resnet.ResNet(
             resnet.Bottleneck, [*settings.blocks, 1], width_per_group=settings.width_per_group, norm_layer=norm
         )
@@ -36,8 +37,8 @@ class XrayEncoder(nn.Module):
         self.trunk = trunk
         shape = (tuple(settings.blocks), settings.width_per_group, settings.norm)
         self.resnet50 = shape == ((3, 4, 6), 64, "batch")
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def load_pretrained(self, source: bool | str) -> None:
         """Start from weights of ResNet-50 under torchvision's names: those of ImageNet (True), or a file's.
@@ -50,7 +51,7 @@ class XrayEncoder(nn.Module):
             raise InputError(
                 "model.encoder.pretrained needs ResNet-50: blocks [3, 4, 6], width_per_group 64, norm batch"
             )
-        weights = _weights_in(Path(source)) if isinstance(source, str) else _imagenet_weights()
+        weights = pretrained_weights(source, "ResNet-50")
         try:
             self.trunk.load_state_dict({k: v for k, v in weights.items() if not k.startswith(("layer4", "fc"))})
         except RuntimeError as error:
@@ -67,8 +68,14 @@ class XrayEncoder(nn.Module):
         return [conv2, conv3, trunk.layer3(conv3)]
 
 
-def _group_norm(channels: int) -> nn.GroupNorm:
+def group_norm(channels: int) -> nn.GroupNorm:
+    """What stands where batch norm would: it does not mind small batches."""
     return nn.GroupNorm(math.gcd(16, channels), channels)
+
+
+def pretrained_weights(source: bool | str, name: Literal["ResNet-50", "ResNet-101"]) -> dict[str, Tensor]:
+    """Those in a file, or ImageNet's."""
+    return _weights_in(Path(source)) if isinstance(source, str) else imagenet_weights(name)
 
 
 def _weights_in(path: Path) -> dict[str, Tensor]:
@@ -83,18 +90,19 @@ def _weights_in(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _imagenet_weights() -> dict[str, Tensor]:
-    """ResNet-50's published weights; torch.hub checks the hash in the file's name at the download only, we always."""
-    weights = import_torchvision().models.ResNet50_Weights.IMAGENET1K_V1
-    name = PurePosixPath(weights.url).name
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+def imagenet_weights(name: Literal["ResNet-50", "ResNet-101"]) -> dict[str, Tensor]:
+    """Published weights; torch.hub checks the hash in the file's name at the download only, we always."""
+    models = import_torchvision().models
+    published = {"ResNet-50": models.ResNet50_Weights, "ResNet-101": models.ResNet101_Weights}
+    weights = published[name].IMAGENET1K_V1
+    path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
     if path.is_file():
         _check_hash(path)
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"ImageNet weights of ResNet-50 are neither in {path.parent} nor downloadable ({error}): put {weights.url} "
+            f"ImageNet weights of {name} are neither in {path.parent} nor downloadable ({error}): put {weights.url} "
             "there, or set TORCH_HOME to a folder with hub/checkpoints/, or set model.encoder.pretrained: false"
         ) from None
     return state

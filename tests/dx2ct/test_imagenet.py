@@ -90,7 +90,7 @@ def test_another_network_is_refused_before_anything_is_downloaded(home: Path, ch
 
 
 def test_weights_may_be_a_file_of_ones_own(published: Path, monkeypatch) -> None:
-    monkeypatch.setattr(xray_encoder, "_imagenet_weights", None)
+    monkeypatch.setattr(xray_encoder, "imagenet_weights", None)
     network = encoder(pretrained=str(published))
     network.load_pretrained(str(published))
     state = torch.load(published, weights_only=True)
@@ -119,6 +119,6 @@ def test_a_file_that_is_no_resnet50_is_refused_in_one_line(content, words: str, 
 
 
 def test_not_pretrained_asks_nobody(home: Path, monkeypatch) -> None:
-    monkeypatch.setattr(xray_encoder, "_imagenet_weights", None)
+    monkeypatch.setattr(xray_encoder, "imagenet_weights", None)
     assert len(encoder(pretrained=False)(torch.rand(1, 32, 32))) == 3
     assert not (home / "hub").exists()

@@ -74,11 +74,24 @@ def test_metrics_stand_there_when_they_are_known(tmp_path: Path) -> None:
     assert "model-index" not in front and "has not been scored" in body and front["license"] == "apache-2.0"
 
 
+def with_run(row: dict[str, object]) -> str:
+    return json.dumps({**json.loads(tiny()), "run": row})
+
+
 def test_ablations_and_the_mean_volume_are_called_so(tmp_path: Path) -> None:
     for name, settings, phrase in [
         ("a", tiny(views=["pa"], query_transformer=False, conditioning="concat"), "from 1 X-ray (pa)"),
         ("b", tiny(query_transformer=False), "Without 3DPQT: an ablation"),
         ("c", json.dumps({**json.loads(tiny()), "run": {"method": "mean"}}), "It looks at no X-ray"),
+        ("d", with_run({"method": "x2ctgan", "views": ["pa"], "discriminator": False}), "X2CT-CNN (Ying et al."),
+        ("e", with_run({"method": "perx2ct", "views": ["pa"], "camera": "paper", "global_features": True}), "_global"),
+        ("f", with_run({"method": "cnn2d", "views": ["lateral"]}), "one X-ray (lateral)"),
+        ("g", with_run({"method": "backprojection", "views": ["pa"], "filter": "ramp"}), "ramp-filtered"),
+        (
+            "h",
+            with_run({"method": "sart", "views": ["pa"], "start": "mean", "iterations": 9}),
+            "9 iterations from the mean",
+        ),
     ]:
         (tmp_path / name).mkdir()
         assert phrase in card(tmp_path / name, settings=settings)[1]

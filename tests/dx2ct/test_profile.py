@@ -18,13 +18,13 @@ from dx2ct.profile import (
     matmul_rate,
     profile,
     settings_of,
-    step_seconds,
     to_json,
     to_text,
     utilisation,
 )
 from dx2ct.rehearsal import operations, Rehearsal
 from dx2ct.settings import Dx2ctSettings, parse
+from dx2ct.stopwatch import step_seconds
 from tests.dx2ct.settings_for_tests import tiny
 
 CPU = torch.device("cpu")

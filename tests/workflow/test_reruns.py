@@ -61,6 +61,7 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"train": {"validation": {"every": 3}}}, TRAIN),
         ({"engine": {"compile": True, "memory_format": "channels_last", "tensorboard": False}}, set()),
         ({"runs": {"dx2ct": {"views": ["pa"]}}}, TRAIN),
+        ({"methods": {"cnn2d": {"train": {"steps": 3}}}}, set()),  # of a run that is not reported
         ({"reconstruct": {"steps": 3}}, RECONSTRUCT),
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
         ({"report": ["dx2ct"]}, REPORT),
@@ -91,6 +92,15 @@ def test_a_changed_model_leaves_the_mean_volume_alone(finished: Path) -> None:
 
 def test_a_new_run_that_is_not_reported_runs_nothing(finished: Path) -> None:
     assert rerun(finished, {"runs": {"second_mean": {"method": "mean"}}}) == {}
+
+
+def test_a_rival_reads_its_own_sections_only(finished: Path) -> None:
+    text = plan(finished, "--dry-run", "--printshellcmds", config={"report": ["mean", "dx2ct", "x2ctgan"]})
+    assert jobs(text) == {"train": 1, "reconstruct": 2, "score": 1, "metrics": 1, "report": 1}
+    (command,) = [line for line in text.splitlines() if " dx2ct train " in line]
+    settings = json.loads(command.split("--settings ")[1].split(" --sheet")[0].strip("'"))
+    assert set(settings) == {"run", "volume", "xray", "slices", "model", "train"}
+    assert "dense_layers" in settings["model"] and "beta1" in settings["train"]
 
 
 def test_comments_and_order_of_the_yaml_mean_nothing(finished: Path) -> None:
