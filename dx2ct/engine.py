@@ -30,12 +30,17 @@ def autocast_of(precision: Literal["auto", "float32", "bf16"], device: torch.dev
 
 def on_device(model: DX2CT, device: torch.device, engine: EngineSettings) -> tuple[DX2CT, nn.Module]:
     """The network on its device, and what to call for a training step: it, on several processes, compiled or not."""
+    in_channels_last(model, device, engine)
+    network = together(model.to(device).train(), device)
+    if engine.compile:
+        network.compile()
+    return model, network
+
+
+def in_channels_last(model: nn.Module, device: torch.device, engine: EngineSettings) -> None:
+    """Lay the weights of convolutions out as the engine says."""
     wanted = engine.memory_format == "channels_last"
     if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
         for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
             if isinstance(layer, nn.Conv2d):
                 layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network = together(model.to(device).train(), device)
-    if engine.compile:
-        network.compile()
-    return model, network

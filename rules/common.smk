@@ -41,11 +41,31 @@ def check_config(config):
     for run in config["report"]:
         if run not in config["runs"]:
             refuse(f"config.report: {run} is not a row of runs ({', '.join(config['runs'])})")
+    for run in config["runs"]:
+        check_borrower(config, run)
     size, slices, pixels = config["volume"]["size"], config["slices"]["size"], config["model"]["xray_pixels"]
     if slices > size:
         refuse(f"config.slices.size: {slices} is more than volume.size, {size}")
     if pixels != slices:
         refuse(f"config.model.xray_pixels: {pixels} must equal slices.size, {slices}: feature maps meet slices there")
+
+
+def check_borrower(config, run):
+    """A run with another's weights: is there such a run, and can its sampling be?"""
+    row = config["runs"][run]
+    if "weights_of" not in row:
+        return
+    lender = config["runs"].get(row["weights_of"])
+    if lender is None or "weights_of" in lender:
+        refuse(f"config.runs.{run}.weights_of: {row['weights_of']} is not a run that is trained")
+    merged = {**config, "reconstruct": over(config["reconstruct"], row["reconstruct"])}
+    check(merged, "config.schema.yaml", lambda path: ".".join([f"config.runs.{run}", *map(str, path)]))
+
+
+def over(section, changes):
+    """A section with some of its values, at any depth, replaced."""
+    deeper = {key for key, value in changes.items() if isinstance(value, dict) and isinstance(section.get(key), dict)}
+    return section | {key: over(section[key], changes[key]) if key in deeper else changes[key] for key in changes}
 
 
 def found(path):
@@ -75,12 +95,42 @@ def phantom_settings(scan):
 
 def train_settings(run):
     """Everything that decides the weights of a run, and nothing else."""
-    row = config["runs"][run]
+    row = trained_as(run)
     sections = {"run": row, "volume": stage("volume"), "slices": stage("slices")}
     if row["method"] == "dx2ct":
         sections["xray"] = stage("xray")
         sections |= {name: config[name] for name in ("model", "diffusion", "train")}
     return to_json(sections)
+
+
+def lender_of(run):
+    """The run whose training a run uses, mostly its own."""
+    return config["runs"][run].get("weights_of", run)
+
+
+def trained_as(run):
+    """The row of `runs:` that a run was trained as."""
+    return config["runs"][lender_of(run)]
+
+
+def reconstruct_settings(run):
+    """How a run samples."""
+    return over(config["reconstruct"], config["runs"][run].get("reconstruct", {}))
+
+
+def runs_that(condition):
+    """Names of runs as a wildcard's pattern."""
+    return "|".join(run for run in config["runs"] if condition(run)) or "(?!)"
+
+
+def is_trained(run):
+    """Not a user of another run's weights."""
+    return lender_of(run) == run
+
+
+def has_deviations(run):
+    """Draws several samples a scan."""
+    return trained_as(run)["method"] == "dx2ct" and reconstruct_settings(run)["samples"] > 1
 
 
 def selection_settings():
@@ -90,20 +140,20 @@ def selection_settings():
 
 def views_of(run):
     """The X-rays that a run looks at; the mean volume looks at none."""
-    return config["runs"][run].get("views", ())
+    return trained_as(run).get("views", ())
 
 
 def parts_of(run):
     """The parts of the split that a training looks at."""
     validation = config["train"]["validation"]
-    watches = config["runs"][run]["method"] == "dx2ct" and validation["every"] and validation["split"] == "val"
+    watches = trained_as(run)["method"] == "dx2ct" and validation["every"] and validation["split"] == "val"
     return ("train", "val") if watches else ("train",)
 
 
 def python_of_processes(wildcards, input, resources):
     """What starts a training: torchrun, one process a GPU, where the resources are several. Asking for the inputs makes
     it untracked."""
-    several = resources.gpu > 1 and config["runs"][wildcards.run]["method"] == "dx2ct"
+    several = resources.gpu > 1 and trained_as(wildcards.run)["method"] == "dx2ct"
     return f"torchrun --standalone --nproc-per-node {resources.gpu} -m" if several else "python -m"
 
 
