@@ -280,6 +280,15 @@ def reconstruct(
 
 
 @app.command()
+def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], output: Output) -> None:
+    """Write a run as a small model to hand out: weights in half precision, settings, card. `predict` takes it."""
+    from dx2ct.publish import publish
+
+    size = publish(run, output)
+    print(f"{output}: {size / 2**20:.1f} MB of weights")
+
+
+@app.command()
 def calibration(
     scans: list[str],
     run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],

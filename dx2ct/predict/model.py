@@ -148,7 +148,12 @@ def sampling(
         seed=seed,
         samples=samples,
         batch=BATCH,
-        consistency={"iterations": consistency, "weight": 1.0, "smooth_mm": 0.0, "when": "end"},
+        consistency={
+            "iterations": consistency,
+            "weight": 1.0,
+            "smooth_mm": 0.0,
+            "when": "steps" if planes == "together" else "end",
+        },
     )
 
 
