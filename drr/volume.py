@@ -85,7 +85,7 @@ class Volume:
         with replacing(path) as part:
             sitk.WriteImage(self.to_sitk(), str(part))
             if image_io(part) == IMAGE_IO[".nii"] and not _is_whole(part, self.array.nbytes):
-                raise InputError(f"{path}: did not arrive whole, is the disk full? nothing was written")
+                raise InputError(f"{path}: did not arrive whole, is the disk full?")
 
 
 def read_volume(path: str | Path) -> Volume:
