@@ -37,3 +37,4 @@ rule all:
     input:
         "results/metrics.csv",
         "results/report.html",
+        expand("results/{run}/calibration.csv", run=filter(has_deviations, config["report"])),

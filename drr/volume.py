@@ -1,8 +1,10 @@
 """A CT volume with its place in the patient, and its files."""
 
 from dataclasses import dataclass
+import gzip
 from pathlib import Path
 from typing import Any
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ IMAGE_IO = {
     ".nrrd": "NrrdImageIO",
 }
 SUFFIXES = tuple(IMAGE_IO)
+_NIFTI_HEADER_BYTES = 352
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -75,9 +78,14 @@ class Volume:
         return cls(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
     def write(self, path: str | Path) -> None:
-        """Write .mha, .nrrd, .nii or .nii.gz (by suffix), whole or not at all."""
+        """Write .mha, .nrrd, .nii or .nii.gz (by suffix), whole or not at all.
+
+        ITK's NIfTI writer says nothing of a full disk, so such a file is counted: InputError when bytes are missing.
+        """
         with replacing(path) as part:
             sitk.WriteImage(self.to_sitk(), str(part))
+            if image_io(part) == IMAGE_IO[".nii"] and not _is_whole(part, self.array.nbytes):
+                raise InputError(f"{path}: did not arrive whole, is the disk full?")
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -106,6 +114,18 @@ def image_io(path: Path) -> str:
         if path.name.lower().endswith(suffix):
             return reader
     raise InputError(f"{path}: not a volume file, its name ends in none of {', '.join(SUFFIXES)}")
+
+
+def _is_whole(nifti: Path, voxel_bytes: int) -> bool:
+    """Has a NIfTI file just written as many bytes as it must? Reading a .nii.gz to its end checks its CRC, too."""
+    size = 0
+    try:
+        with gzip.open(nifti) if nifti.name.lower().endswith(".gz") else nifti.open("rb") as file:
+            while block := file.read(2**20):
+                size += len(block)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return size >= _NIFTI_HEADER_BYTES + voxel_bytes
 
 
 def _last_line(error: Exception) -> str:

@@ -31,6 +31,13 @@ Data = Annotated[Path, typer.Option(help="Folder with xrays/, slices/ and volume
 LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to pass over; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="The section engine of config.yaml as JSON; without it nothing is compiled or drawn."),
+]
+MaxMemory = Annotated[
+    int, typer.Option(min=0, help="MB of the process, on a GPU of what PyTorch has there; 0 = most of what is free.")
+]
 
 
 @app.command()
@@ -193,10 +200,7 @@ def train(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(help="The section engine of config.yaml as JSON; without it nothing is compiled or drawn."),
-    ] = None,
+    engine: Engine = None,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -256,15 +260,45 @@ def reconstruct(
     run: Annotated[Path, typer.Option(help="Folder of the trained run.")],
     settings: Settings,
     data: Data,
+    engine: Engine = None,
+    max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Reconstruct one scan from its X-rays: RUN/volumes/SCAN.nii.gz and RUN/planes/SCAN/PLANE.nii.gz, HU."""
+    """Reconstruct one scan from its X-rays: RUN/volumes/SCAN.nii.gz and RUN/planes/SCAN/PLANE.nii.gz, HU.
+
+    Of several samples, RUN/deviations/SCAN.nii.gz, too.
+    """
     from dx2ct.reconstruct import reconstruct_scan
-    from dx2ct.settings import parse, ReconstructSettings
+    from dx2ct.samplers.machine import Machine, running
+    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
     from dx2ct.train import set_up_torch
 
-    reconstruct_scan(scan, run, parse(ReconstructSettings, settings), data, set_up_torch(device, threads))
+    how = parse(ReconstructSettings, settings)
+    with running(Machine(max_memory, parse(EngineSettings, engine) if engine else PLAIN_ENGINE)):
+        reconstruct_scan(scan, run, how, data, set_up_torch(device, threads))
+
+
+@app.command()
+def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], output: Output) -> None:
+    """Write a run as a small model to hand out: weights in half precision, settings, card. `predict` takes it."""
+    from dx2ct.publish import publish
+
+    size = publish(run, output)
+    print(f"{output}: {size / 2**20:.1f} MB of weights")
+
+
+@app.command()
+def calibration(
+    scans: list[str],
+    run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],
+    data: Data,
+    output: Output,
+) -> None:
+    """Does the deviation of a run's samples say how wrong their mean is? A table and, beside it, a figure (.png)."""
+    from dx2ct.calibration import write_calibration
+
+    write_calibration(run, scans, data, output)
 
 
 @app.command()
@@ -281,7 +315,17 @@ def predict(
     flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
     invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
     steps: Annotated[int, typer.Option(help="DDIM steps.")] = 50,
-    seed: Annotated[int, typer.Option(help="Of the noise image that all slices start from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    samples: Annotated[int, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")] = 1,
+    solver: Annotated[str, typer.Option(help="ddim or dpm (docs/sampling.md).")] = "ddim",
+    planes: Annotated[
+        str, typer.Option(help="alone, then their mean, or together: one volume at every step.")
+    ] = "alone",
+    noise: Annotated[str, typer.Option(help="image: one for all slices; volume: one that all planes see.")] = "image",
+    consistency: Annotated[
+        int, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
+    ] = 0,
+    max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -292,12 +336,17 @@ def predict(
     from dx2ct.predict.command import Outputs
     from dx2ct.predict.command import predict as write_prediction
     from dx2ct.predict.framing import parse_framings
-    from dx2ct.predict.model import load
+    from dx2ct.predict.model import load, sampling
+    from dx2ct.samplers.machine import Machine, running
 
     files = {view: path for view, path in (("pa", pa), ("lateral", lateral)) if path is not None}
     framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
     outputs = Outputs(output, dicom, png, preview)
-    write_prediction(load(model, device, threads), files, framing, outputs, steps, seed)
+    how = sampling(
+        steps=steps, seed=seed, samples=samples, solver=solver, planes=planes, noise=noise, consistency=consistency
+    )
+    with running(Machine(max_memory)):
+        write_prediction(load(model, device, threads), files, framing, outputs, how)
 
 
 @app.command()

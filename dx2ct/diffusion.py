@@ -13,6 +13,8 @@ from torch import Tensor
 from dx2ct.settings import DiffusionSettings
 
 Prediction = Literal["epsilon", "v", "x0"]
+Network = Callable[[Tensor, Tensor], Tensor]  # (x_t, t (n,)) to its prediction
+Revise = Callable[[Tensor], Tensor]  # clean estimates of all slices to better ones, between the steps of a solver
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,13 @@ def split(schedule: Schedule, prediction: Prediction, said: Tensor, x: Tensor, t
     else:
         clean = signal * x - sigma * said
     clean = clean.clamp(-1, 1)
-    return clean, (x - signal * clean) / sigma
+    return clean, agreeing_noise(schedule, x, clean, t)
+
+
+def agreeing_noise(schedule: Schedule, x: Tensor, clean: Tensor, t: Tensor) -> Tensor:
+    """The noise that makes x_t of a clean slice."""
+    signal, sigma = _signal_noise(schedule, t, x)
+    return (x - signal * clean) / sigma
 
 
 def ddim_timesteps(timesteps: int, steps: int) -> list[int]:
@@ -79,21 +87,26 @@ def ddim_timesteps(timesteps: int, steps: int) -> list[int]:
 def ddim(
     schedule: Schedule,
     prediction: Prediction,
-    network: Callable[[Tensor, Tensor], Tensor],
+    network: Network,
     noise: Tensor,
     steps: int,
     eta: float = 0.0,
     generator: torch.Generator | None = None,
+    revise: Revise | None = None,
 ) -> Tensor:
     """Clean slices from noise (n, 1, N, N) by DDIM (Song et al. 2021, eq. 12); eta 0 is deterministic.
 
-    network: (x_t, t (n,)) to its prediction. generator: fresh noise for eta > 0.
+    generator: fresh noise for eta > 0. revise: what becomes of every clean estimate; the noise is then the one that
+    agrees with the revised estimate, so that the next x_t carries no trace of the estimate before it.
     """
     x = noise
     times = ddim_timesteps(schedule.timesteps, steps)
     for now, after in zip(times, [*times[1:], -1], strict=True):
         t = torch.full((len(x),), now, device=x.device)
         clean, epsilon = split(schedule, prediction, network(x, t), x, t)
+        if revise:
+            clean = revise(clean)
+            epsilon = agreeing_noise(schedule, x, clean, t)
         alpha, alpha_next = (float(schedule.alpha_bar[i]) if i >= 0 else 1.0 for i in (now, after))
         sigma = eta * ((1 - alpha_next) / (1 - alpha) * (1 - alpha / alpha_next)) ** 0.5
         x = alpha_next**0.5 * clean + (1 - alpha_next - sigma**2) ** 0.5 * epsilon

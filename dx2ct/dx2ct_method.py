@@ -8,20 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
-from tqdm import tqdm
 
 from dx2ct import diffusion
-from dx2ct.data.planes import from_plane, PLANES
-from dx2ct.data.scans import read_xrays
 from dx2ct.data.sheet import Row
 from dx2ct.distributed import exchanged, rank, world
 from dx2ct.engine import Autocast, autocast_of, on_device
 from dx2ct.learned import Learned, load_weights, train_learned
 from dx2ct.models.dx2ct import DX2CT
+from dx2ct.samplers.reconstruction import sample
 from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.training_data import Batch, Batches, plane_coordinates, seeded, TrainingData
+from dx2ct.training_data import Batch, Batches, seeded, TrainingData
 from dx2ct.validation import Validation, ValidationSet
-from dx2ct.window import to_hu
 
 
 def train(
@@ -96,36 +93,9 @@ def load(settings: str, run: Path, device: torch.device) -> tuple[DX2CT, Dx2ctSe
     return model.to(device).eval(), parsed
 
 
-@torch.inference_mode()
 def reconstruct(
     settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
 ) -> dict[str, NDArray[np.float32]]:
-    """Every slice of every plane by DDIM from one noise image that all slices share."""
+    """Every slice of every plane, from one noise image that all slices share or from one noise volume."""
     model, parsed = load(settings, run, device)
-    xrays = torch.from_numpy(read_xrays(data, scan, parsed.run.views, parsed.model.xray_pixels))[None].to(device)
-    size = parsed.slices.size
-    noise = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(how.seed)).to(device)
-    schedule = diffusion.linear_schedule(parsed.diffusion)
-    generator = torch.Generator().manual_seed(how.seed + 1)
-    coordinates = plane_coordinates(size).to(device)
-    bar = tqdm(total=len(PLANES) * size, desc=scan, unit="slice", disable=None)
-    volumes = {}
-    for plane, plane_map in zip(PLANES, coordinates, strict=True):
-        stack = []
-        for chunk in plane_map.split(how.batch):
-            maps = model.conditions(xrays, chunk[None])
-            start = noise.expand(len(chunk), -1, -1, -1)
-            clean = diffusion.ddim(
-                schedule,
-                parsed.run.prediction,
-                partial(model.denoise, maps=maps),
-                start,
-                how.steps,
-                how.eta,
-                generator,
-            )
-            stack.append(clean[:, 0].cpu().numpy())
-            bar.update(len(chunk))
-        volumes[plane] = to_hu(from_plane(np.concatenate(stack), plane))
-    bar.close()
-    return volumes
+    return sample(model, parsed, how, scan, data, device)

@@ -30,14 +30,19 @@ def autocast_of(precision: Literal["auto", "float32", "bf16"], device: torch.dev
 
 def on_device(model: Network, device: torch.device, engine: EngineSettings) -> tuple[Network, nn.Module]:
     """The network on its device, and what to call for a training step: it, on several processes, compiled or not."""
-    wanted = engine.memory_format == "channels_last"
-    if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
-        for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
-            if isinstance(layer, nn.Conv2d):
-                layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    in_channels_last(model, device, engine)
     network = together(model.to(device).train(), device)
     if engine.compile == "cuda_graphs" and device.type != "cuda":
         raise InputError("engine.compile: cuda_graphs needs a GPU: use true or false on the CPU")
     if engine.compile:
         network.compile(mode="reduce-overhead" if engine.compile == "cuda_graphs" else None)
     return model, network
+
+
+def in_channels_last(model: nn.Module, device: torch.device, engine: EngineSettings) -> None:
+    """Lay the weights of convolutions out as the engine says."""
+    wanted = engine.memory_format == "channels_last"
+    if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
+        for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
+            if isinstance(layer, nn.Conv2d):
+                layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,7 +1,8 @@
 """Every method by name. A method is a module, or an object, with two functions:
 
     train(settings, rows, data, output, device, engine)    writes weights.safetensors and settings.json into `output`
-    reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan
+    reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan; with
+                                                           how.samples > 1 a method may add DEVIATION
 
 where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
 
@@ -23,6 +24,7 @@ from drr.errors import InputError
 from dx2ct.data.sheet import Row
 from dx2ct.settings import EngineSettings, PLAIN_ENGINE, ReconstructSettings
 
+DEVIATION = "deviation"  # beside the planes, of a method that samples: standard deviation over samples, HU
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 
 

@@ -7,7 +7,7 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.scans import grid_like
-from dx2ct.methods import method_of, SETTINGS
+from dx2ct.methods import DEVIATION, method_of, SETTINGS
 from dx2ct.resume import forget_states
 from dx2ct.settings import ReconstructSettings
 
@@ -15,6 +15,7 @@ from dx2ct.settings import ReconstructSettings
 def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path, device: torch.device) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
+    Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
     try:
@@ -27,9 +28,17 @@ def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path,
         if not np.isfinite(volume).all():
             raise InputError(f"{run}: {scan}: the {plane} volume is not finite: the training diverged, train it again")
     place = data / "volumes" / f"{scan}.mha"
+    deviation = volumes.pop(DEVIATION, None)
+    if deviation is not None:
+        grid_like(place, len(deviation), deviation.astype(np.float32)).write(deviation_path(run, scan))
     for plane, volume in volumes.items():
         _write(place, volume, run / "planes" / scan / f"{plane}.nii.gz")
     _write(place, np.mean(list(volumes.values()), axis=0), run / "volumes" / f"{scan}.nii.gz")
+
+
+def deviation_path(run: Path, scan: str) -> Path:
+    """Where a run keeps the deviation of a scan's samples."""
+    return run / "deviations" / f"{scan}.nii.gz"
 
 
 def _write(place: Path, hu: np.ndarray, output: Path) -> None:

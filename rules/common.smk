@@ -43,11 +43,31 @@ def check_config(config):
     for run in config["report"]:
         if run not in config["runs"]:
             refuse(f"config.report: {run} is not a row of runs ({', '.join(config['runs'])})")
+    for run in config["runs"]:
+        check_borrower(config, run)
     size, slices, pixels = config["volume"]["size"], config["slices"]["size"], config["model"]["xray_pixels"]
     if slices > size:
         refuse(f"config.slices.size: {slices} is more than volume.size, {size}")
     if pixels != slices:
         refuse(f"config.model.xray_pixels: {pixels} must equal slices.size, {slices}: feature maps meet slices there")
+
+
+def check_borrower(config, run):
+    """A run with another's weights: is there such a run, and can its sampling be?"""
+    row = config["runs"][run]
+    if "weights_of" not in row:
+        return
+    lender = config["runs"].get(row["weights_of"])
+    if lender is None or "weights_of" in lender:
+        refuse(f"config.runs.{run}.weights_of: {row['weights_of']} is not a run that is trained")
+    merged = {**config, "reconstruct": over(config["reconstruct"], row["reconstruct"])}
+    check(merged, "config.schema.yaml", lambda path: ".".join([f"config.runs.{run}", *map(str, path)]))
+
+
+def over(section, changes):
+    """A section with some of its values, at any depth, replaced."""
+    deeper = {key for key, value in changes.items() if isinstance(value, dict) and isinstance(section.get(key), dict)}
+    return section | {key: over(section[key], changes[key]) if key in deeper else changes[key] for key in changes}
 
 
 def found(path):
@@ -77,7 +97,7 @@ def phantom_settings(scan):
 
 def train_settings(run):
     """Everything that decides the weights of a run, and nothing else."""
-    row = config["runs"][run]
+    row = trained_as(run)
     sections = {"run": row, "volume": stage("volume"), "slices": stage("slices")}
     if "views" in row:
         sections["xray"] = stage("xray")
@@ -87,6 +107,36 @@ def train_settings(run):
     return to_json(sections)
 
 
+def lender_of(run):
+    """The run whose training a run uses, mostly its own."""
+    return config["runs"][run].get("weights_of", run)
+
+
+def trained_as(run):
+    """The row of `runs:` that a run was trained as."""
+    return config["runs"][lender_of(run)]
+
+
+def reconstruct_settings(run):
+    """How a run samples."""
+    return over(config["reconstruct"], config["runs"][run].get("reconstruct", {}))
+
+
+def runs_that(condition):
+    """Names of runs as a wildcard's pattern."""
+    return "|".join(run for run in config["runs"] if condition(run)) or "(?!)"
+
+
+def is_trained(run):
+    """Not a user of another run's weights."""
+    return lender_of(run) == run
+
+
+def has_deviations(run):
+    """Draws several samples a scan."""
+    return trained_as(run)["method"] == "dx2ct" and reconstruct_settings(run)["samples"] > 1
+
+
 def selection_settings():
     """What decides which scans of the sheet are used."""
     return {key: config["cohort"][key] for key in ("split", "limit", "filters")}
@@ -94,7 +144,7 @@ def selection_settings():
 
 def views_of(run):
     """The X-rays that a run looks at; the mean volume looks at none."""
-    return config["runs"][run].get("views", ())
+    return trained_as(run).get("views", ())
 
 
 def parts_of(run):
@@ -105,7 +155,7 @@ def parts_of(run):
 
 def training_of(run):
     """The section train of a run's method; of one that is not trained by steps none."""
-    method = config["runs"][run]["method"]
+    method = trained_as(run)["method"]
     return config["train"] if method == "dx2ct" else config["methods"].get(method, {}).get("train", {})
 
 

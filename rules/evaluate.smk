@@ -138,3 +138,29 @@ rule report:
         "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --comparisons {input.comparisons:q}"
         " --tables results/tables --figures results/figures --sheet {input.cohort:q} --data data {params.left_out:q}"
         " --config {params.config:q} -o {output:q} &> {log:q}"
+
+
+# Of runs with several samples: does their deviation say how wrong their mean is?
+rule calibration:
+    input:
+        reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
+        deviations=lambda wildcards: expand(
+            "results/{run}/deviations/{scan}.nii.gz", run=wildcards.run, scan=usable("test")
+        ),
+        stacks=stacks(usable("test")),
+    output:
+        table="results/{run}/calibration.csv",
+        figure="results/{run}/calibration.png",
+    log:
+        "logs/calibration/{run}.log",
+    wildcard_constraints:
+        run=runs_that(has_deviations),
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        scans=usable("test"),
+    shell:
+        "python -m dx2ct calibration {params.scans} --run results/{wildcards.run} --data data -o {output.table:q} &> {log:q}"

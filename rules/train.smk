@@ -17,6 +17,8 @@ rule train:
         "logs/train/{run}.log",
     benchmark:
         "benchmarks/train/{run}.tsv"
+    wildcard_constraints:
+        run=runs_that(is_trained),
     conda:
         "../environment.yml"
     threads: 8
@@ -37,6 +39,24 @@ rule train:
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 
+# A run that samples another's weights in another way has them in its own folder, so that every command finds them there.
+rule borrow:
+    input:
+        weights=lambda wildcards: f"results/{lender_of(wildcards.run)}/weights.safetensors",
+        settings=lambda wildcards: f"results/{lender_of(wildcards.run)}/settings.json",
+    output:
+        weights="results/{run}/weights.safetensors",
+        settings="results/{run}/settings.json",
+    log:
+        "logs/borrow/{run}.log",
+    wildcard_constraints:
+        run=runs_that(lambda run: not is_trained(run)),
+    conda:
+        "../environment.yml"
+    shell:
+        "cp {input.weights:q} {output.weights:q} 2> {log:q} && cp {input.settings:q} {output.settings:q} 2>> {log:q}"
+
+
 rule reconstruct:
     input:
         weights="results/{run}/weights.safetensors",
@@ -49,6 +69,8 @@ rule reconstruct:
         "logs/reconstruct/{run}/{scan}.log",
     benchmark:
         "benchmarks/reconstruct/{run}/{scan}.tsv"
+    wildcard_constraints:
+        run=runs_that(lambda run: not has_deviations(run)),
     conda:
         "../environment.yml"
     threads: 8
@@ -57,10 +79,20 @@ rule reconstruct:
         mem_mb=8000,
         runtime=120,
     params:
-        settings=to_json(config["reconstruct"]),
+        settings=lambda wildcards: to_json(reconstruct_settings(wildcards.run)),
+        engine=untracked(to_json(config["engine"])),
     shell:
         "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"
-        " --data data --threads {threads} &> {log:q}"
+        " --data data --engine {params.engine:q} --threads {threads} --max-memory {resources.mem_mb} &> {log:q}"
+
+
+# A rule's outputs cannot depend on settings: the same with one more.
+use rule reconstruct as reconstruct_samples with:
+    output:
+        reconstructions("{run}", ["{scan}"]),
+        "results/{run}/deviations/{scan}.nii.gz",
+    wildcard_constraints:
+        run=runs_that(has_deviations),
 
 
 # What a training would cost on this machine: asked for by name, needs no data.

@@ -1,6 +1,7 @@
 """From X-rays and slice positions to the maps that steer the U-Net, with and without 3DPQT (the paper's Table II)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from dx2ct.models.positions import PositionNetwork, view_coordinates
 from dx2ct.models.query_transformer import QueryTransformer
 from dx2ct.models.xray_encoder import CHANNELS, STRIDES, XrayEncoder
 from dx2ct.settings import ModelSettings
+
+Memory = list[list[tuple[Tensor, Tensor]]]  # per scale and block: keys and values
 
 
 class Conditions(nn.Module):
@@ -52,16 +55,29 @@ class Conditions(nn.Module):
     def forward(self, xrays: Tensor, coordinates: Tensor) -> list[Tensor]:
         """X-rays (patient, view, H, W) in [0, 1] and slice coordinates (patient, slice, N, N, 3) to one map
         (patient slice, width, s, s) per scale."""
-        patients, slices = coordinates.shape[:2]
-        ct_codes = self.ct_positions(coordinates.flatten(0, 1)[..., None, :], self.sizes)
-        ct_codes = [codes.unflatten(0, (patients, slices)) for codes in ct_codes]
+        return self.recall(self.remember(xrays), coordinates)
+
+    def remember(self, xrays: Tensor) -> Memory:
+        """What all slices of a patient share, per scale: every block's keys and values or, without 3DPQT, the codes."""
         tokens = self._xray_codes(xrays)
         if self.transformers:
             return [
-                transformer(codes, t.flatten(1, 3))
-                for transformer, codes, t in zip(self.transformers, ct_codes, tokens, strict=True)
+                cast(QueryTransformer, transformer).memory(t.flatten(1, 3))
+                for transformer, t in zip(self.transformers, tokens, strict=True)
             ]
-        return [_join(join, codes, t) for join, codes, t in zip(self.joins, ct_codes, tokens, strict=True)]
+        return [[(t, t)] for t in tokens]
+
+    def recall(self, memory: Memory, coordinates: Tensor) -> list[Tensor]:
+        """The condition maps of some slices, as `forward`, from what was remembered of their patients."""
+        patients, slices = coordinates.shape[:2]
+        ct_codes = self.ct_positions(coordinates.flatten(0, 1)[..., None, :], self.sizes)
+        ct_codes = [codes.unflatten(0, (patients, slices)) for codes in ct_codes]
+        if self.transformers:
+            return [
+                cast(QueryTransformer, transformer).recall(codes, m)
+                for transformer, codes, m in zip(self.transformers, ct_codes, memory, strict=True)
+            ]
+        return [_join(join, codes, m[0][0]) for join, codes, m in zip(self.joins, ct_codes, memory, strict=True)]
 
     def _xray_codes(self, xrays: Tensor) -> list[Tensor]:
         """X-ray features plus X-ray position codes, (patient, view, s, s, width) per scale."""

@@ -1,5 +1,7 @@
 """3DPQT, the 3D Positional Query Transformer (the paper's eq. 4, figure 2): positions ask, X-ray features answer."""
 
+from typing import cast
+
 import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -33,12 +35,19 @@ class CrossAttention(nn.Module):
         nn.init.zeros_(self.query.bias)
         self.key_value.bias[:width] = 0
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        """The attended values, (n, q, width)."""
+    def memory(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of X-ray tokens, (n, heads, k, width / heads) each."""
         key, value = self.key_value(tokens).chunk(2, dim=-1)
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (self.query(queries), key, value))
+        return self._heads(key), self._heads(value)
+
+    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
+        """The attended values, (n, q, width), of the X-rays' keys and values."""
+        q, (k, v) = self._heads(self.query(queries)), memory
         attended: Tensor = self.out(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return attended
+
+    def _heads(self, tokens: Tensor) -> Tensor:
+        return tokens.view(*tokens.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -53,9 +62,13 @@ class Block(nn.Module):
             self.attention.start_as_match()
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        """(n, q, width), (n, k, width) to (n, q, width)."""
-        queries = queries + self.attention(self.norm_queries(queries), self.norm_tokens(tokens))
+    def memory(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of X-ray tokens (n, k, width): they depend on no query."""
+        return self.attention.memory(self.norm_tokens(tokens))
+
+    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
+        """(n, q, width) to the same, by what `memory` remembers of the tokens."""
+        queries = queries + self.attention(self.norm_queries(queries), memory)
         updated: Tensor = queries + self.mlp(queries)
         return updated
 
@@ -68,14 +81,21 @@ class QueryTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(settings) for _ in range(settings.blocks)])
         self.norm = nn.LayerNorm(settings.width)
 
+    def memory(self, xray_tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Every block's keys and values of X-ray tokens (patient, views h w, width): once for all slices."""
+        return [cast(Block, block).memory(xray_tokens) for block in self.blocks]
+
     def forward(self, ct_codes: Tensor, xray_tokens: Tensor) -> Tensor:
-        """Slice codes (patient, slice, h, w, width) and X-ray tokens (patient, views h w, width) to feature maps
-        (patient slice, width, h, w).
+        """Slice codes (patient, slice, h, w, width) and X-ray tokens to feature maps (patient slice, width, h, w)."""
+        return self.recall(ct_codes, self.memory(xray_tokens))
+
+    def recall(self, ct_codes: Tensor, memory: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """The feature maps from remembered keys and values.
 
         A query never sees another query, so all slices of a patient share one call and one set of keys.
         """
         queries = ct_codes.flatten(1, 3)
-        for block in self.blocks:
-            queries = block(queries, xray_tokens)
+        for block, remembered in zip(self.blocks, memory, strict=True):
+            queries = block(queries, remembered)
         maps: Tensor = self.norm(queries).view_as(ct_codes).flatten(0, 1).movedim(-1, 1)
         return maps

@@ -9,17 +9,16 @@ from pathlib import Path
 import sys
 import time
 
-import numpy as np
-
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import image_io, read_volume, Volume
+from drr.volume import image_io
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
 from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
 from dx2ct.predict.xray import digest
+from dx2ct.settings import ReconstructSettings
 
 _PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
 Writers = dict[Path, Callable[[Path], object]]
@@ -39,17 +38,22 @@ class Outputs:
         """Beside the volume, by its name: several volumes may lie in one folder."""
         return self.volume and self.volume.parent / f"{self.volume.name.partition('.')[0]}.run.json"
 
+    @property
+    def deviation(self) -> Path | None:
+        """Where the deviation of several samples goes: NAME.deviation with the volume's suffixes."""
+        stem, dot, suffixes = self.volume.name.partition(".") if self.volume else ("", "", "")
+        return self.volume and self.volume.parent / f"{stem}.deviation{dot}{suffixes}"
+
 
 def predict(
     model: Model,
     files: Mapping[str, Path],
     framing: Mapping[str, Framing],
     outputs: Outputs,
-    steps: int,
-    seed: int,
+    how: ReconstructSettings,
 ) -> None:
     """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds."""
-    check_outputs(outputs, files)
+    check_outputs(outputs, files, how.samples)
     xrays = model.prepare(files, framing)
     notes = [text for one in xrays.values() for text in one.notes]
     if any(one.xray.kind == "film" for one in xrays.values()):
@@ -63,11 +67,13 @@ def predict(
         writers[outputs.preview] = lambda part: write_preview(images, seen, part)
     if outputs.volume:
         began = time.perf_counter()
-        volume = model.volume_of(xrays, steps, seed)
+        volume, deviation = model.volumes_of(xrays, how)
         seconds = round(time.perf_counter() - began, 2)
-        record = _record(model, files, xrays, framing) | {"steps": steps, "seed": seed, "seconds": seconds}
+        record = _record(model, files, xrays, framing) | {"sampling": asdict(how), "seconds": seconds}
         text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
-        writers[outputs.volume] = lambda part: _write_volume(volume, part)
+        writers[outputs.volume] = volume.write
+        if deviation is not None and outputs.deviation:
+            writers[outputs.deviation] = deviation.write
         if outputs.dicom:
             writers[outputs.dicom] = lambda part: write_series(volume, part)
         if outputs.png:
@@ -78,9 +84,10 @@ def predict(
     print(DISCLAIMER, file=sys.stderr)
 
 
-def check_outputs(outputs: Outputs, files: Mapping[str, Path]) -> None:
+def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1) -> None:
     """InputError for outputs that could not be written, before anything is computed."""
-    named = [path for path in (*asdict(outputs).values(), outputs.record) if path is not None]
+    deviation = outputs.deviation if samples > 1 else None
+    named = [path for path in (*asdict(outputs).values(), outputs.record, deviation) if path is not None]
     if not named:
         raise InputError("nothing to write: give -o CT.nii.gz, or --preview FILE.png to see the framing alone")
     if outputs.volume is None and (outputs.dicom or outputs.png):
@@ -107,20 +114,11 @@ def _write_all(writers: Writers) -> None:
         with ExitStack() as stack:
             for path, write in writers.items():
                 write(stack.enter_context(replacing(path)))
-    except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
+    except (OSError, RuntimeError, InputError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
         reason = str(error).strip().splitlines()[-1].strip()
+        if isinstance(error, InputError):  # which names the temporary file
+            reason = reason.partition(": ")[2]
         raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
-
-
-def _write_volume(volume: Volume, path: Path) -> None:
-    """Write and read back: ITK's NIfTI writer says nothing when the disk is full."""
-    volume.write(path)
-    try:
-        whole = np.array_equal(read_volume(path).array, volume.array)
-    except InputError:
-        whole = False
-    if not whole:
-        raise OSError("it did not arrive whole, is the disk full?")
 
 
 def _record(

@@ -21,14 +21,14 @@ from drr.volume import Volume
 from dx2ct.data.canonical import VERSION as VOLUME_VERSION
 from dx2ct.data.prepare import SLICES_VERSION, XRAY_VERSION
 from dx2ct.data.scans import read_xrays
-from dx2ct.methods import method_of, SETTINGS, WEIGHTS
+from dx2ct.methods import DEVIATION, method_of, SETTINGS, WEIGHTS
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.xray import read_xray, Xray
 from dx2ct.settings import check, Dx2ctSettings, parse, ReconstructSettings
 from dx2ct.train import set_up_torch
 
-STEPS, SEED, BATCH = 50, 0, 64
+BATCH = 64
 DOMAIN_SHIFT = (
     "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
     "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift"
@@ -38,11 +38,15 @@ _SCAN = "reconstruct"  # the label of the progress bar
 
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """One view: the X-ray, the square image made of it (row, column), and what the user should know."""
+    """One view: the X-ray, the square image made of it (row, column), what the user should know of it.
+
+    moved: pixels have left the places that the geometry gives them.
+    """
 
     xray: Xray
     image: NDArray[np.float32]
     notes: tuple[str, ...]
+    moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,14 @@ class Model:
         lateral: str | Path | Xray | None = None,
         *,
         framing: Mapping[str, Framing] | None = None,
-        steps: int = STEPS,
-        seed: int = SEED,
+        **how: object,
     ) -> Volume:
         """The CT of one or two X-rays, int16 HU, (z, y, x) in patient axes around the origin.
 
-        Warnings of `prepare` are not shown here: call it yourself to read them. Raises InputError.
+        how: what `sampling` takes: steps, seed, samples ... Warnings of `prepare` are not shown here: call it yourself
+        to read them. Raises InputError.
         """
-        return self.volume_of(self.prepare({"pa": pa, "lateral": lateral}, framing or {}), steps, seed)
+        return self.volumes_of(self.prepare({"pa": pa, "lateral": lateral}, framing or {}), sampling(**how))[0]
 
     def prepare(
         self, given: Mapping[str, str | Path | Xray | None], framing: Mapping[str, Framing]
@@ -87,9 +91,11 @@ class Model:
             _lay_out(xrays, Path(folder))
             return read_xrays(Path(folder), _SCAN, self.views, self.parsed.model.xray_pixels)
 
-    def volume_of(self, xrays: Mapping[str, Framed], steps: int = STEPS, seed: int = SEED) -> Volume:
-        """The CT of prepared X-rays: the mean of the planes' volumes, as the workflow's reconstruction."""
-        how = check(ReconstructSettings, steps=steps, eta=0.0, seed=seed, batch=BATCH)
+    def volumes_of(self, xrays: Mapping[str, Framed], how: ReconstructSettings) -> tuple[Volume, Volume | None]:
+        """The CT of prepared X-rays, the mean of the planes' volumes, as the workflow's reconstruction; of several
+        samples also their standard deviation, float32 HU."""
+        if how.consistency.iterations:
+            _require_integrals(xrays)
         with TemporaryDirectory() as folder:
             _lay_out(xrays, Path(folder))
             try:
@@ -98,10 +104,12 @@ class Model:
                 )
             except SafetensorError as error:
                 raise InputError(f"{self.folder / WEIGHTS}: damaged weights ({error}): copy the run again") from None
+        deviation = planes.pop(DEVIATION, None)
         hu = np.mean(list(planes.values()), axis=0)
         if not np.isfinite(hu).all():
             raise InputError(f"{self.folder}: the volume is not finite: the training diverged, train it again")
-        return self._placed(np.rint(hu).astype(np.int16))
+        spread = None if deviation is None else self._placed(deviation.astype(np.float32))
+        return self._placed(np.rint(hu).astype(np.int16)), spread
 
     def _prepared(self, view: str, given: str | Path | Xray | None, how: Framing) -> Framed:
         xray = given if isinstance(given, Xray) else read_xray(Path(given or ""))
@@ -111,13 +119,49 @@ class Model:
         if len(image) < pixels:
             raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
         notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
-        return Framed(xray, image, tuple(notes))
+        return Framed(xray, image, tuple(notes), how.moves or image.shape != xray.pixels.shape)
 
-    def _placed(self, hu: NDArray[np.int16]) -> Volume:
+    def _placed(self, hu: NDArray[np.int16] | NDArray[np.float32]) -> Volume:
         """The cube around the isocentre, which is the origin: a film does not say where its patient lay."""
         step = self.parsed.volume.spacing_mm * self.parsed.volume.size / len(hu)
         first = -step * (len(hu) - 1) / 2
         return Volume(hu, (step,) * 3, (first,) * 3)
+
+
+def sampling(
+    steps: object = 50,
+    seed: object = 0,
+    samples: object = 1,
+    solver: object = "ddim",
+    planes: object = "alone",
+    noise: object = "image",
+    consistency: object = 0,
+) -> ReconstructSettings:
+    """How to sample, by default as the paper does (docs/sampling.md); consistency: iterations, of line integrals."""
+    return check(
+        ReconstructSettings,
+        solver=solver,
+        planes=planes,
+        noise=noise,
+        steps=steps,
+        eta=0.0,
+        seed=seed,
+        samples=samples,
+        batch=BATCH,
+        consistency={
+            "iterations": consistency,
+            "weight": 1.0,
+            "smooth_mm": 0.0,
+            "when": "steps" if planes == "together" else "end",
+        },
+    )
+
+
+def _require_integrals(xrays: Mapping[str, Framed]) -> None:
+    for view, one in xrays.items():
+        if one.xray.kind != "integrals" or one.moved:
+            why = "was cropped, turned or padded" if one.xray.kind == "integrals" else "is a film: its grey has no unit"
+            raise InputError(f"{one.xray.name}: consistency needs the line integrals of the {view} view, this {why}")
 
 
 def load(folder: Path, device: str = "auto", threads: int = 0) -> Model:

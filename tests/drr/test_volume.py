@@ -1,4 +1,6 @@
 from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,3 +65,30 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
         part.write_text("half")
         raise ZeroDivisionError
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
+_FULL = """
+import resource, sys
+import numpy as np
+from drr.errors import InputError
+from drr.volume import Volume
+array = np.random.default_rng(0).integers(-1000, 1000, (64, 64, 64)).astype(np.int16)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # the disk is full from here on
+try:
+    Volume(array, (1.0,) * 3, (0.0,) * 3).write(sys.argv[1])
+except (InputError, RuntimeError, OSError) as error:
+    print(error)
+else:
+    sys.exit("written")
+"""
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mha", ".nrrd"])
+def test_a_full_disk_is_noticed_and_nothing_is_left(tmp_path, suffix):
+    """ITK's NIfTI writer returns as if all were well."""
+    command = [sys.executable, "-c", _FULL, str(tmp_path / f"ct{suffix}")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    if suffix.startswith(".nii"):
+        assert f"ct{suffix}: did not arrive whole, is the disk full?" in done.stdout

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from dx2ct.settings import check, ReconstructSettings
+
 
 def tiny(**run: Any) -> str:
     """Settings JSON of a tiny DX2CT run; keyword arguments change the run's row."""
@@ -28,3 +30,11 @@ def tiny(**run: Any) -> str:
                   "ema_decay": 0.9, "validation": {"every": 0, "split": "val", "slices": 6, "steps": 2, "patience": 0,
                                                    "keep": "last"}},
     })  # fmt: skip
+
+
+def plain(**changes: Any) -> ReconstructSettings:
+    """The paper's way to sample, in two steps; a dict changes a part of the consistency."""
+    consistency = {"iterations": 0, "weight": 1.0, "smooth_mm": 0.0, "when": "end"} | changes.pop("consistency", {})
+    values = {"solver": "ddim", "planes": "alone", "noise": "image", "steps": 2, "eta": 0.0, "seed": 0, "samples": 1,
+              "batch": 64}  # fmt: skip
+    return check(ReconstructSettings, **values | changes, consistency=consistency)

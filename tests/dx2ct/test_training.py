@@ -19,15 +19,15 @@ from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.reconstruct import reconstruct_scan
 from dx2ct.resume import STATE
-from dx2ct.settings import OptimizerSettings, parse, ReconstructSettings, SlicesSettings, XraySettings
+from dx2ct.settings import OptimizerSettings, parse, SlicesSettings, XraySettings
 import dx2ct.train
 from dx2ct.train import learning_rate, Training
 from dx2ct.training_log import LOG
-from tests.dx2ct.settings_for_tests import tiny
+from tests.dx2ct.settings_for_tests import plain, tiny
 
 CPU = torch.device("cpu")
 ROWS = [Row(f"scan-{i}", f"scan-{i}", "", "", "train" if i < 3 else "test") for i in range(4)]
-HOW = ReconstructSettings(steps=2, eta=0.0, seed=0, batch=20)
+HOW = plain(steps=2, batch=20)
 MEAN = json.dumps({"run": {"method": "mean"}} | {k: json.loads(tiny())[k] for k in ("volume", "slices")})
 
 

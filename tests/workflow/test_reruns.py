@@ -63,6 +63,7 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"runs": {"dx2ct": {"views": ["pa"]}}}, TRAIN),
         ({"methods": {"cnn2d": {"train": {"steps": 3}}}}, set()),  # of a run that is not reported
         ({"reconstruct": {"steps": 3}}, RECONSTRUCT),
+        ({"reconstruct": {"consistency": {"iterations": 3}}}, RECONSTRUCT),
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
         ({"report": ["dx2ct"]}, REPORT),
         ({"report": ["dx2ct", "mean"]}, REPORT),
@@ -101,6 +102,54 @@ def test_a_rival_reads_its_own_sections_only(finished: Path) -> None:
     settings = json.loads(command.split("--settings ")[1].split(" --sheet")[0].strip("'"))
     assert set(settings) == {"run", "volume", "xray", "slices", "model", "train"}
     assert "dense_layers" in settings["model"] and "beta1" in settings["train"]
+
+
+BORROWER = {
+    "weights_of": "dx2ct",
+    "reconstruct": {"planes": "together", "samples": 2, "consistency": {"iterations": 3}},
+}
+
+
+def test_a_run_with_another_s_weights_trains_nothing(finished: Path) -> None:
+    """It has them copied, and of several samples their deviation and its calibration."""
+    new = {"runs": {"ours": BORROWER}}
+    assert rerun(finished, new) == {}, "it is not reported"
+    planned = rerun(finished, new | {"report": ["mean", "dx2ct", "ours"]})
+    ours = {"borrow": 1, "reconstruct_samples": 2, "score": 1, "calibration": 1}
+    assert planned == ours | {"metrics": 1, "report": 1}
+    trained = rerun(finished, new | {"report": ["mean", "dx2ct", "ours"], "train": {"steps": 5}})
+    assert trained == ours | {"train": 1, "reconstruct": 2, "score": 2, "metrics": 1, "report": 1}
+
+
+def test_what_a_run_lays_over_reconstruct_is_its_own(finished: Path) -> None:
+    text = plan(
+        finished, "--dry-run", "--printshellcmds", "results/ours/scores.csv", config={"runs": {"ours": BORROWER}}
+    )
+    ours = [line for line in text.splitlines() if "dx2ct reconstruct" in line]
+    assert len(ours) == 2
+    for line in ours:
+        assert '"planes": "together"' in line and '"samples": 2' in line and '"iterations": 3' in line
+        assert '"steps": 2' in line and '"when": "end"' in line, "what it does not say is as in the section"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"weights_of": "nobody"}, "config.runs.ours.weights_of: nobody is not a run that is trained"),
+        ({"weights_of": "ours"}, "config.runs.ours.weights_of: ours is not a run that is trained"),
+        (
+            {"reconstruct": {"typo": 1}},
+            "config.runs.ours.reconstruct: Additional properties are not allowed ('typo' was",
+        ),
+        ({"reconstruct": {"solver": "dpm", "eta": 0.5}}, "config.runs.ours.reconstruct.eta: 0 was expected"),
+        ({"method": "dx2ct"}, "config.runs.ours: Additional properties are not allowed ('method' was unexpected)"),
+    ],
+)
+def test_a_run_that_cannot_be_is_one_line(finished: Path, row: dict[str, Any], problem: str) -> None:
+    settings = {"weights_of": "dx2ct", "reconstruct": {"steps": 3}} | row
+    config = {"cohort": {"sheet": "sheet.tsv"}, "runs": {"ours": settings}}
+    refused = run(finished, "--dry-run", config=config)
+    assert refused.returncode != 0 and problem in refused.stdout, refused.stdout
 
 
 def test_comments_and_order_of_the_yaml_mean_nothing(finished: Path) -> None:

@@ -21,12 +21,12 @@ from dx2ct.data.scans import read_xrays
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, oriented, parse_framings, squared
-from dx2ct.predict.model import Model
+from dx2ct.predict.model import Model, sampling
 from dx2ct.predict.xray import read_xray, Xray
 from dx2ct.reconstruct import reconstruct_scan
-from dx2ct.settings import ReconstructSettings, XraySettings
+from dx2ct.settings import XraySettings
 from tests.dx2ct.predict.films import changed, lateral, pa, write_dicom, write_model
-from tests.dx2ct.settings_for_tests import tiny
+from tests.dx2ct.settings_for_tests import plain, tiny
 
 CPU = torch.device("cpu")
 
@@ -108,7 +108,7 @@ def test_own_line_integrals_give_the_workflow_s_reconstruction(model: Model, tmp
     Volume(hu, (5.0, 5.0, 5.0), (-157.5, -157.5, 1000.0)).write(tmp_path / "volumes/s.mha")
     make_xrays(tmp_path / "volumes/s.mha", XraySettings(1, "x2ct", "plastimatch"), tmp_path / "xrays/s")
     run = write_model(tmp_path / "run")
-    reconstruct_scan("s", run, ReconstructSettings(2, 0.0, 5, 64), tmp_path, CPU)
+    reconstruct_scan("s", run, plain(seed=5), tmp_path, CPU)
     workflow = read_volume(run / "volumes/s.nii.gz")
     files = {view: tmp_path / f"xrays/s/{view}.mha" for view in model.views}
     got = model.reconstruct(**files, steps=2, seed=5)
@@ -123,7 +123,7 @@ def test_own_line_integrals_give_the_workflow_s_reconstruction(model: Model, tmp
 def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: Path, capsys):
     out = tmp_path / "out"
     outputs = Outputs(out / "ct.nii.gz", out / "dicom", out / "sheet.png", out / "preview.png")
-    predict(model, films, {"lateral": Framing(flip=True)}, outputs, 2, 7)
+    predict(model, films, {"lateral": Framing(flip=True)}, outputs, sampling(2, 7))
     assert sorted(p.name for p in out.iterdir()) == ["ct.nii.gz", "ct.run.json", "dicom", "preview.png", "sheet.png"]
     volume = read_volume(out / "ct.nii.gz")
     assert volume.is_canonical and volume.array.shape == (32,) * 3 and volume.spacing_mm == (10.0,) * 3
@@ -131,7 +131,12 @@ def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: P
     np.testing.assert_array_equal(series.array, volume.array)
     np.testing.assert_allclose(series.origin_mm, volume.origin_mm, atol=1e-3)
     record = json.loads((out / "ct.run.json").read_text())
-    assert record["steps"] == 2 and record["seed"] == 7 and record["device"] == "cpu" and record["seconds"] > 0
+    assert (
+        record["sampling"]["steps"] == 2
+        and record["sampling"]["seed"] == 7
+        and record["device"] == "cpu"
+        and record["seconds"] > 0
+    )
     for view, path in films.items():
         assert record["inputs"][view]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert record["inputs"]["lateral"]["framing"]["flip"] and record["inputs"]["lateral"]["spacing_mm"] == [0.2, 0.2]
@@ -144,7 +149,7 @@ def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: P
 def test_the_series_says_what_it_is_and_carries_no_patient(model: Model, films: dict[str, Path], tmp_path: Path):
     for folder in ("a", "b"):
         outputs = Outputs(tmp_path / folder / "ct.nii.gz", tmp_path / folder / "dicom")
-        predict(model, films, {}, outputs, 1, 0)
+        predict(model, films, {}, outputs, sampling(1))
     uids = []
     for folder in ("a", "b"):
         files = sorted((tmp_path / folder / "dicom").iterdir())
@@ -160,8 +165,8 @@ def test_the_series_says_what_it_is_and_carries_no_patient(model: Model, films: 
 
 
 def test_the_preview_alone_needs_no_reconstruction(model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(Model, "volume_of", None)
-    predict(model, films, {}, Outputs(None, preview=tmp_path / "p.png"), 2, 0)
+    monkeypatch.setattr(Model, "volumes_of", None)
+    predict(model, films, {}, Outputs(None, preview=tmp_path / "p.png"), sampling(2))
     assert cv2.imread(str(tmp_path / "p.png")).std() > 20
 
 
@@ -172,24 +177,40 @@ def test_nothing_is_written_when_one_part_fails(model: Model, films: dict[str, P
     monkeypatch.setattr("dx2ct.predict.command.write_sheet", full)
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"s\.png: cannot be written \(.*No space left on device\): nothing was"):
-        predict(model, films, {}, Outputs(out / "ct.nii.gz", out / "dicom", out / "s.png", out / "p.png"), 1, 0)
+        predict(model, films, {}, Outputs(out / "ct.nii.gz", out / "dicom", out / "s.png", out / "p.png"), sampling(1))
     assert list(out.iterdir()) == []
 
 
 def test_a_volume_that_did_not_arrive_whole_is_not_kept(
     model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch
 ):
-    """ITK's NIfTI writer returns without an error from a full disk."""
-    write = Volume.write
-
-    def cut(self: Volume, path: Path) -> None:
-        write(self, path)
-        path.write_bytes(path.read_bytes()[:500])
-
-    monkeypatch.setattr(Volume, "write", cut)
-    with pytest.raises(InputError, match=r"ct\.nii: cannot be written .*disk full"):
-        predict(model, films, {}, Outputs(tmp_path / "out/ct.nii"), 1, 0)
+    monkeypatch.setattr("drr.volume._is_whole", lambda *_: False)
+    with pytest.raises(InputError, match=r"ct\.nii: cannot be written \(did not arrive whole, is the disk full\?"):
+        predict(model, films, {}, Outputs(tmp_path / "out/ct.nii"), sampling(1))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_several_samples_bring_their_deviation(model: Model, films: dict[str, Path], tmp_path: Path):
+    outputs = Outputs(tmp_path / "ct.nii.gz")
+    predict(model, films, {}, outputs, sampling(2, samples=3))
+    assert outputs.deviation == tmp_path / "ct.deviation.nii.gz"
+    deviation, volume = read_volume(outputs.deviation), read_volume(tmp_path / "ct.nii.gz")
+    assert deviation.array.dtype == np.float32 and deviation.origin_mm == volume.origin_mm
+    assert deviation.array.min() >= 0 and deviation.array.max() > 1
+    assert json.loads((tmp_path / "ct.run.json").read_text())["sampling"]["samples"] == 3
+    predict(model, films, {}, Outputs(tmp_path / "one.nii.gz"), sampling(2))
+    assert not (tmp_path / "one.deviation.nii.gz").exists()
+    assert not np.array_equal(read_volume(tmp_path / "one.nii.gz").array, volume.array)
+
+
+def test_consistency_is_for_line_integrals_in_their_geometry(model: Model, films: dict[str, Path], tmp_path: Path):
+    with pytest.raises(InputError, match=r"pa\.png: consistency needs the line integrals .* is a film"):
+        model.reconstruct(**films, steps=1, consistency=3)
+    views = {view: Xray(image().astype(np.float32), "integrals", f"{view}.mha") for view, image in
+             (("pa", lambda: pa(160)), ("lateral", lambda: lateral(160)))}  # fmt: skip
+    with pytest.raises(InputError, match=r"lateral\.mha: consistency .* cropped, turned or padded"):
+        model.reconstruct(**views, framing={"lateral": Framing(flip=True)}, steps=1, consistency=3)
+    assert model.reconstruct(**views, steps=1, consistency=3).array.shape == (32,) * 3
 
 
 def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[str, Path], tmp_path: Path):
@@ -204,7 +225,7 @@ def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[st
         (Outputs(tmp_path / "ct.nii", png=films["pa"]), "have the same name"),
     ):
         with pytest.raises(InputError, match=reason):
-            predict(model, films, {}, outputs, 1, 0)
+            predict(model, films, {}, outputs, sampling(1))
 
 
 def test_a_model_is_given_its_own_views(model: Model, films: dict[str, Path], tmp_path: Path):

@@ -1,0 +1,154 @@
+"""Samplers side by side, with one training's weights on the same scans.
+
+    python -m bench.sample quality --run RUN --data DATA --scans phantom-021 ... [--variants NAME ...] --cache FILE
+    python -m bench.sample speed --run RUN --data DATA --scans phantom-021
+
+quality prints one line a variant, means over scans and the paired difference to the variant it is measured against;
+what was computed is kept in the cache. speed times a whole volume with condition maps kept, and computed at every step.
+"""
+
+import argparse
+from dataclasses import asdict, replace
+import json
+from pathlib import Path
+import time
+
+import numpy as np
+from scipy.stats import spearmanr
+import torch
+from tqdm import tqdm
+
+from dx2ct.data.scans import read_stack
+from dx2ct.dx2ct_method import load
+from dx2ct.methods import DEVIATION
+from dx2ct.metrics import body_mask, psnr_db, ssim
+from dx2ct.samplers.consistency import residual
+from dx2ct.samplers.reconstruction import projection_of, sample
+from dx2ct.settings import ConsistencySettings, OFF, ReconstructSettings
+
+PAPER = ReconstructSettings("ddim", "alone", "image", 5, 0.0, 0, 1, 64, OFF)
+IMAGE = replace(PAPER, planes="together")
+VOLUME = replace(IMAGE, noise="volume")
+END, STEPS = (ConsistencySettings(6, 1.0, 0.0, when) for when in ("end", "steps"))
+
+# name: settings, the variant it is paired with
+VARIANTS = {
+    "alone-5": (PAPER, None),
+    "image-5": (IMAGE, "alone-5"),
+    "volume-5": (VOLUME, "alone-5"),
+    "alone-5-end": (replace(PAPER, consistency=END), "alone-5"),
+    "image-5-end": (replace(IMAGE, consistency=END), "alone-5-end"),
+    "volume-5-end": (replace(VOLUME, consistency=END), "alone-5-end"),
+    "image-5-steps": (replace(IMAGE, consistency=STEPS), "alone-5-end"),
+    "volume-5-steps": (replace(VOLUME, consistency=STEPS), "alone-5-end"),
+    "alone-dpm-10": (replace(PAPER, solver="dpm", steps=10), "alone-50"),
+    "alone-10": (replace(PAPER, steps=10), "alone-50"),
+    "image-10": (replace(IMAGE, steps=10), "alone-10"),
+    "volume-10": (replace(VOLUME, steps=10), "alone-10"),
+    "alone-8-samples": (replace(PAPER, samples=8), "alone-5"),
+    "volume-8-samples": (replace(VOLUME, samples=8), "volume-5"),
+    "volume-8-samples-steps": (replace(VOLUME, samples=8, consistency=STEPS), "volume-5-steps"),
+    "alone-50": (replace(PAPER, steps=50), "alone-10"),
+}
+
+
+def jumps(hu, body):
+    """Mean absolute difference between neighbouring slices along z, y, x, where both voxels lie in the body."""
+    found = []
+    for axis in range(3):
+        both = np.logical_and(*(np.take(body, np.arange(i, hu.shape[axis] - 1 + i), axis) for i in (0, 1)))
+        found.append(float(np.abs(np.diff(hu, axis=axis))[both].mean()))
+    return found
+
+
+def measure(model, settings, how, scan, data):
+    truth = np.asarray(read_stack(data, scan, "axial"), np.float32)
+    body = body_mask(truth)
+    began = time.perf_counter()
+    volumes = sample(model, settings, how, scan, data, torch.device("cpu"))
+    seconds = time.perf_counter() - began
+    deviation = volumes.pop(DEVIATION, None)
+    hu = np.rint(np.mean(list(volumes.values()), axis=0)).astype(np.float32)
+    projector, integrals = projection_of(settings, scan, data)
+    row = {
+        "psnr_db": psnr_db(truth, hu, 2500.0),
+        "ssim": ssim(truth, hu),
+        "jumps": [a / b for a, b in zip(jumps(hu, body), jumps(truth, body), strict=True)],
+        "reprojection": residual(projector, hu, integrals),
+        "floor": residual(projector, truth, integrals),
+        "seconds": seconds,
+    }
+    if deviation is not None:
+        row["spearman"] = float(spearmanr(deviation[body], np.abs(hu - truth)[body]).statistic)
+    return row
+
+
+def quality(args):
+    cache = json.loads(args.cache.read_text()) if args.cache.exists() else {}
+    model, settings = load((args.run / "settings.json").read_text(), args.run, torch.device("cpu"))
+    for name in tqdm(args.variants or VARIANTS):
+        how, against = VARIANTS[name]
+        for scan in args.scans:
+            key = f"{name} {scan} {json.dumps(asdict(how), sort_keys=True)}"
+            if key not in cache:
+                cache[key] = measure(model, settings, how, scan, args.data)
+                args.cache.write_text(json.dumps(cache, indent=1))
+    rows = {
+        name: [cache.get(f"{name} {scan} {json.dumps(asdict(how), sort_keys=True)}") for scan in args.scans]
+        for name, (how, _) in VARIANTS.items()
+    }
+    print("| variant | PSNR, dB | SSIM | jumps z y x | reprojection (floor) | rank corr. | against | dB | SSIM |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, found in rows.items():
+        if None in found:
+            continue
+        mean = lambda key, of=found: float(np.mean([row[key] for row in of]))  # noqa: E731
+        along = " ".join(f"{v:.2f}" for v in np.mean([row["jumps"] for row in found], axis=0))
+        rank = f"{mean('spearman'):.2f}" if "spearman" in found[0] else ""
+        line = f"| {name} | {mean('psnr_db'):.2f} | {mean('ssim'):.3f} | {along} | {mean('reprojection'):.4f}"
+        line += f" ({mean('floor'):.4f}) | {rank} |"
+        against = VARIANTS[name][1]
+        if against and None not in rows[against]:
+            gains = {
+                key: [a[key] - b[key] for a, b in zip(found, rows[against], strict=True)] for key in ("psnr_db", "ssim")
+            }
+            better = sum(gain > 0 for gain in gains["psnr_db"])
+            line += f" {against} | {np.mean(gains['psnr_db']):+.2f} ({better}/{len(found)})"
+            line += f" | {np.mean(gains['ssim']):+.3f} |"
+        print(line)
+
+
+def speed(args):
+    model, settings = load((args.run / "settings.json").read_text(), args.run, torch.device("cpu"))
+    how = replace(PAPER, steps=args.steps)
+    took = {True: [], False: []}
+    for _ in range(args.rounds):
+        for keep in took:
+            began = time.process_time()
+            sample(model, settings, how, args.scans[0], args.data, torch.device("cpu"), keep=keep)
+            took[keep].append(time.process_time() - began)
+    best = {keep: min(seconds) for keep, seconds in took.items()}
+    print(
+        f"{args.steps} steps, CPU seconds of {args.rounds} rounds: kept {took[True]}, anew at every step {took[False]}"
+    )
+    print(f"kept conditions are {best[False] / best[True]:.2f} times as fast")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--scans", nargs="+", required=True)
+    parser.add_argument("--variants", nargs="*")
+    parser.add_argument("--cache", type=Path, default=Path("sample.json"))
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    {"quality": quality, "speed": speed}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()

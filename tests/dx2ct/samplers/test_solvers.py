@@ -1,0 +1,100 @@
+"""Laws of the solvers, on distributions whose best denoiser is known."""
+
+import math
+
+import pytest
+import torch
+
+from dx2ct.diffusion import agreeing_noise, ddim, linear_schedule, Schedule
+from dx2ct.samplers.dpm import dpm
+from dx2ct.settings import DiffusionSettings
+
+MEAN, DEVIATION = 0.3, 0.1
+
+
+def schedule_of(timesteps: int) -> Schedule:
+    """The paper's process, cut into so many steps."""
+    scale = 1000 / timesteps
+    return linear_schedule(DiffusionSettings(timesteps=timesteps, beta_start=1e-4 * scale, beta_end=2e-2 * scale))
+
+
+def gaussian(schedule: Schedule):
+    """The best x0 of slices whose pixels are N(MEAN, DEVIATION²)."""
+
+    def network(x, t):
+        bar = schedule.alpha_bar[t][:, None, None, None].to(x)
+        gain = bar.sqrt() * DEVIATION**2 / (bar * DEVIATION**2 + 1 - bar)
+        return MEAN + gain * (x - bar.sqrt() * MEAN)
+
+    return network
+
+
+def exact(schedule: Schedule, noise: torch.Tensor, last: int) -> torch.Tensor:
+    """Where the probability flow leads from noise at the last time step down to `last`: the same quantile there."""
+    start, end = (float(schedule.alpha_bar[t]) for t in (schedule.timesteps - 1, last))
+    spread = lambda bar: math.sqrt(bar * DEVIATION**2 + 1 - bar)  # noqa: E731
+    quantile = (noise - math.sqrt(start) * MEAN) / spread(start)
+    x = math.sqrt(end) * MEAN + quantile * spread(end)
+    return gaussian(schedule)(x, torch.full((len(x),), last))  # what a solver's last step gives: the clean estimate
+
+
+NOISE = torch.linspace(-2, 2, 64, dtype=torch.float64).reshape(1, 1, 8, 8)
+
+
+def error_of(solver, steps: int) -> float:
+    """With log(signal / noise) falling evenly, in time steps so fine that they are continuous."""
+    log_ratio = torch.linspace(4, -4, 32000, dtype=torch.float64)
+    schedule = Schedule(torch.sigmoid(2 * log_ratio))
+    result = solver(schedule, "x0", gaussian(schedule), NOISE, steps)
+    last = round(31999 - (steps - 1) * 32000 / steps)
+    return float((result - exact(schedule, NOISE, last)).abs().max())
+
+
+def test_dpm_and_ddim_lead_to_the_same_place():
+    schedule = schedule_of(32000)
+    found = [[solver(schedule, "x0", gaussian(schedule), NOISE, n) for solver in (ddim, dpm)] for n in (100, 3200)]
+    apart = [float((a - b).abs().max()) for a, b in found]
+    assert apart[1] < 0.2 * apart[0]
+    assert float(found[1][1].std()) > 0.05, "not the mean: samples differ"
+
+
+def test_ddim_is_of_first_order_and_dpm_of_second():
+    orders = {}
+    for solver in (ddim, dpm):
+        errors = [error_of(solver, steps) for steps in (40, 80)]
+        orders[solver.__name__] = math.log2(errors[0] / errors[1])
+    assert orders["ddim"] == pytest.approx(1, abs=0.2)
+    assert orders["dpm"] == pytest.approx(2, abs=0.35)
+
+
+def test_ten_steps_of_dpm_are_nearer_than_ten_of_ddim():
+    assert error_of(dpm, 10) < 0.7 * error_of(ddim, 10)
+
+
+@pytest.mark.parametrize("solver", [ddim, dpm])
+def test_the_estimate_that_is_revised_is_the_one_that_is_used(solver):
+    schedule = schedule_of(1000)
+    seen = []
+
+    def revise(clean):
+        seen.append(clean)
+        return torch.full_like(clean, 0.25)
+
+    result = solver(schedule, "x0", gaussian(schedule), NOISE, 5, revise=revise)
+    assert len(seen) == 5 and torch.equal(result, torch.full_like(NOISE, 0.25))
+
+
+@pytest.mark.parametrize("solver", [ddim, dpm])
+def test_a_revision_that_changes_nothing_changes_nothing(solver):
+    schedule = schedule_of(1000)
+    plain = solver(schedule, "x0", gaussian(schedule), NOISE, 5)
+    assert torch.equal(solver(schedule, "x0", gaussian(schedule), NOISE, 5, revise=lambda clean: clean), plain)
+
+
+def test_noise_agrees_with_the_revised_slice():
+    schedule = schedule_of(1000)
+    t = torch.tensor([500])
+    bar = float(schedule.alpha_bar[500])
+    clean = 0.5 * NOISE
+    x = bar**0.5 * clean + (1 - bar) ** 0.5 * NOISE
+    torch.testing.assert_close(agreeing_noise(schedule, x, clean, t), NOISE, atol=1e-6, rtol=0)
