@@ -177,7 +177,7 @@ def load(folder: Path, device: str = "auto", threads: int = 0) -> Model:
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{place}: names no run.method: not the settings of a run") from None
     if method != "dx2ct":
-        raise InputError(f"{place}: a run of method {method!r} looks at no X-ray: take one of method 'dx2ct'")
+        raise InputError(f"{place}: a run of method {method!r} cannot be asked here: take one of method 'dx2ct'")
     try:
         parsed = parse(Dx2ctSettings, text)
     except InputError as error:

@@ -18,12 +18,12 @@ from dx2ct.data.prepare import make_slices, make_xrays
 from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.projection import grid_of
-from dx2ct.settings import ReconstructSettings, SlicesSettings, XraySettings
+from dx2ct.settings import SlicesSettings, XraySettings
 from dx2ct.settings_methods import BackprojectionRun
-from tests.dx2ct.settings_for_tests import tiny
+from tests.dx2ct.settings_for_tests import plain, tiny
 
 CPU = torch.device("cpu")
-HOW = ReconstructSettings(steps=2, eta=0.0, seed=0, batch=20)
+HOW = plain(batch=20)
 ROWS = [Row(f"scan-{i}", f"scan-{i}", "", "", "train" if i < 3 else "test") for i in range(4)]
 BOTH = ["pa", "lateral"]
 ROWS_OF_RUNS: dict[str, dict[str, Any]] = {

@@ -17,13 +17,14 @@ from dx2ct.data.planes import PLANES
 from dx2ct.data.sheet import Row
 from dx2ct.learned import Learned
 from dx2ct.methods import method_of
-from dx2ct.settings import PLAIN_ENGINE, ReconstructSettings
+from dx2ct.settings import PLAIN_ENGINE
 import dx2ct.train
 from dx2ct.train import Training
 from tests.dx2ct.fabricated import log_of, ROOT, write_scans
+from tests.dx2ct.settings_for_tests import plain
 
 CPU = torch.device("cpu")
-HOW = ReconstructSettings(steps=2, eta=0.0, seed=0, batch=20)
+HOW = plain(batch=20)
 ROWS = [Row(f"scan-{i}", f"scan-{i}", "", "", "train" if i < 3 else "test") for i in range(4)]
 BOTH, PA, LATERAL = ["pa", "lateral"], ["pa"], ["lateral"]
 SMOKE = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text())
