@@ -9,7 +9,7 @@ demo: $(VENV)/installed       ## the embedded experiment, from phantoms to resul
 	snakemake --cores all all
 
 test: $(VENV)/installed
-	pytest
+	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/installed
 	ruff check .
