@@ -194,7 +194,7 @@ def test_what_the_schema_accepts_of_a_method_its_training_accepts(method: str) -
     validator = Draft202012Validator(SCHEMA)
     kind = RUN_KINDS[method][0]
     accepted = refused = 0
-    for name in [name for name, run in config["runs"].items() if run["method"] == method]:
+    for name in [name for name, run in config["runs"].items() if run.get("method") == method]:
         for place in (("methods", method), ("runs", name)):
             for path in leaves(config[place[0]][place[1]], place):
                 for value in (

@@ -36,7 +36,10 @@ def calls(model: DX2CT) -> list[tuple[nn.Module, str, list[Shape]]]:
     seen: list[tuple[nn.Module, str, list[Shape]]] = []
 
     def look(name: str):
-        return lambda module, inputs: seen.append((module, name, [getattr(i, "shape", None) for i in inputs]))
+        return lambda module, inputs: seen.append((module, name, [shape(i) for i in inputs]))
+
+    def shape(given):  # of keys and values, which come together, the keys'
+        return getattr(given[0] if isinstance(given, tuple) else given, "shape", None)
 
     hooks = [m.register_forward_pre_hook(look(n)) for n, m in model.named_modules() if isinstance(m, WATCHED)]
     views = len(model.conditions.view_map)
@@ -103,7 +106,11 @@ def test_levels_of_the_unet(seen) -> None:
 def keys(seen, views: int) -> None:
     """Queries: one a pixel of the map, of both slices; keys: one a pixel of that map in each view, and no more."""
     shapes = [shapes for module, _, shapes in seen if isinstance(module, CrossAttention)]
-    assert shapes == [[(1, 2 * side**2, 256), (1, views * side**2, 256)] for side in (32, 16, 8) for _ in range(12)]
+    assert shapes == [
+        [(1, 2 * side**2, 256), (1, 8, views * side**2, 32)]  # 8 heads of 32 channels
+        for side in (32, 16, 8)
+        for _ in range(12)
+    ]
 
 
 def test_two_views_give_two_sets_of_keys(seen) -> None:
