@@ -17,10 +17,10 @@ from dx2ct.finite import require_finite
 from dx2ct.metrics import body_mask, Distance, score_pair
 from dx2ct.metrics.nodule import retention
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS, reprojection_errors
-from dx2ct.metrics.scale import windowed
 from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.nodules import Lines, nodules_of
 from dx2ct.settings import ScoreSettings, XraySettings
+from dx2ct.window import windowed
 
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 NODULE_COLUMNS = (

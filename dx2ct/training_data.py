@@ -58,12 +58,7 @@ class TrainingData:
                 f"train.batch {train.batch} is no multiple of train.slices_per_patient {train.slices_per_patient}"
             )
         self.settings = settings
-        self.stacks = [{plane: read_stack(data, scan, plane) for plane in PLANES} for scan in scans]
-        for scan, stacks in zip(scans, self.stacks, strict=True):
-            if stacks["axial"].shape != (size, size, size):
-                raise InputError(
-                    f"{scan}: slices are {stacks['axial'].shape}, not {size} cubed: rerun the slices stage"
-                )
+        self.stacks = [{plane: read_stack(data, scan, plane, size) for plane in PLANES} for scan in scans]
         views, pixels = settings.run.views, settings.model.xray_pixels
         self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
         self.coordinates = plane_coordinates(size)

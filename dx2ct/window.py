@@ -13,6 +13,11 @@ WIDTH_HU = 2500.0
 T = TypeVar("T", bound=np.generic)
 
 
+def windowed(hu: NDArray[np.generic]) -> NDArray[np.float64]:
+    """HU, clipped to the window [-1024, 1476] HU."""
+    return np.clip(hu.astype(np.float64), LOW_HU, LOW_HU + WIDTH_HU)
+
+
 def to_network(hu: NDArray[T]) -> NDArray[np.float32]:
     """HU to [-1, 1], clipped to the window [-1024, 1476] HU."""
     scaled = (hu.astype(np.float32) - np.float32(LOW_HU)) * np.float32(2 / WIDTH_HU) - np.float32(1)

@@ -28,7 +28,7 @@ from dx2ct.methods import SETTINGS, WEIGHTS
 from dx2ct.projection import grid_of
 from dx2ct.settings import dump, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
 from dx2ct.settings_methods import BackprojectionRun, ClassicalSettings, SartRun
-from dx2ct.window import LOW_HU, WIDTH_HU
+from dx2ct.window import windowed
 
 Array = NDArray[np.float32]
 _LEAST_MM = 1e-3  # of a ray in the cube, or of rays in a voxel: less is a miss
@@ -51,7 +51,7 @@ def train(
     moments = np.zeros(4)
     for scan in scans:
         x = (attenuation(parsed, start["mean_mu"], data, scan) - start["mean_mu"]).astype(np.float64)
-        y = _clipped_hu(parsed, data, scan) - start["mean_hu"]
+        y = windowed(read_stack(data, scan, "axial", parsed.slices.size)) - start["mean_hu"]
         moments += [x.mean(), y.mean(), (x * x).mean(), (x * y).mean()]
     x1, y1, x2, xy = moments / len(scans)
     slope = (xy - x1 * y1) / max(x2 - x1**2, 1e-12)
@@ -69,7 +69,7 @@ def reconstruct(
     slope, offset = fitted["line"]
     change = attenuation(parse(ClassicalSettings, settings), fitted["mean_mu"], data, scan) - fitted["mean_mu"]
     hu = fitted["mean_hu"] + slope * change + offset
-    return dict.fromkeys(PLANES, np.clip(hu, LOW_HU, LOW_HU + WIDTH_HU).astype(np.float32))
+    return dict.fromkeys(PLANES, windowed(hu).astype(np.float32))
 
 
 def attenuation(settings: ClassicalSettings, start: Array, data: Path, scan: str) -> Array:
@@ -89,17 +89,10 @@ def _mean_volume(settings: ClassicalSettings, scans: Sequence[str], data: Path) 
     hu, mu = (np.zeros((settings.slices.size,) * 3) for _ in range(2))
     if isinstance(settings.run, SartRun) and settings.run.start == "mean":
         for scan in scans:
-            one = _clipped_hu(settings, data, scan)
+            one = windowed(read_stack(data, scan, "axial", settings.slices.size))
             hu += one / len(scans)
             mu += PLASTIMATCH(one) / len(scans)
     return {"mean_hu": hu.astype(np.float32), "mean_mu": mu.astype(np.float32)}
-
-
-def _clipped_hu(settings: ClassicalSettings, data: Path, scan: str) -> NDArray[np.float64]:
-    stack, size = read_stack(data, scan, "axial"), settings.slices.size
-    if stack.shape != (size, size, size):
-        raise InputError(f"{scan}: slices are {stack.shape}, not {size} cubed: rerun the slices stage")
-    return np.clip(stack, LOW_HU, LOW_HU + WIDTH_HU).astype(np.float64)
 
 
 def backprojected(images: Array, views: Sequence[View], grid: Volume, run: BackprojectionRun, beam: ConeBeam) -> Array:

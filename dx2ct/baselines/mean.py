@@ -15,7 +15,7 @@ from dx2ct.data.scans import read_stack
 from dx2ct.data.sheet import Row
 from dx2ct.methods import SETTINGS, WEIGHTS
 from dx2ct.settings import dump, EngineSettings, MeanSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.window import LOW_HU, WIDTH_HU
+from dx2ct.window import windowed
 
 
 def train(
@@ -31,9 +31,7 @@ def train(
     scans = [row.scan for row in rows if row.split == "train"]
     if not scans:
         raise InputError("the cohort has no scan of split train")
-    total = sum(
-        np.clip(read_stack(data, scan, "axial"), LOW_HU, LOW_HU + WIDTH_HU).astype(np.float64) for scan in scans
-    )
+    total = sum(windowed(read_stack(data, scan, "axial", parsed.slices.size)) for scan in scans)
     with replacing(output / WEIGHTS) as part:
         save_file({"mean_hu": np.asarray(total / len(scans), np.float32)}, part)
     with replacing(output / SETTINGS) as part:

@@ -257,10 +257,7 @@ class Duel:
 
 def read_volume(data: Path, scan: str, size: int) -> Tensor:
     """A scan's truth, (z, y, x) in [0, 1]."""
-    stack = read_stack(data, scan, "axial")
-    if stack.shape != (size, size, size):
-        raise InputError(f"{scan}: slices are {stack.shape}, not {size} cubed: rerun the slices stage")
-    return torch.from_numpy(to_network(stack) / 2 + np.float32(0.5))
+    return torch.from_numpy(to_network(read_stack(data, scan, "axial", size)) / 2 + np.float32(0.5))
 
 
 def one_volume(volume: Tensor) -> Planes:

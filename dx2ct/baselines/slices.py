@@ -35,10 +35,7 @@ class SliceData:
             )
         self.sharing, self.size, self.zoom_share = train, size, settings.run.zoom_share
         self.grid = size // 2 ** (len(settings.model.multipliers) - 1)
-        self.stacks = [[read_stack(data, scan, plane) for plane in PLANES] for scan in scans]
-        for scan, stacks in zip(scans, self.stacks, strict=True):
-            if stacks[0].shape != (size, size, size):
-                raise InputError(f"{scan}: slices are {stacks[0].shape}, not {size} cubed: rerun the slices stage")
+        self.stacks = [[read_stack(data, scan, plane, size) for plane in PLANES] for scan in scans]
         self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, settings.run.views, size) for scan in scans]))
         self.coordinates = plane_coordinates(size)
 

@@ -28,23 +28,21 @@ def read_films(folder: Path, scan: str, views: Sequence[str]) -> list[NDArray[np
 
 def read_integrals(folder: Path, scan: str, views: Sequence[str], pixels: int) -> NDArray[np.float32]:
     """The scan's line integrals (dimensionless), averaged down to (view, pixels, pixels) and otherwise as they are."""
-    images = []
-    for view in views:
-        path = folder / "xrays" / scan / f"{view}.mha"
-        image = _read_image(path)
-        if min(image.shape) < pixels:
-            raise InputError(f"{path}: {image.shape} pixels cannot be averaged to {pixels}: lower the run's pixels")
-        images.append(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA))
-    return np.stack(images).astype(np.float32)
+    films = read_films(folder, scan, views)
+    if (least := min(min(film.shape) for film in films)) < pixels:
+        raise InputError(f"{folder / 'xrays' / scan}: {least} pixels cannot be averaged to {pixels}: ask for fewer")
+    return np.stack([_averaged(film, pixels) for film in films])
 
 
-def read_stack(folder: Path, scan: str, plane: str) -> NDArray[np.int16]:
-    """One plane's slices, (slice, row, column) int16 HU, memory-mapped."""
+def read_stack(folder: Path, scan: str, plane: str, size: int | None = None) -> NDArray[np.int16]:
+    """One plane's slices, (slice, row, column) int16 HU, memory-mapped; InputError where they are not `size` cubed."""
     path = folder / "slices" / scan / f"{plane}.npy"
     try:
         stack: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a slice stack ({error}): run the slices stage again") from None
+    if size and stack.shape != (size, size, size):
+        raise InputError(f"{scan}: slices are {stack.shape}, not {size} cubed: rerun the slices stage")
     return stack
 
 
@@ -67,7 +65,11 @@ def _read_image(path: Path) -> NDArray[np.float32]:
     return np.asarray(image)
 
 
+def _averaged(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
 def _stretched(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
-    small = cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA)
+    small = _averaged(image, pixels)
     low, high = float(small.min()), float(small.max())
-    return np.asarray((small - low) / max(high - low, np.finfo(np.float32).tiny), dtype=np.float32)
+    return np.asarray((small - low) / max(high - low, float(np.finfo(np.float32).tiny)), dtype=np.float32)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -42,11 +41,6 @@ class Projector:
         """The transposed operator: (view, pixels, pixels) to (z, y, x)."""
         fine = np.repeat(np.repeat(images, RAYS, axis=1), RAYS, axis=2) / np.float32(RAYS**2)
         return backproject(fine, self._fine(), self.grid, threads=self.threads)
-
-    def coarse(self, images: Array) -> Array:
-        """X-rays (view, row, column) of more pixels, averaged down to this detector's."""
-        size = (self.pixels, self.pixels)
-        return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 
     def _fine(self) -> list[View]:
         return [view.resized(RAYS * self.pixels) for view in self.views]

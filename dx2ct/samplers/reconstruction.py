@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-import SimpleITK as sitk
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from dx2ct import diffusion
 from dx2ct.data.planes import PLANES
-from dx2ct.data.scans import read_xrays
+from dx2ct.data.scans import read_integrals, read_xrays
 from dx2ct.engine import autocast_of
 from dx2ct.methods import DEVIATION
 from dx2ct.models.dx2ct import DX2CT
@@ -83,10 +82,7 @@ def projection_of(settings: Dx2ctSettings, scan: str, data: Path) -> tuple[Proje
     size, beam = settings.slices.size, settings.xray.cone_beam
     views = [beam.view(view, (0.0, 0.0, 0.0)) for view in settings.run.views]
     grid = grid_of(size, settings.volume.size * settings.volume.spacing_mm / size)
-    projector = Projector(grid, views, size)
-    files = [str(data / "xrays" / scan / f"{view}.mha") for view in settings.run.views]
-    images = [sitk.GetArrayFromImage(sitk.ReadImage(file, sitk.sitkFloat32)) for file in files]
-    return projector, projector.coarse(np.stack(images))
+    return Projector(grid, views, size), read_integrals(data, scan, settings.run.views, size)
 
 
 def _solve(

@@ -15,6 +15,7 @@ from drr.geometry import PRESETS
 from drr.volume import Volume
 from dx2ct.baselines.classical import backprojected, ramp_filtered, sart
 from dx2ct.data.prepare import make_slices, make_xrays
+from dx2ct.data.scans import read_films, read_integrals
 from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.projection import grid_of
@@ -121,5 +122,12 @@ def test_the_ramp_filter_takes_the_mean_away_and_keeps_an_edge() -> None:
 
 
 def test_xrays_of_too_few_pixels_are_refused(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pa\.mha: \(320, 320\) pixels cannot be averaged to 400"):
+    with pytest.raises(InputError, match=r"xrays/.*: 320 pixels cannot be averaged to 400"):
         error_hu("fbp", data, tmp_path, pixels=400)
+
+
+def test_integrals_are_means_over_pixels(data: Path) -> None:
+    scan = next((data / "xrays").iterdir()).name
+    films = np.stack(read_films(data, scan, ["pa", "lateral"]))
+    blocks = films.reshape(2, 32, 10, 32, 10).mean(axis=(2, 4))
+    np.testing.assert_allclose(read_integrals(data, scan, ["pa", "lateral"], 32), blocks, rtol=1e-5)

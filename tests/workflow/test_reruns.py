@@ -136,6 +136,7 @@ def test_what_a_run_lays_over_reconstruct_is_its_own(finished: Path) -> None:
     ("row", "problem"),
     [
         ({"weights_of": "nobody"}, "config.runs.ours.weights_of: nobody is not a run that is trained"),
+        ({"weights_of": "mean"}, "config.runs.ours.weights_of: mean is of method mean, which does not sample"),
         ({"weights_of": "ours"}, "config.runs.ours.weights_of: ours is not a run that is trained"),
         (
             {"reconstruct": {"typo": 1}},

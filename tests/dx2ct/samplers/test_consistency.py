@@ -65,9 +65,3 @@ def test_air_stays_air_and_tissue_tissue(truth: np.ndarray, wrong: np.ndarray):
 def test_a_consistent_volume_stays_and_so_does_one_without_weight(truth: np.ndarray, wrong: np.ndarray):
     np.testing.assert_allclose(consistent(PROJECTOR, truth, integrals_of(truth), how()), truth, atol=0.5)
     np.testing.assert_array_equal(consistent(PROJECTOR, wrong, integrals_of(truth), how(weight=0.0)), wrong)
-
-
-def test_a_mean_over_pixels_is_what_the_coarse_image_holds():
-    fine = np.random.default_rng(1).random((2, 64, 64)).astype(np.float32)
-    blocks = fine.reshape(2, SIZE, 2, SIZE, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(PROJECTOR.coarse(fine), blocks, rtol=1e-5)
