@@ -27,7 +27,7 @@ rule score:
         sheet=untracked(SHEET),
         selection=untracked(to_json(selection_settings())),
     shell:
-        "python -m dx2ct score --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
+        "python -m dx2ct score-run --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
         " --selection {params.selection:q} --xray {params.xray:q} {params.nodules:q} --data data {params.leave_out}"
         " --threads {threads} -o {output.scores:q} &> {log:q}"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from drr.errors import InputError
 from dx2ct.report.table import Cell
-from dx2ct.score import read_settings
+from dx2ct.score_run import read_settings
 
 NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dx2ct.score import FURTHER, METRICS
+from dx2ct.score_run import FURTHER, METRICS
 from dx2ct.statistics import extremes, paired, write_comparisons
 
 

@@ -23,7 +23,7 @@ LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1
 SAME_MM = 1e-3
 
 
-def compare(
+def score_files(
     truth: Path, prediction: Path, resample: bool = False, lpips: bool = False
 ) -> dict[str, str | float | None]:
     """Score a volume file against another: names, shape, the metric matrix, tissues, lpips if wanted.

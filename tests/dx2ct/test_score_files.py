@@ -1,4 +1,4 @@
-"""`dx2ct compare`: two files of any method in, one line out, or one line that says what is wrong with them."""
+"""`dx2ct score`: two files of any method in, one line out, or one line that says what is wrong with them."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
-from dx2ct.compare import compare, to_text
 from dx2ct.metrics import body_mask, COLUMNS, score_pair
+from dx2ct.score_files import score_files, to_text
 from tests.dx2ct.tiny_run import body
 
 PLACE = ((2.0, 2.0, 2.0), (-10.0, 5.0, 30.0))
@@ -40,14 +40,14 @@ def blurred() -> np.ndarray:
 
 
 def test_scores_are_the_matrix_s(truth, prediction):
-    scores = compare(truth, prediction)
+    scores = score_files(truth, prediction)
     expected = score_pair(body(0), blurred(), body_mask(body(0)), "axial", 2500)
     assert {name: scores[name] for name in COLUMNS} == pytest.approx(expected)
     assert (scores["shape"], scores["resampled"]) == ("32x32x32", "false")
 
 
 def test_json_and_csv_say_the_same(truth, prediction):
-    scores = compare(truth, prediction)
+    scores = score_files(truth, prediction)
     line = to_text(scores, as_csv=False)
     (row,) = csv.DictReader(io.StringIO(to_text(scores, as_csv=True)))
     assert "\n" not in line
@@ -56,7 +56,7 @@ def test_json_and_csv_say_the_same(truth, prediction):
 
 
 def test_infinity_is_valid_json(truth):
-    line = to_text(compare(truth, truth), as_csv=False)
+    line = to_text(score_files(truth, truth), as_csv=False)
     assert json.loads(line, parse_constant=pytest.fail)["psnr_db"] == "inf"
 
 
@@ -64,7 +64,7 @@ def test_orientation_of_the_file_does_not_matter(truth, prediction, tmp_path):
     turned = sitk.DICOMOrient(sitk.ReadImage(str(prediction)), "RAI")
     assert not np.array_equal(sitk.GetArrayFromImage(turned), blurred())
     sitk.WriteImage(turned, str(tmp_path / "turned.nii.gz"))
-    one, other = compare(truth, prediction), compare(truth, tmp_path / "turned.nii.gz")
+    one, other = score_files(truth, prediction), score_files(truth, tmp_path / "turned.nii.gz")
     assert {name: other[name] for name in COLUMNS} == pytest.approx({name: one[name] for name in COLUMNS})
 
 
@@ -73,8 +73,8 @@ def test_resampling_puts_the_prediction_on_the_truth_s_grid(truth, tmp_path):
     wide = np.pad(blurred(), ((0, 0), (0, 0), (1, 1)), constant_values=-1024)
     path = write(tmp_path / "wide.nii.gz", wide, origin=(PLACE[1][0] - 2, *PLACE[1][1:]))
     with pytest.raises(InputError, match=r"wide.*\(32, 32, 34\) is not \(32, 32, 32\).*--resample"):
-        compare(truth, path)
-    scores = compare(truth, path, resample=True)
+        score_files(truth, path)
+    scores = score_files(truth, path, resample=True)
     expected = score_pair(body(0), blurred(), body_mask(body(0)), "axial", 2500)
     assert {name: scores[name] for name in COLUMNS} == pytest.approx(expected, abs=1e-3)
     assert scores["resampled"] == "true"
@@ -82,9 +82,9 @@ def test_resampling_puts_the_prediction_on_the_truth_s_grid(truth, tmp_path):
 
 def test_another_origin_is_a_warning(truth, tmp_path, caplog):
     path = write(tmp_path / "moved.nii.gz", body(0), origin=(0.0, 0.0, 0.0))
-    assert compare(truth, path)["mae_hu"] == 0
+    assert score_files(truth, path)["mae_hu"] == 0
     assert "compared by index" in caplog.text
-    assert compare(truth, path, resample=True)["mae_hu"] > 1
+    assert score_files(truth, path, resample=True)["mae_hu"] > 1
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_another_origin_is_a_warning(truth, tmp_path, caplog):
 def test_what_cannot_be_compared_is_named(truth, tmp_path, array, spacing, message):
     path = write(tmp_path / "bad.nrrd", array, spacing)
     with pytest.raises(InputError, match=f"{path}: .*{message}" if "voxels are" not in message else message):
-        compare(truth, path)
+        score_files(truth, path)
 
 
 def test_a_truth_without_a_body_is_named(prediction, tmp_path):
     path = write(tmp_path / "air.nii.gz", np.where(body(0) == 40, -900, body(0)))
     with pytest.raises(InputError, match=f"{path}: the body mask is empty"):
-        compare(path, prediction)
+        score_files(path, prediction)
 
 
 def test_on_the_command_line(truth, prediction, tmp_path):
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "dx2ct", "compare", *map(str, arguments)]
+        line = [sys.executable, "-m", "dx2ct", "score", *map(str, arguments)]
         return subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
 
     good = run(truth, prediction)
@@ -130,4 +130,4 @@ def test_nan_in_nifti_is_seen_though_its_reader_makes_it_zero(truth, tmp_path, n
     path = write(tmp_path / name, array)
     assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/finite.py are not needed"
     with pytest.raises(InputError, match=f"{path}: 3 voxels are NaN or infinite"):
-        compare(truth, path)
+        score_files(truth, path)

@@ -1,0 +1,31 @@
+"""python -m dx2ct: one subcommand a stage; the rules call these, and so can a person.
+
+Heavy imports happen inside the subcommand that needs them, so that --help answers at once.
+"""
+
+import sys
+
+import typer
+
+from drr.errors import InputError
+from dx2ct.cli import evaluate, learn, predict, prepare
+
+app = typer.Typer(
+    name="dx2ct",
+    help="3D chest CT from one or two X-rays. Research use only, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for stages in (prepare, learn, predict, evaluate):
+    app.add_typer(stages.app)
+
+
+def main() -> None:
+    """Run the command line; a user's error is one line on stderr and exit code 1."""
+    try:
+        app()
+    except InputError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,120 @@
+"""The stages of a run: training and reconstruction, and what is said of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drr.errors import InputError
+from dx2ct.cli.options import Data, Device, Engine, LeaveOut, MaxMemory, Output, Selection, Settings, Sheet, Threads
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    settings: Settings,
+    sheet: Sheet,
+    data: Data,
+    output: Output,
+    leave_out: LeaveOut = None,
+    selection: Selection = None,
+    engine: Engine = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Train one run; to resume after an interruption, run the same command again.
+
+    On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
+    """
+    from dx2ct.data.sheet import read_sheet
+    from dx2ct.distributed import processes, rank
+    from dx2ct.methods import method_of
+    from dx2ct.model_card import write_model_card
+    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
+    from dx2ct.train import set_up_torch
+
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
+    how = parse(EngineSettings, engine) if engine else PLAIN_ENGINE
+    chosen = set_up_torch(device, threads)
+    with processes(chosen):
+        method_of(settings).train(settings, rows, data, output, chosen, how)
+        if rank() == 0:
+            write_model_card(output, sheet, rows)
+
+
+@app.command()
+def profile(
+    settings: Annotated[str | None, typer.Option(help="What train takes, as JSON.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Or a trained run, whose settings.json is read.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where JSON goes, too.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to measure, after two to warm up.")] = 10,
+    batch: Annotated[int, typer.Option(min=0, help="Another batch than the settings'; 0 = theirs.")] = 0,
+    precision: Annotated[str, typer.Option(help="auto (bf16 on a GPU), float32 or bf16.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Print what a run's training costs on this machine; needs no data.
+
+    Of a configuration: snakemake --configfile workflow/config/paper.yaml results/dx2ct/profile.json
+    """
+    from drr.files import replacing
+    from dx2ct import profile as profiling
+    from dx2ct.train import set_up_torch
+
+    if (settings is None) == (run is None):
+        raise InputError("give either --settings or --run")
+    text = settings if run is None else profiling.settings_of(run)
+    result = profiling.profile(text or "", set_up_torch(device, threads), precision, batch, steps)
+    print(profiling.to_json(result) if json else profiling.to_text(result))
+    if output:
+        with replacing(output) as part:
+            part.write_text(profiling.to_json(result))
+
+
+@app.command()
+def reconstruct(
+    scan: str,
+    run: Annotated[Path, typer.Option(help="Folder of the trained run.")],
+    settings: Settings,
+    data: Data,
+    engine: Engine = None,
+    max_memory: MaxMemory = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Reconstruct one scan from its X-rays: RUN/volumes/SCAN.nii.gz and RUN/planes/SCAN/PLANE.nii.gz, HU.
+
+    Of several samples, RUN/deviations/SCAN.nii.gz, too.
+    """
+    from dx2ct.reconstruct import reconstruct_scan
+    from dx2ct.samplers.machine import Machine, running
+    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+    from dx2ct.train import set_up_torch
+
+    how = parse(ReconstructSettings, settings)
+    with running(Machine(max_memory, parse(EngineSettings, engine) if engine else PLAIN_ENGINE)):
+        reconstruct_scan(scan, run, how, data, set_up_torch(device, threads))
+
+
+@app.command()
+def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], output: Output) -> None:
+    """Write a run as a small model to hand out: weights in half precision, settings, card. `predict` takes it."""
+    from dx2ct.publish import publish
+
+    size = publish(run, output)
+    print(f"{output}: {size / 2**20:.1f} MB of weights")
+
+
+@app.command()
+def calibration(
+    scans: list[str],
+    run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],
+    data: Data,
+    output: Output,
+) -> None:
+    """Does the deviation of a run's samples say how wrong their mean is? A table and, beside it, a figure (.png)."""
+    from dx2ct.calibration import write_calibration
+
+    write_calibration(run, scans, data, output)

@@ -1,0 +1,58 @@
+"""Two X-ray files in, one CT out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dx2ct.cli.options import Device, MaxMemory, Threads
+
+app = typer.Typer()
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="Folder of a finished run, results/RUN.")],
+    pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
+    lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The CT: .nii.gz, .nii, .mha or .nrrd.")] = None,
+    dicom: Annotated[Path | None, typer.Option(help="New folder for the CT as a DICOM series.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Contact sheet of the CT.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="Picture of what the network sees; alone it is quick.")] = None,
+    crop: Annotated[list[str] | None, typer.Option(help="VIEW:LEFT,TOP,RIGHT,BOTTOM in pixels of the file.")] = None,
+    rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
+    flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
+    invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
+    steps: Annotated[int, typer.Option(help="DDIM steps.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    samples: Annotated[int, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")] = 1,
+    solver: Annotated[str, typer.Option(help="ddim or dpm (docs/sampling.md).")] = "ddim",
+    planes: Annotated[
+        str, typer.Option(help="alone, then their mean, or together: one volume at every step.")
+    ] = "alone",
+    noise: Annotated[str, typer.Option(help="image: one for all slices; volume: one that all planes see.")] = "image",
+    consistency: Annotated[
+        int, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
+    ] = 0,
+    max_memory: MaxMemory = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Reconstruct a CT from one or two X-ray files with a trained run. VIEW is pa or lateral; options may be repeated.
+
+    Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
+    """
+    from dx2ct.predict.command import Outputs
+    from dx2ct.predict.command import predict as write_prediction
+    from dx2ct.predict.framing import parse_framings
+    from dx2ct.predict.model import load, sampling
+    from dx2ct.samplers.machine import Machine, running
+
+    files = {view: path for view, path in (("pa", pa), ("lateral", lateral)) if path is not None}
+    framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
+    outputs = Outputs(output, dicom, png, preview)
+    how = sampling(
+        steps=steps, seed=seed, samples=samples, solver=solver, planes=planes, noise=noise, consistency=consistency
+    )
+    with running(Machine(max_memory)):
+        write_prediction(load(model, device, threads), files, framing, outputs, how)

@@ -1,0 +1,162 @@
+"""The stages before training: cohorts, volumes, X-rays, slices, quality."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dx2ct.cli.options import Data, Output, Settings, Threads
+
+app = typer.Typer()
+
+
+@app.command()
+def cohort(
+    folder: Annotated[Path, typer.Argument(help="Folder with one's own CTs: DICOM folders or zips, NIfTI, MHA, NRRD.")],
+    output: Output,
+    test: Annotated[float, typer.Option(help="Fraction of the patients for testing.")] = 0.2,
+    val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
+    max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
+    max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
+    min_z_mm: Annotated[float | None, typer.Option(help="Smallest extent along the body.")] = None,
+    max_z_mm: Annotated[float | None, typer.Option(help="Largest extent along the body.")] = None,
+    min_fov_mm: Annotated[float | None, typer.Option(help="Smallest width of the images.")] = None,
+    max_fov_mm: Annotated[float | None, typer.Option(help="Largest width of the images.")] = None,
+    contrast: Annotated[bool | None, typer.Option(help="Only scans with (without) contrast agent.")] = None,
+    exclude_flag: Annotated[
+        list[str] | None, typer.Option(help="duplicate-slices or irregular-spacing; may be repeated.")
+    ] = None,
+) -> None:
+    """Write the sample sheet and the config.yaml of one's own CTs; exit code 1 when a scan had to be left out."""
+    from dx2ct.data.cohort import write_cohort
+    from dx2ct.settings import check, FilterSettings
+
+    filters = check(
+        FilterSettings,
+        max_slice_mm=max_slice_mm,
+        max_gap_mm=max_gap_mm,
+        min_z_mm=min_z_mm,
+        max_z_mm=max_z_mm,
+        min_fov_mm=min_fov_mm,
+        max_fov_mm=max_fov_mm,
+        contrast=contrast,
+        exclude_flags=exclude_flag or [],
+    )
+    left_out = write_cohort(folder, output, filters, test_fraction=test, val_fraction=val, seed=seed)
+    if left_out:
+        raise typer.Exit(1)
+
+
+@app.command()
+def select(
+    sheet: Annotated[Path, typer.Argument(help="A sample sheet, or the table of LIDC-IDRI.")],
+    selection: Annotated[str, typer.Option(help="split, limit and filters of config.yaml's section cohort as JSON.")],
+    output: Output,
+    left_out: Annotated[Path, typer.Option(help="Where the table of the scans left out goes.")],
+    failed: Annotated[list[Path] | None, typer.Option(help="Record of a scan that could not be read.")] = None,
+) -> None:
+    """Write the scans of a sheet that split, filters and limit choose, and the table of all others with reasons."""
+    from dx2ct.data.used_cohort import write_used_cohort
+    from dx2ct.settings import parse, SelectionSettings
+
+    write_used_cohort(sheet, parse(SelectionSettings, selection), failed or (), output, left_out)
+
+
+@app.command()
+def phantom(scan: str, settings: Settings, output: Output) -> None:
+    """Write one procedural thorax phantom as a zipped DICOM CT series."""
+    from dx2ct.data.phantom import write_phantom
+    from dx2ct.settings import parse, PhantomSettings
+
+    write_phantom(scan, parse(PhantomSettings, settings), output)
+
+
+@app.command()
+def download(
+    series: Annotated[str, typer.Option(help="SeriesInstanceUID, a row of the manifest.")],
+    manifest: Annotated[Path, typer.Option(help="The frozen table of the collection's series (.tsv).")],
+    settings: Settings,
+    output: Output,
+) -> None:
+    """Fetch one DICOM series as a zip, verified by the manifest, and a receipt; exit code 1: nothing is there.
+
+    To resume after an interruption, run the same command again.
+    """
+    from dx2ct.download.fetch import download
+    from dx2ct.settings import DownloadSettings, parse
+
+    download(series, manifest, parse(DownloadSettings, settings), output)
+
+
+@app.command()
+def volume(
+    source: Annotated[Path, typer.Argument(help="DICOM folder or zip, or a NIfTI, MHA or NRRD file.")],
+    settings: Settings,
+    output: Output,
+    series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+    failure: Annotated[Path | None, typer.Option(help="Record to leave when the source is unusable.")] = None,
+) -> None:
+    """Resample one CT to the canonical cube, int16 HU."""
+    from dx2ct.data.canonical import make_volume
+    from dx2ct.data.failed import recorded
+    from dx2ct.settings import parse, VolumeSettings
+
+    parsed = parse(VolumeSettings, settings)
+    with recorded(failure, source, settings, series_uid):
+        make_volume(source, parsed, output, series_uid or None)
+
+
+@app.command()
+def xray(
+    source: Annotated[Path, typer.Argument(help="A volume written by `dx2ct volume`.")],
+    settings: Settings,
+    output: Output,
+    backend: Annotated[str, typer.Option(help="auto, numpy, cpu or cuda.")] = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Render the PA and the lateral line integrals of one volume into a folder."""
+    from dx2ct.data.prepare import make_xrays
+    from dx2ct.settings import parse, XraySettings
+
+    make_xrays(source, parse(XraySettings, settings), output, backend, threads)
+
+
+@app.command()
+def slices(
+    source: Annotated[Path, typer.Argument(help="A volume written by `dx2ct volume`.")],
+    settings: Settings,
+    output: Output,
+) -> None:
+    """Write one volume at the training grid as axial, coronal and sagittal stacks."""
+    from dx2ct.data.prepare import make_slices
+    from dx2ct.settings import parse, SlicesSettings
+
+    make_slices(source, parse(SlicesSettings, settings), output)
+
+
+@app.command()
+def quality(
+    scan: str,
+    source: Annotated[Path, typer.Argument(help="What `dx2ct volume` read.")],
+    data: Data,
+    output: Output,
+    series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+) -> None:
+    """Write small pictures and the numbers of one prepared scan for the quality page."""
+    from dx2ct.data.quality import write_quality
+
+    write_quality(scan, source, series_uid, data, output)
+
+
+@app.command()
+def qc_page(
+    cohort: Annotated[Path, typer.Argument(help="Table of the scans in use.")],
+    left_out: Annotated[Path, typer.Option(help="Table of the scans left out.")],
+    data: Data,
+    output: Output,
+) -> None:
+    """Write one self-contained HTML page about the quality of every scan."""
+    from dx2ct.qc_page import write_qc_page
+
+    write_qc_page(cohort, left_out, data, output)
