@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 import torch
 from torch import nn, Tensor
 
@@ -98,6 +98,6 @@ def load_weights(model: nn.Module, run: Path) -> None:
 
 def _write(weights: dict[str, Tensor], parsed: object, output: Path) -> None:
     with replacing(output / WEIGHTS) as part:
-        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, part)
+        part.write_bytes(save({name: value.cpu().contiguous() for name, value in weights.items()}))
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(parsed))

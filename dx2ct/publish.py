@@ -3,7 +3,7 @@
 from pathlib import Path
 import shutil
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 import torch
 
 from drr.errors import InputError
@@ -31,7 +31,7 @@ def publish(run: Path, output: Path) -> int:
     card = (run / CARD).read_text(encoding="utf-8")
     with replacing(output) as part:
         part.mkdir()
-        save_file(weights, part / WEIGHTS)
+        (part / WEIGHTS).write_bytes(save(weights))
         shutil.copyfile(run / SETTINGS, part / SETTINGS)
         (part / CARD).write_text(card + _NOTE, encoding="utf-8")
     return size

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 import torch
 
 from drr.attenuation import IDENTITY, PLASTIMATCH
@@ -56,7 +56,7 @@ def train(
     x1, y1, x2, xy = moments / len(scans)
     slope = (xy - x1 * y1) / max(x2 - x1**2, 1e-12)
     with replacing(output / WEIGHTS) as part:
-        save_file(start | {"line": np.array([slope, y1 - slope * x1], np.float32)}, part)
+        part.write_bytes(save(start | {"line": np.array([slope, y1 - slope * x1], np.float32)}))
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(parsed))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 import torch
 
 from drr.errors import InputError
@@ -33,7 +33,7 @@ def train(
         raise InputError("the cohort has no scan of split train")
     total = sum(windowed(read_stack(data, scan, "axial", parsed.slices.size)) for scan in scans)
     with replacing(output / WEIGHTS) as part:
-        save_file({"mean_hu": np.asarray(total / len(scans), np.float32)}, part)
+        part.write_bytes(save({"mean_hu": np.asarray(total / len(scans), np.float32)}))
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(parsed))
 
