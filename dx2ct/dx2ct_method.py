@@ -14,6 +14,7 @@ from dx2ct.data.sheet import Row
 from dx2ct.distributed import exchanged, rank, world
 from dx2ct.engine import Autocast, autocast_of, on_device
 from dx2ct.learned import Learned, load_weights, train_learned
+from dx2ct.methods import Sight
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.samplers.reconstruction import sample
 from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
@@ -91,6 +92,12 @@ def load(settings: str, run: Path, device: torch.device) -> tuple[DX2CT, Dx2ctSe
     model = DX2CT(parsed)
     load_weights(model, run)
     return model.to(device).eval(), parsed
+
+
+def sees(settings: str) -> Sight:
+    """See dx2ct/methods.py."""
+    parsed = parse(Dx2ctSettings, settings)
+    return Sight(parsed.run.views, parsed.model.xray_pixels, parsed.volume, parsed.xray, parsed.slices, samples=True)
 
 
 def reconstruct(

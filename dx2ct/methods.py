@@ -9,12 +9,14 @@ where `settings` is the JSON text of config.yaml's sections for the run. The sta
 A method that learns step by step builds a `dx2ct.learned.Learned`: its network, the losses of a step (a GAN's are two
 turns, each with an optimizer), its validation. Loop, states, processes and logs are the same for all (dx2ct/train.py).
 A rival with one forward pass has less to say: examples, network, loss, planes (dx2ct/baselines/rival.py).
+A method that `dx2ct predict` can ask has a third function, `sees(settings)`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 import json
 from pathlib import Path
-from typing import cast, Protocol
+from typing import cast, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,14 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.sheet import Row
-from dx2ct.settings import EngineSettings, PLAIN_ENGINE, ReconstructSettings
+from dx2ct.settings import (
+    EngineSettings,
+    PLAIN_ENGINE,
+    ReconstructSettings,
+    SlicesSettings,
+    VolumeSettings,
+    XraySettings,
+)
 
 DEVIATION = "deviation"  # beside the planes, of a method that samples: standard deviation over samples, HU
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
@@ -46,6 +55,29 @@ class Method(Protocol):
         self, settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
     ) -> dict[str, NDArray[np.float32]]:
         """Volumes of one scan from its X-rays, one per plane."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a learned method sees: films of these views in its order, `pixels` a side; and where its volumes lie.
+
+    samples: it starts from noise, so that `ReconstructSettings` mean something to it.
+    """
+
+    views: tuple[str, ...]
+    pixels: int
+    volume: VolumeSettings
+    xray: XraySettings
+    slices: SlicesSettings
+    samples: bool
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """A method that can be asked about films of any origin."""
+
+    def sees(self, settings: str) -> Sight:
+        """What it wants to see; InputError for settings of another version."""
 
 
 def method_of(settings: str) -> Method:

@@ -23,7 +23,16 @@ from dx2ct.data.sheet import Row
 from dx2ct.distributed import exchanged, rank, sum_over_ranks, together, world
 from dx2ct.engine import Autocast, autocast_of, on_device
 from dx2ct.learned import Learned, load_weights, train_learned
-from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings, SlicesSettings
+from dx2ct.methods import Sight
+from dx2ct.settings import (
+    EngineSettings,
+    parse,
+    PLAIN_ENGINE,
+    ReconstructSettings,
+    SlicesSettings,
+    VolumeSettings,
+    XraySettings,
+)
 from dx2ct.settings_methods import RivalTraining
 from dx2ct.train import Turns
 from dx2ct.training_data import Batches, Examples, seeded
@@ -64,6 +73,14 @@ class RivalSettings(Protocol):
     @property
     def run(self) -> RivalRun:
         """The row of `runs:`."""
+
+    @property
+    def volume(self) -> VolumeSettings:
+        """The cube that the X-rays were made of."""
+
+    @property
+    def xray(self) -> XraySettings:
+        """How they were made."""
 
     @property
     def slices(self) -> SlicesSettings:
@@ -158,6 +175,12 @@ class Rival(ABC, Generic[S, N]):
             watched = self._watched(settings, scans["watched"], data)
             validate = partial(self._validate, settings, model, autocast, watched, device)
         return Learned(model, turns, validate, duel.plain if duel else None, self.slices_of_example(settings))
+
+    def sees(self, settings: str) -> Sight:
+        """See dx2ct/methods.py."""
+        parsed = parse(self.kind, settings)
+        pixels = self.xray_pixels(parsed)
+        return Sight(parsed.run.views, pixels, parsed.volume, parsed.xray, parsed.slices, samples=False)
 
     def reconstruct(
         self, settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device

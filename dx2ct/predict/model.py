@@ -21,11 +21,11 @@ from drr.volume import Volume
 from dx2ct.data.canonical import VERSION as VOLUME_VERSION
 from dx2ct.data.prepare import SLICES_VERSION, XRAY_VERSION
 from dx2ct.data.scans import read_xrays
-from dx2ct.methods import DEVIATION, method_of, SETTINGS, WEIGHTS
+from dx2ct.methods import DEVIATION, method_of, Seeing, SETTINGS, Sight, WEIGHTS
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.xray import read_xray, Xray
-from dx2ct.settings import check, Dx2ctSettings, parse, ReconstructSettings
+from dx2ct.settings import check, ReconstructSettings
 from dx2ct.train import set_up_torch
 
 BATCH = 64
@@ -55,13 +55,13 @@ class Model:
 
     folder: Path
     settings: str
-    parsed: Dx2ctSettings
+    sight: Sight
     device: torch.device
 
     @property
     def views(self) -> tuple[str, ...]:
         """The views it was trained on, in its order."""
-        return self.parsed.run.views
+        return self.sight.views
 
     def reconstruct(
         self,
@@ -89,11 +89,15 @@ class Model:
         """What the network will see: (view, pixels, pixels) in [0, 1], as the training's reader gives it."""
         with TemporaryDirectory() as folder:
             _lay_out(xrays, Path(folder))
-            return read_xrays(Path(folder), _SCAN, self.views, self.parsed.model.xray_pixels)
+            return read_xrays(Path(folder), _SCAN, self.views, self.sight.pixels)
 
     def volumes_of(self, xrays: Mapping[str, Framed], how: ReconstructSettings) -> tuple[Volume, Volume | None]:
         """The CT of prepared X-rays, the mean of the planes' volumes, as the workflow's reconstruction; of several
         samples also their standard deviation, float32 HU."""
+        if not self.sight.samples and how != sampling():
+            raise InputError(
+                f"{self.folder}: this method does not sample: steps, seed, samples and the like are DX2CT's"
+            )
         if how.consistency.iterations:
             _require_integrals(xrays)
         with TemporaryDirectory() as folder:
@@ -115,7 +119,7 @@ class Model:
         xray = given if isinstance(given, Xray) else read_xray(Path(given or ""))
         unpadded = oriented(xray, how)
         image = squared(unpadded)
-        pixels = self.parsed.model.xray_pixels
+        pixels = self.sight.pixels
         if len(image) < pixels:
             raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
         notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
@@ -123,7 +127,7 @@ class Model:
 
     def _placed(self, hu: NDArray[np.int16] | NDArray[np.float32]) -> Volume:
         """The cube around the isocentre, which is the origin: a film does not say where its patient lay."""
-        step = self.parsed.volume.spacing_mm * self.parsed.volume.size / len(hu)
+        step = self.sight.volume.spacing_mm * self.sight.volume.size / len(hu)
         first = -step * (len(hu) - 1) / 2
         return Volume(hu, (step,) * 3, (first,) * 3)
 
@@ -171,22 +175,23 @@ def load(folder: Path, device: str = "auto", threads: int = 0) -> Model:
         text = place.read_text()
         if not (folder / WEIGHTS).is_file():
             raise InputError(f"{folder / WEIGHTS}: missing: the run is not finished, train it first")
-        method = json.loads(text)["run"]["method"]
+        name = json.loads(text)["run"]["method"]
     except OSError as error:
         raise InputError(f"{place}: no trained run here ({error.strerror}): --model is results/RUN") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{place}: names no run.method: not the settings of a run") from None
-    if method != "dx2ct":
-        raise InputError(f"{place}: a run of method {method!r} cannot be asked here: take one of method 'dx2ct'")
     try:
-        parsed = parse(Dx2ctSettings, text)
+        method = method_of(text)
+        sight = method.sees(text) if isinstance(method, Seeing) else None
     except InputError as error:
         raise InputError(f"{place}: of another version of dx2ct ({error}): train it again") from None
-    versions = (parsed.volume.version, parsed.xray.version, parsed.slices.version)
+    if sight is None:
+        raise InputError(f"{place}: a run of method {name!r} does not learn from films: take one of a learned method")
+    versions = (sight.volume.version, sight.xray.version, sight.slices.version)
     if versions != (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION):
         here = (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION)
         raise InputError(f"{place}: stages volume, xray, slices of versions {versions}, here {here}: train it again")
-    return Model(folder, text, parsed, set_up_torch(device, threads))
+    return Model(folder, text, sight, set_up_torch(device, threads))
 
 
 def require_views(model: Model, given: set[str]) -> None:

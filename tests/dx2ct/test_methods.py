@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from drr.errors import InputError
+import dx2ct
 from dx2ct import dx2ct_method
 from dx2ct.baselines import cnn2d, perx2ct, x2ctgan
 from dx2ct.data.planes import PLANES
@@ -115,6 +116,20 @@ def test_trains_and_reconstructs(name: str, data: Path, tmp_path: Path) -> None:
         assert volume.shape == (32, 32, 32) and volume.dtype == np.float32
         assert np.isfinite(volume).all() and volume.min() >= -1024 and volume.max() <= 1476
         np.testing.assert_array_equal(volume, second[plane])
+
+
+@pytest.mark.parametrize("name", ["cnn2d", "x2ctcnn", "perx2ct_global_lateral"])
+def test_predict_asks_a_rival_as_the_workflow_does(name: str, data: Path, tmp_path: Path) -> None:
+    train(name, data, tmp_path)
+    model = dx2ct.load(tmp_path, "cpu", 1)
+    assert list(model.views) == ALL[name]["views"]
+    xrays = {view: data / "xrays/scan-3" / f"{view}.mha" for view in model.views}
+    planes = method_of(model.settings).reconstruct(model.settings, tmp_path, HOW, "scan-3", data, CPU)
+    expected = np.rint(np.mean(list(planes.values()), axis=0))
+    np.testing.assert_allclose(model.reconstruct(**xrays).array, expected, atol=1)  # batches round differently
+    for option in ({"samples": 2}, {"steps": 5}, {"consistency": 3}):
+        with pytest.raises(InputError, match="does not sample"):
+            model.reconstruct(**xrays, **option)
 
 
 @pytest.mark.parametrize("name", LEARNED)

@@ -64,7 +64,7 @@ def test_the_example_x_rays_can_be_consistent(run: Path):
 
 
 def test_the_committed_model_knows_the_phantom_of_the_example_x_rays(tmp_path: Path):
-    """Its CT, which no training has seen, comes from the same seed; upside down or mirrored it would be 4 dB worse or more."""
+    """Its CT, which no training has seen, comes from its seed; mirrored or upside down it is 4 dB off and more."""
     model = EXAMPLES / "phantom_model"
     assert (model / "weights.safetensors").stat().st_size < 12 * 2**20
     assert "Trained on procedural phantoms only" in (model / "model_card.md").read_text()

@@ -253,7 +253,7 @@ def test_folders_that_are_no_model_are_refused(tmp_path: Path):
         ("{", weights, "not the settings of a run"),
         (json.dumps(old), weights, r"of another version of dx2ct \(.*max_hole_mm"),
         (changed(text, "volume", version=1), weights, r"versions \(1, 1, 1\), here"),
-        (json.dumps({"run": {"method": "mean"}}), weights, "cannot be asked here"),
+        (json.dumps({"run": {"method": "mean"}}), weights, "does not learn from films"),
         (text, weights[: len(weights) // 2], "weights"),
     )):  # fmt: skip
         folder = tmp_path / f"bad-{number}"
