@@ -4,11 +4,12 @@
     python -m bench.sample speed --run RUN --data DATA --scans phantom-021
 
 quality prints one line a variant, means over scans and the paired difference to the variant it is measured against;
-what was computed is kept in the cache. speed times a whole volume with condition maps kept, and computed at every step.
+what was computed is kept in the cache. speed times a whole volume by what is kept from step to step.
 """
 
 import argparse
 from dataclasses import asdict, replace
+from functools import partial
 import json
 from pathlib import Path
 import time
@@ -18,13 +19,14 @@ from scipy.stats import spearmanr
 import torch
 from tqdm import tqdm
 
-from dx2ct.data.scans import read_stack
+from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.dx2ct_method import load
 from dx2ct.methods import DEVIATION
 from dx2ct.metrics import body_mask, psnr_db, ssim
 from dx2ct.samplers.consistency import residual
 from dx2ct.samplers.reconstruction import projection_of, sample
 from dx2ct.settings import ConsistencySettings, OFF, ReconstructSettings
+from dx2ct.training_data import plane_coordinates
 
 PAPER = ReconstructSettings("ddim", "alone", "image", 5, 0.0, 0, 1, 64, OFF)
 IMAGE = replace(PAPER, planes="together")
@@ -118,20 +120,33 @@ def quality(args):
         print(line)
 
 
+@torch.inference_mode()
+def plainly(model, settings, how, scan, data):
+    """As many forward passes of the whole network, X-ray encoder and all, as sampling has."""
+    xrays = torch.from_numpy(read_xrays(data, scan, settings.run.views, settings.model.xray_pixels))[None]
+    for _ in range(how.steps):
+        for plane in plane_coordinates(settings.slices.size):
+            for chunk in plane.split(how.batch):
+                x = torch.zeros(len(chunk), 1, *chunk.shape[1:3])
+                model(xrays, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
+
+
 def speed(args):
     model, settings = load((args.run / "settings.json").read_text(), args.run, torch.device("cpu"))
-    how = replace(PAPER, steps=args.steps)
-    took = {True: [], False: []}
+    how, cpu = replace(PAPER, steps=args.steps), torch.device("cpu")
+    ways = {keep: partial(sample, device=cpu, keep=keep) for keep in ("steering", "maps", "nothing")}
+    ways["the plain forward pass"] = plainly
+    took = {name: [] for name in ways}
     for _ in range(args.rounds):
-        for keep in took:
+        for name, way in ways.items():
             began = time.process_time()
-            sample(model, settings, how, args.scans[0], args.data, torch.device("cpu"), keep=keep)
-            took[keep].append(time.process_time() - began)
-    best = {keep: min(seconds) for keep, seconds in took.items()}
-    print(
-        f"{args.steps} steps, CPU seconds of {args.rounds} rounds: kept {took[True]}, anew at every step {took[False]}"
-    )
-    print(f"kept conditions are {best[False] / best[True]:.2f} times as fast")
+            way(model, settings, how, args.scans[0], args.data)
+            took[name].append(time.process_time() - began)
+    for name, seconds in took.items():
+        ratio = np.median([other / one for other, one in zip(seconds, took["steering"], strict=True)])
+        print(
+            f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times those with steering kept"
+        )
 
 
 def main():

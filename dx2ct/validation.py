@@ -91,7 +91,7 @@ class ValidationSet:
         return diffusion.ddim(
             diffusion.linear_schedule(self.settings.diffusion),
             self.settings.run.prediction,
-            partial(model.denoise, maps=maps),
+            partial(model.unet, steering=model.steering(maps)),
             self.noise.expand(len(example.truth), -1, -1, -1),
             self.settings.train.validation.steps,
         ).cpu()

@@ -6,12 +6,12 @@ from torch import nn, Tensor
 
 from drr.errors import InputError
 from dx2ct.models.conditions import Conditions
-from dx2ct.models.unet import condition_levels, UNet
+from dx2ct.models.unet import condition_levels, Steering, UNet
 from dx2ct.settings import Dx2ctSettings
 
 
 class DX2CT(nn.Module):
-    """The whole network. `conditions` does not depend on the time step: compute it once per slice, then denoise."""
+    """The whole network. `conditions` and `steering` do not depend on the time step: once per slice, then `unet`."""
 
     def __init__(self, settings: Dx2ctSettings) -> None:
         super().__init__()
@@ -22,9 +22,13 @@ class DX2CT(nn.Module):
         self.levels = condition_levels(self.conditions.sizes, settings.slices.size)
         self.unet = UNet(model.unet, dict.fromkeys(self.levels, model.transformer.width), run.conditioning)
 
+    def steering(self, maps: list[Tensor]) -> Steering:
+        """What condition maps, fine to coarse, say to the U-Net."""
+        return self.unet.steering(dict(zip(self.levels, maps, strict=True)))
+
     def denoise(self, x: Tensor, t: Tensor, maps: list[Tensor]) -> Tensor:
         """Noisy slices (n, 1, N, N) at steps t (n,) with their condition maps to the network's prediction."""
-        return cast(Tensor, self.unet(x, t, dict(zip(self.levels, maps, strict=True))))
+        return cast(Tensor, self.unet(x, t, self.steering(maps)))
 
     def forward(self, xrays: Tensor, coordinates: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """One training pass: X-rays (patient, view, H, W), coordinates (patient, slice, N, N, 3), noisy slices

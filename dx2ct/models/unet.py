@@ -16,6 +16,9 @@ from torch.nn.functional import interpolate, relu, scaled_dot_product_attention,
 from dx2ct.settings import UNetSettings
 
 Conditioning = Literal["spade", "concat"]
+Steering = list[tuple[Tensor, ...]]
+"""What the condition maps say to each ResBlock, in the order of use: SPADE's two (scale, shift), (n, 2 channels, h, w);
+the map to concatenate; or nothing. It depends on neither the noise nor the time step."""
 
 
 class Spade(nn.Module):
@@ -27,9 +30,14 @@ class Spade(nn.Module):
         self.shared = nn.Conv2d(condition, settings.spade_hidden, 3, padding=1)
         self.scale_shift = nn.Conv2d(settings.spade_hidden, 2 * channels, 3, padding=1)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """x (n, channels, h, w) modulated by condition (n, c, h, w)."""
-        scale, shift = self.scale_shift(relu(self.shared(condition))).chunk(2, dim=1)
+    def modulation(self, condition: Tensor) -> Tensor:
+        """Scale and shift, (n, 2 channels, h, w), of a condition (n, c, h, w)."""
+        maps: Tensor = self.scale_shift(relu(self.shared(condition)))
+        return maps
+
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """x (n, channels, h, w), normed and modulated."""
+        scale, shift = modulation.chunk(2, dim=1)
         modulated: Tensor = self.norm(x) * (1 + scale) + shift
         return modulated
 
@@ -52,19 +60,23 @@ class ResBlock(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
-    def forward(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
+    def steering(self, condition: Tensor | None) -> tuple[Tensor, ...]:
+        """See Steering; condition (n, c, h, w), None where the level has none."""
+        if condition is None:
+            return ()
+        norms = [norm for norm in (self.norm1, self.norm2) if isinstance(norm, Spade)]
+        return tuple(norm.modulation(condition) for norm in norms) or (condition,)
+
+    def forward(self, x: Tensor, time: Tensor, steering: tuple[Tensor, ...]) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h, w)."""
-        if self.concat and condition is not None:
-            x = torch.cat([x, condition], dim=1)
+        if self.concat:
+            x = torch.cat([x, *steering], dim=1)
+        first, second = ((said,) for said in steering) if self.spade else ((), ())
         scale, shift = self.time(time)[:, :, None, None].chunk(2, dim=1)
-        h = self.conv1(silu(self._norm(self.norm1, x, condition)))
-        h = self._norm(self.norm2, h, condition) * (1 + scale) + shift
+        h = self.conv1(silu(self.norm1(x, *first)))
+        h = self.norm2(h, *second) * (1 + scale) + shift
         result: Tensor = self.skip(x) + self.conv2(self.dropout(silu(h)))
         return result
-
-    def _norm(self, norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
-        normed: Tensor = norm(x, condition) if self.spade else norm(x)
-        return normed
 
 
 class SelfAttention(nn.Module):
@@ -93,9 +105,9 @@ class Stage(nn.Module):
         self.block = block
         self.attention = attention
 
-    def forward(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, steering: tuple[Tensor, ...]) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h, w)."""
-        x = self.block(x, time, condition)
+        x = self.block(x, time, steering)
         return self.attention(x) if self.attention is not None else x
 
 
@@ -140,25 +152,36 @@ class UNet(nn.Module):
             nn.GroupNorm(settings.norm_groups, channels), nn.SiLU(), _zeroed(nn.Conv2d(channels, 1, 3, padding=1))
         )
 
-    def forward(self, x: Tensor, t: Tensor, conditions: dict[int, Tensor]) -> Tensor:
-        """x (n, 1, N, N), t (n,) integer steps, conditions {level: (n, c, N/2^level, N/2^level)} to (n, 1, N, N)."""
+    def steering(self, conditions: dict[int, Tensor]) -> Steering:
+        """Of condition maps {level: (n, c, N/2^level, N/2^level)}: compute it once for all steps of a sampler."""
+        bottom = self.levels - 1
+        levels = [
+            *(i // self.blocks for i in range(len(self.down))),
+            *(bottom for _ in self.middle),
+            *(bottom - i // (self.blocks + 1) for i in range(len(self.up))),
+        ]
+        stages = [*self.down, *self.middle, *self.up]
+        return [stage.block.steering(conditions.get(level)) for stage, level in zip(stages, levels, strict=True)]
+
+    def forward(self, x: Tensor, t: Tensor, steering: Steering) -> Tensor:
+        """x (n, 1, N, N), t (n,) integer steps to (n, 1, N, N)."""
         time = self.time(time_code(t, self.channels))
+        said = iter(steering)
         x = self.first(x)
         skips = [x]
         for level in range(self.levels):
             for stage in self.down[level * self.blocks : (level + 1) * self.blocks]:
-                x = stage(x, time, conditions.get(level))
+                x = stage(x, time, next(said))
                 skips.append(x)
             if level + 1 < self.levels:
                 x = self.shrink[level](x)
                 skips.append(x)
         for stage in self.middle:
-            x = stage(x, time, conditions.get(self.levels - 1))
+            x = stage(x, time, next(said))
         for i in range(self.levels):
-            level = self.levels - 1 - i
             for stage in self.up[i * (self.blocks + 1) : (i + 1) * (self.blocks + 1)]:
-                x = stage(torch.cat([x, skips.pop()], dim=1), time, conditions.get(level))
-            if level:
+                x = stage(torch.cat([x, skips.pop()], dim=1), time, next(said))
+            if i + 1 < self.levels:
                 x = self.grow[i](interpolate(x, scale_factor=2.0, mode="nearest"))
         prediction: Tensor = self.last(x)
         return prediction

@@ -1,4 +1,4 @@
-"""How many slices at once, and whether condition maps are kept: what fits under a bound of memory.
+"""How many slices at once, and what of their conditions is kept: what fits under a bound of memory.
 
 On a CPU the bound is that of the whole process, as the operating system counts it (resident memory), on a GPU that of
 what PyTorch has allocated there. The need of a slice is measured on one slice of the network itself.
@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from drr.errors import InputError
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.samplers.machine import machine
+from dx2ct.samplers.slices import Keep
 
 MB = 2**20
 SCRATCH = 1.5  # of live tensors: what convolutions and products need beside them, and fragments
@@ -26,10 +27,10 @@ UNBOUND_SHARE = 0.8  # of the memory that is free, where no bound is given
 
 @dataclass(frozen=True)
 class Plan:
-    """Slices (times samples) at once, and whether the condition maps of all slices are kept between steps."""
+    """Slices (times samples) at once, and what of the conditions of all slices is kept between steps."""
 
     batch: int
-    keep: bool
+    keep: Keep
 
 
 def plan(model: DX2CT, xrays: Tensor, coordinates: Tensor, most: int, samples: int) -> Plan:
@@ -37,15 +38,15 @@ def plan(model: DX2CT, xrays: Tensor, coordinates: Tensor, most: int, samples: i
 
     xrays: (1, view, H, W). coordinates: (plane, slice, N, N, 3).
     """
-    maps, working = need_of_a_slice(model, xrays, coordinates)
+    kept, working = need_of_a_slice(model, xrays, coordinates)
     slices, size = coordinates.shape[:2].numel(), coordinates.shape[2]
     fixed = used(xrays.device) + 8 * 4 * samples * slices * size**2  # a solver's states, estimates and noise
     bound = _bound(xrays.device)
-    for keep in (True, False):
-        left = bound - fixed - (maps * slices if keep else 0)
+    for keep in ("steering", "maps", "nothing"):
+        left = bound - fixed - kept[keep] * slices
         batch = int(left / (SCRATCH * working)) // samples * samples
-        # Maps that are computed again cost more than small batches do.
-        if batch >= (min(8 * samples, most) if keep else samples):
+        # What is computed again costs more than small batches do.
+        if batch >= (samples if keep == "nothing" else min(8 * samples, most)):
             return Plan(min(batch, max(most, samples)), keep)
     least = (fixed + SCRATCH * working * samples) / MB
     raise InputError(
@@ -53,16 +54,19 @@ def plan(model: DX2CT, xrays: Tensor, coordinates: Tensor, most: int, samples: i
     )
 
 
-def need_of_a_slice(model: DX2CT, xrays: Tensor, coordinates: Tensor) -> tuple[float, float]:
-    """Bytes of one slice's condition maps, and of all that is alive at the worst moment of making or using them."""
+def need_of_a_slice(model: DX2CT, xrays: Tensor, coordinates: Tensor) -> tuple[dict[Keep, float], float]:
+    """Bytes of one slice to keep, and of all that is alive at the worst moment of making or using its conditions."""
     size = coordinates.shape[2]
     x, t = xrays.new_zeros(1, 1, size, size), torch.zeros(1, dtype=torch.long, device=xrays.device)
     with torch.no_grad():
         memory = model.conditions.remember(xrays)
         with _Live() as live:
             maps = model.conditions.recall(memory, coordinates[:1, :1])
-            model.denoise(x, t, maps)
-    return float(sum(m.nbytes for m in maps)), float(live.peak)
+            steering = model.steering(maps)
+            model.unet(x, t, steering)
+    said = {tensor.untyped_storage().data_ptr(): tensor.nbytes for stage in steering for tensor in stage}
+    kept: dict[Keep, float] = {"steering": sum(said.values()), "maps": sum(m.nbytes for m in maps), "nothing": 0.0}
+    return kept, float(live.peak)
 
 
 def used(device: torch.device) -> int:

@@ -22,7 +22,7 @@ from dx2ct.samplers.consistency import consistent, Projector
 from dx2ct.samplers.dpm import dpm
 from dx2ct.samplers.machine import prepared
 from dx2ct.samplers.memory import plan
-from dx2ct.samplers.slices import Slices
+from dx2ct.samplers.slices import Keep, Slices
 from dx2ct.samplers.triplane import fused, sliced, to_volumes
 from dx2ct.settings import Dx2ctSettings, ReconstructSettings
 from dx2ct.training_data import plane_coordinates
@@ -39,11 +39,11 @@ def sample(
     scan: str,
     data: Path,
     device: torch.device,
-    keep: bool | None = None,
+    keep: Keep | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Volumes of one scan, (z, y, x) HU: one a plane and, of several samples, the deviation of their mean over planes.
 
-    keep: the condition maps of all slices are kept from step to step; None: where memory allows (samplers/memory.py).
+    keep: what of the conditions is kept from step to step; None: as much as memory allows (samplers/memory.py).
     """
     run, size, count = settings.run, settings.slices.size, how.samples
     model, correct = prepared(model, device), None

@@ -38,8 +38,9 @@ def calls(model: DX2CT) -> list[tuple[nn.Module, str, list[Shape]]]:
     def look(name: str):
         return lambda module, inputs: seen.append((module, name, [shape(i) for i in inputs]))
 
-    def shape(given):  # of keys and values, which come together, the keys'
-        return getattr(given[0] if isinstance(given, tuple) else given, "shape", None)
+    def shape(given):  # of what comes together, keys and values or the two modulations, the first's
+        first = given[:1] if isinstance(given, tuple) else (given,)
+        return getattr(*first, "shape", None) if first else None
 
     hooks = [m.register_forward_pre_hook(look(n)) for n, m in model.named_modules() if isinstance(m, WATCHED)]
     views = len(model.conditions.view_map)
@@ -82,8 +83,8 @@ def test_parameters_of_every_part(model: DX2CT) -> None:
 
 def test_conditions_enter_encoder_and_decoder_at_32_16_and_8_alone(seen) -> None:
     entered = {"down": [], "middle": [], "up": []}
-    for _, name, (x, condition) in (call for call in seen if isinstance(call[0], Spade)):
-        assert x[2:] == condition[2:] and condition[1] == 256, name
+    for spade, name, (x, modulation) in (call for call in seen if isinstance(call[0], Spade)):
+        assert x[2:] == modulation[2:] and modulation[1] == 2 * x[1] and spade.shared.in_channels == 256, name
         entered[name.split(".")[1]].append(x[-1])
     assert entered == {  # two norms a block; two blocks a level on the way down, three on the way up
         "down": [32] * 4 + [16] * 4 + [8] * 4,
@@ -91,8 +92,8 @@ def test_conditions_enter_encoder_and_decoder_at_32_16_and_8_alone(seen) -> None
         "up": [8] * 6 + [16] * 6 + [32] * 6,
     }
     blocks = [shapes for module, _, shapes in seen if isinstance(module, ResBlock)]
-    assert {x[-1] for x, _, condition in blocks if condition is None} == {128, 64}
-    assert {x[-1] for x, _, condition in blocks if condition is not None} == {32, 16, 8}
+    assert {x[-1] for x, _, steering in blocks if steering is None} == {128, 64}
+    assert {x[-1] for x, _, steering in blocks if steering is not None} == {32, 16, 8}
 
 
 def test_levels_of_the_unet(seen) -> None:

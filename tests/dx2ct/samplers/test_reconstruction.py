@@ -100,9 +100,10 @@ def test_every_ablation_remembers_its_conditions(run_row: dict, data: Path, tmp_
 
 
 def test_kept_and_recomputed_conditions_are_the_same(network, data: Path):
-    kept, anew = (sample(*network, plain(), "s", data, CPU, keep=keep) for keep in (True, False))
+    one, *others = (sample(*network, plain(), "s", data, CPU, keep=keep) for keep in ("steering", "maps", "nothing"))
     for plane in PLANES:
-        np.testing.assert_array_equal(kept[plane], anew[plane])
+        for other in others:
+            np.testing.assert_array_equal(one[plane], other[plane])
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm"])
@@ -180,13 +181,15 @@ def test_a_bound_of_memory_makes_batches_smaller_and_is_refused_when_too_small(n
     found = []
     from dx2ct.samplers.memory import MB, need_of_a_slice, used
 
-    maps, working = need_of_a_slice(model, xrays, plane_coordinates(32))
-    assert maps == sum(m.nbytes for m in model.conditions(xrays, plane_coordinates(32)[:1, :1]))
-    assert working > maps
+    kept, working = need_of_a_slice(model, xrays, plane_coordinates(32))
+    maps = model.conditions(xrays, plane_coordinates(32)[:1, :1])
+    assert kept["maps"] == sum(m.nbytes for m in maps)
+    assert kept["steering"] == sum(said.nbytes for stage in model.steering(maps) for said in stage)
+    assert working > kept["steering"] > kept["maps"] > kept["nothing"] == 0
     for room in (6, 20, 2000):
         with running(Machine(max_memory_mb=int(used(CPU) / MB + 1.5 * room * working / MB) + 8)):
             found.append(plan(model, xrays, plane_coordinates(32), 64, 1))
-    assert found[0].batch < found[1].batch < found[2].batch == 64 and found[2].keep
+    assert found[0].batch < found[1].batch < found[2].batch == 64 and found[2].keep == "steering"
     with running(Machine(max_memory_mb=10)), pytest.raises(InputError, match=r"10 MB are allowed, one slice .* takes"):
         sample(model, settings, plain(), "s", data, CPU)
 
@@ -226,7 +229,7 @@ def test_slices_report_their_progress(network, data: Path):
     done: list[int] = []
     xrays = torch.from_numpy(read_xrays(data, "s", settings.run.views, 32))[None]
     with torch.inference_mode():
-        Slices(model, xrays, plane_coordinates(32), 20, 1, True, done.append)(
+        Slices(model, xrays, plane_coordinates(32), 20, 1, "steering", done.append)(
             torch.zeros(96, 1, 32, 32), torch.zeros(96, dtype=torch.long)
         )
     assert done == [20, 12] * 3
