@@ -14,7 +14,7 @@ import yaml
 from drr.errors import InputError
 from dx2ct import settings
 from dx2ct.settings import dump, parse
-from dx2ct.settings_methods import ClassicalSettings, Cnn2dSettings, Perx2ctSettings, X2ctganSettings
+from dx2ct.settings.methods import ClassicalSettings, Cnn2dSettings, Perx2ctSettings, X2ctganSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -27,7 +27,7 @@ from dx2ct.data.sheet import Row
 from dx2ct.methods import SETTINGS, WEIGHTS
 from dx2ct.projection import grid_of
 from dx2ct.settings import dump, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.settings_methods import BackprojectionRun, ClassicalSettings, SartRun
+from dx2ct.settings.methods import BackprojectionRun, ClassicalSettings, SartRun
 from dx2ct.window import windowed
 
 Array = NDArray[np.float32]

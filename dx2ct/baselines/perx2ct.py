@@ -28,7 +28,7 @@ from dx2ct.lpips_metric import perceptual_loss
 from dx2ct.models.positions import encode
 from dx2ct.models.xray_encoder import group_norm, IMAGENET_MEAN, IMAGENET_STD, pretrained_weights
 from dx2ct.settings import EncoderSettings
-from dx2ct.settings_methods import Perx2ctSettings
+from dx2ct.settings.methods import Perx2ctSettings
 from dx2ct.torchvision_guard import import_torchvision
 from dx2ct.training_data import plane_coordinates
 

@@ -33,7 +33,7 @@ from dx2ct.settings import (
     VolumeSettings,
     XraySettings,
 )
-from dx2ct.settings_methods import RivalTraining
+from dx2ct.settings.methods import RivalTraining
 from dx2ct.train import Turns
 from dx2ct.training_data import Batches, Examples, seeded
 from dx2ct.validation import SHOWN, Validation

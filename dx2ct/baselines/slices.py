@@ -12,7 +12,7 @@ from drr.errors import InputError
 from dx2ct.baselines.rival import Example
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.settings_methods import Perx2ctSettings
+from dx2ct.settings.methods import Perx2ctSettings
 from dx2ct.training_data import plane_coordinates
 from dx2ct.window import to_network
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from drr.errors import InputError
 from dx2ct.baselines.rival import Example, read_volume
 from dx2ct.data.scans import read_xrays
-from dx2ct.settings_methods import RivalTraining
+from dx2ct.settings.methods import RivalTraining
 
 
 class VolumeData:

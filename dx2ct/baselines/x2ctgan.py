@@ -19,7 +19,7 @@ from torch.nn.functional import l1_loss, mse_loss, relu
 from drr.errors import InputError
 from dx2ct.baselines.rival import Example, one_volume, Planes, Rival
 from dx2ct.baselines.volumes import into_patient, VolumeData
-from dx2ct.settings_methods import X2ctganModel, X2ctganSettings
+from dx2ct.settings.methods import X2ctganModel, X2ctganSettings
 
 
 class DenseLayer(nn.Module):

@@ -20,7 +20,7 @@ from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.projection import grid_of
 from dx2ct.settings import SlicesSettings, XraySettings
-from dx2ct.settings_methods import BackprojectionRun
+from dx2ct.settings.methods import BackprojectionRun
 from tests.dx2ct.settings_for_tests import plain, tiny
 
 CPU = torch.device("cpu")

@@ -6,7 +6,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dx2ct.settings import (
-    _STRICT,
     EncoderSettings,
     Fraction,
     NotNegative,
@@ -18,11 +17,12 @@ from dx2ct.settings import (
     VolumeSettings,
     XraySettings,
 )
+from dx2ct.settings.base import STRICT
 
 Views = Annotated[tuple[ViewName, ...], Field(min_length=1)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class BackprojectionRun:
     """A row of `runs:` for back-projection; `pixels` is the side that the X-rays are averaged down to."""
 
@@ -32,7 +32,7 @@ class BackprojectionRun:
     pixels: PositiveInt
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SartRun:
     """A row of `runs:` for SART from an empty volume or the mean training volume; relaxation is the share of each
     correction that is applied."""
@@ -45,7 +45,7 @@ class SartRun:
     pixels: PositiveInt
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ClassicalSettings:
     """Stage train of the classical references, which fits two numbers."""
 
@@ -55,7 +55,7 @@ class ClassicalSettings:
     slices: SlicesSettings
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class WatchSettings:
     """Validation PSNR while training: `every` steps (0: never), of the whole volumes of the first `scans` of a split.
 
@@ -69,7 +69,7 @@ class WatchSettings:
     keep: Literal["last", "best"]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class RivalTraining:
     """Training of a rival. `batch` is that of all processes together; schedule linear falls in the second half."""
 
@@ -95,7 +95,7 @@ class RivalTraining:
         return self.beta1, self.beta2
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Cnn2dRun:
     """A row of `runs:` for the 2D CNN, which sees one view."""
 
@@ -103,7 +103,7 @@ class Cnn2dRun:
     views: Annotated[tuple[ViewName, ...], Field(min_length=1, max_length=1)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Cnn2dModel:
     """The 2D CNN's sizes.
 
@@ -116,7 +116,7 @@ class Cnn2dModel:
     blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Cnn2dSettings:
     """Stage train of the 2D CNN."""
 
@@ -128,7 +128,7 @@ class Cnn2dSettings:
     train: RivalTraining
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class X2ctganRun:
     """A row of `runs:` for X2CT-GAN; without the discriminator it is X2CT-CNN."""
 
@@ -137,7 +137,7 @@ class X2ctganRun:
     discriminator: bool
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class X2ctganModel:
     """The generator, its discriminator and the weights of the losses.
 
@@ -160,7 +160,7 @@ class X2ctganModel:
     projection_weight: NotNegative
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class X2ctganSettings:
     """Stage train of X2CT-GAN."""
 
@@ -172,7 +172,7 @@ class X2ctganSettings:
     train: RivalTraining
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Perx2ctRun:
     """A row of `runs:` for PerX2CT: its camera, and whether it is PerX2CT_global.
 
@@ -186,7 +186,7 @@ class Perx2ctRun:
     zoom_share: Fraction
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Perx2ctModel:
     """Encoder (its third number of blocks is used by global_features only), decoder, and the weight of LPIPS."""
 
@@ -199,7 +199,7 @@ class Perx2ctModel:
     lpips_weight: NotNegative
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Perx2ctSettings:
     """Stage train of PerX2CT."""
 
