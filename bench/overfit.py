@@ -31,7 +31,7 @@ TRAIN: dict[str, dict[str, object]] = {
     "cnn2d": {"steps": 1500, "batch": 1, "validation": {"every": 75} | RIVAL_WATCH},
     # Two of the one volume: PyTorch's 3D convolutions of a single small volume take three times as long on a CPU.
     "x2ctgan": {"steps": 1600, "batch": 2, "validation": {"every": 50} | RIVAL_WATCH},
-    "perx2ct": {"steps": 3500, "validation": {"every": 175} | RIVAL_WATCH} | SLICES,
+    "perx2ct": {"steps": 2000, "validation": {"every": 100} | RIVAL_WATCH} | SLICES,
 }
 
 
