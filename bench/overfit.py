@@ -1,6 +1,6 @@
 """Can the network hold one real volume? Train it on a single CT, reconstruct the same CT, draw the curve.
 
-    python -m bench.overfit CT WORKDIR [--run dx2ct] [--cores 1] [--out bench/overfit]
+    python -m bench.overfit CT WORKDIR [--run dx2ct] [--steps N] [--cores 1] [--out bench/overfit]
 
 The CT is the training scan and, under a second name, the test scan, so that the plain workflow does all of it:
 `snakemake results/metrics.csv` in WORKDIR, with what is below over config.yaml. Interrupted, it goes on when run again.
@@ -30,7 +30,7 @@ TRAIN: dict[str, dict[str, object]] = {
     "dx2ct": {"steps": 3500, "validation": {"every": 175, "split": "train", "slices": 48, "steps": 5}} | SLICES,
     "cnn2d": {"steps": 1500, "batch": 1, "validation": {"every": 75} | RIVAL_WATCH},
     # Two of the one volume: PyTorch's 3D convolutions of a single small volume take three times as long on a CPU.
-    "x2ctgan": {"steps": 1600, "batch": 2, "validation": {"every": 50} | RIVAL_WATCH},
+    "x2ctgan": {"steps": 1600, "batch": 2, "validation": {"every": 100} | RIVAL_WATCH},
     "perx2ct": {"steps": 2000, "validation": {"every": 100} | RIVAL_WATCH} | SLICES,
 }
 
@@ -43,12 +43,12 @@ def cohort(ct: Path, sheet: Path) -> None:
         csv.writer(file, delimiter="\t").writerows(rows)
 
 
-def configuration(sheet: Path, run: str) -> dict[str, object]:
+def configuration(sheet: Path, run: str, steps: int) -> dict[str, object]:
     """What differs from config.yaml."""
     method = yaml.safe_load((ROOT / "config.yaml").read_text())["runs"][run]["method"]
     if method not in TRAIN:
         sys.exit(f"{run}: method {method} is not trained by steps; of those that are: {', '.join(TRAIN)}")
-    train: dict[str, object] = {"train": TRAIN[method]}
+    train: dict[str, object] = {"train": TRAIN[method] | ({"steps": steps} if steps else {})}
     return (train if method == "dx2ct" else {"methods": {method: train}}) | {
         "cohort": {"source": "local", "sheet": str(sheet.resolve())},
         "slices": {"size": SIZE},
@@ -86,13 +86,14 @@ def main() -> None:
     parser.add_argument("ct", type=Path)
     parser.add_argument("workdir", type=Path)
     parser.add_argument("--run", default="dx2ct")
+    parser.add_argument("--steps", type=int, default=0, help="others than the bench has for the method")
     parser.add_argument("--cores", default="1")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "overfit")
     options = parser.parse_args()
     options.workdir.mkdir(parents=True, exist_ok=True)
     sheet, overlay = options.workdir / "cohort.tsv", options.workdir / "config.yaml"
     cohort(options.ct, sheet)
-    overlay.write_text(yaml.safe_dump(configuration(sheet, options.run)))
+    overlay.write_text(yaml.safe_dump(configuration(sheet, options.run, options.steps)))
     command = ["snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(options.workdir)]
     command += ["--cores", options.cores, "results/metrics.csv", "--configfile", str(overlay)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
