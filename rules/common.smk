@@ -61,7 +61,9 @@ def check_borrower(config, run):
     if lender is None or "weights_of" in lender:
         refuse(f"config.runs.{run}.weights_of: {row['weights_of']} is not a run that is trained")
     if lender["method"] != "dx2ct":
-        refuse(f"config.runs.{run}.weights_of: {row['weights_of']} is of method {lender['method']}, which does not sample")
+        refuse(
+            f"config.runs.{run}.weights_of: {row['weights_of']} is of method {lender['method']}, which does not sample"
+        )
     merged = {**config, "reconstruct": over(config["reconstruct"], row["reconstruct"])}
     check(merged, "config.schema.yaml", lambda path: ".".join([f"config.runs.{run}", *map(str, path)]))
 
