@@ -7,7 +7,7 @@ import pytest
 from drr.errors import InputError
 from drr.geometry import ConeBeam
 from drr.volume import Volume
-from dx2ct import score
+from dx2ct import score_run as stage
 from dx2ct.data.planes import PLANES
 from dx2ct.data.prepare import make_xrays
 from dx2ct.metrics import COLUMNS, psnr_db
@@ -71,7 +71,7 @@ def test_a_perfect_volume_is_written_as_inf(run):
 
 
 def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
-    monkeypatch.setattr(score, "_lpips", dict)
+    monkeypatch.setattr(stage, "_lpips", dict)
     assert {row["lpips"] for row in scored(run, WITH_LPIPS)} == {""}
     write_metrics([run], run.parent / "metrics.csv")
     (row,) = table(run.parent / "metrics.csv")
@@ -80,7 +80,7 @@ def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
 
 def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
     seen = []
-    monkeypatch.setattr(score, "_lpips", lambda: {"lpips": lambda truth, image: seen.append(truth) or 0.25})
+    monkeypatch.setattr(stage, "_lpips", lambda: {"lpips": lambda truth, image: seen.append(truth) or 0.25})
     rows = scored(run, WITH_LPIPS, TESTS[1:2])
     assert [row["lpips"] for row in rows] == ["0.2500"] * 4
     stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in PLANES]
