@@ -8,13 +8,12 @@ from typing import Protocol, TypeVar
 
 from safetensors.torch import load_file, save
 import torch
-from torch import nn, Tensor
+from torch import nn
 
 from drr.errors import InputError
-from drr.files import replacing
 from dx2ct.data.sheet import Row
 from dx2ct.distributed import rank
-from dx2ct.methods import SETTINGS, WEIGHTS
+from dx2ct.methods import training_scans, WEIGHTS, write_run
 from dx2ct.plan import Plan
 from dx2ct.resume import sweep
 from dx2ct.settings import dump, EngineSettings
@@ -68,7 +67,7 @@ def train_learned(
     if not validation.every and (validation.patience or validation.keep == "best"):
         raise InputError("train.validation: patience and keep: best need validations: set every to more than 0")
     scans = {
-        "train": [row.scan for row in rows if row.split == "train"],
+        "train": training_scans(rows),
         "watched": [row.scan for row in rows if validation.every and row.split == validation.split],
     }
     learned = build(parsed, scans, data, device, engine)
@@ -85,7 +84,8 @@ def train_learned(
     training.load(output)
     fit(training, learned.turns, output, device, learned.validate, engine.tensorboard)
     if rank() == 0:
-        _write(training.best if validation.keep == "best" else training.average, parsed, output)
+        weights = training.best if validation.keep == "best" else training.average
+        write_run(save({name: value.cpu().contiguous() for name, value in weights.items()}), parsed, output)
 
 
 def load_weights(model: nn.Module, run: Path) -> None:
@@ -94,10 +94,3 @@ def load_weights(model: nn.Module, run: Path) -> None:
         model.load_state_dict(load_file(run / WEIGHTS))
     except (OSError, RuntimeError) as error:
         raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({str(error).splitlines()[0]})") from None
-
-
-def _write(weights: dict[str, Tensor], parsed: object, output: Path) -> None:
-    with replacing(output / WEIGHTS) as part:
-        part.write_bytes(save({name: value.cpu().contiguous() for name, value in weights.items()}))
-    with replacing(output / SETTINGS) as part:
-        part.write_text(dump(parsed))

@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 import torch
 
 from drr.errors import InputError
+from drr.files import replacing
 from dx2ct.data.sheet import Row
 from dx2ct.settings import (
+    dump,
     EngineSettings,
     PLAIN_ENGINE,
     ReconstructSettings,
@@ -78,6 +80,22 @@ class Seeing(Protocol):
 
     def sees(self, settings: str) -> Sight:
         """What it wants to see; InputError for settings of another version."""
+
+
+def training_scans(rows: Sequence[Row]) -> list[str]:
+    """Scans of split train; InputError where there is none."""
+    scans = [row.scan for row in rows if row.split == "train"]
+    if not scans:
+        raise InputError("the cohort has no scan of split train")
+    return scans
+
+
+def write_run(weights: bytes, settings: object, output: Path) -> None:
+    """Leave what makes a run finished: its weights (safetensors), then its settings."""
+    with replacing(output / WEIGHTS) as part:
+        part.write_bytes(weights)
+    with replacing(output / SETTINGS) as part:
+        part.write_text(dump(settings))
 
 
 def method_of(settings: str) -> Method:

@@ -50,8 +50,6 @@ class TrainingData:
     """X-rays of all scans in memory, slices memory-mapped, coordinates of every plane."""
 
     def __init__(self, settings: Dx2ctSettings, scans: Sequence[str], data: Path) -> None:
-        if not scans:
-            raise InputError("the cohort has no scan of split train")
         size, train = settings.slices.size, settings.train
         if train.batch % train.slices_per_patient:
             raise InputError(

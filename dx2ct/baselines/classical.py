@@ -17,16 +17,14 @@ import torch
 
 from drr.attenuation import IDENTITY, PLASTIMATCH
 from drr.caster import backproject, render
-from drr.errors import InputError
-from drr.files import replacing
 from drr.geometry import ConeBeam, View
 from drr.volume import Volume
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_integrals, read_stack
 from dx2ct.data.sheet import Row
-from dx2ct.methods import SETTINGS, WEIGHTS
+from dx2ct.methods import training_scans, WEIGHTS, write_run
 from dx2ct.projection import grid_of
-from dx2ct.settings import dump, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
 from dx2ct.settings.methods import BackprojectionRun, ClassicalSettings, SartRun
 from dx2ct.window import windowed
 
@@ -44,9 +42,7 @@ def train(
 ) -> None:
     """Fit the line from attenuation to HU, clipped to the window, over all voxels of the training scans."""
     parsed = parse(ClassicalSettings, settings)
-    scans = [row.scan for row in rows if row.split == "train"]
-    if not scans:
-        raise InputError("the cohort has no scan of split train")
+    scans = training_scans(rows)
     start = _mean_volume(parsed, scans, data)
     moments = np.zeros(4)
     for scan in scans:
@@ -55,10 +51,7 @@ def train(
         moments += [x.mean(), y.mean(), (x * x).mean(), (x * y).mean()]
     x1, y1, x2, xy = moments / len(scans)
     slope = (xy - x1 * y1) / max(x2 - x1**2, 1e-12)
-    with replacing(output / WEIGHTS) as part:
-        part.write_bytes(save(start | {"line": np.array([slope, y1 - slope * x1], np.float32)}))
-    with replacing(output / SETTINGS) as part:
-        part.write_text(dump(parsed))
+    write_run(save(start | {"line": np.array([slope, y1 - slope * x1], np.float32)}), parsed, output)
 
 
 def reconstruct(

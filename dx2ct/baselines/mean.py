@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 import torch
 
-from drr.errors import InputError
-from drr.files import replacing
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack
 from dx2ct.data.sheet import Row
-from dx2ct.methods import SETTINGS, WEIGHTS
-from dx2ct.settings import dump, EngineSettings, MeanSettings, parse, PLAIN_ENGINE, ReconstructSettings
+from dx2ct.methods import training_scans, WEIGHTS, write_run
+from dx2ct.settings import EngineSettings, MeanSettings, parse, PLAIN_ENGINE, ReconstructSettings
 from dx2ct.window import windowed
 
 
@@ -28,14 +26,9 @@ def train(
 ) -> None:
     """Average the training volumes, clipped to the HU window, on the training grid; device and engine mean nothing."""
     parsed = parse(MeanSettings, settings)
-    scans = [row.scan for row in rows if row.split == "train"]
-    if not scans:
-        raise InputError("the cohort has no scan of split train")
+    scans = training_scans(rows)
     total = sum(windowed(read_stack(data, scan, "axial", parsed.slices.size)) for scan in scans)
-    with replacing(output / WEIGHTS) as part:
-        part.write_bytes(save({"mean_hu": np.asarray(total / len(scans), np.float32)}))
-    with replacing(output / SETTINGS) as part:
-        part.write_text(dump(parsed))
+    write_run(save({"mean_hu": np.asarray(total / len(scans), np.float32)}), parsed, output)
 
 
 def reconstruct(

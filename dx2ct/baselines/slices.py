@@ -26,8 +26,6 @@ class SliceData:
     """
 
     def __init__(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path) -> None:
-        if not scans:
-            raise InputError("the cohort has no scan of split train")
         train, size = settings.train, settings.slices.size
         if train.batch % train.slices_per_patient:
             raise InputError(

@@ -19,8 +19,6 @@ class VolumeData:
     def __init__(
         self, train: RivalTraining, views: Sequence[str], size: int, pixels: int, scans: Sequence[str], data: Path
     ) -> None:
-        if not scans:
-            raise InputError("the cohort has no scan of split train")
         if train.slices_per_patient != 1:
             raise InputError("train.slices_per_patient must be 1 here: an example is a whole volume")
         self.sharing, self.size, self.scans, self.data = train, size, scans, data
