@@ -58,6 +58,17 @@ def test_the_encoder_of_perx2ct_is_resnet_101() -> None:
     assert network("perx2ct_global").encoder.global_channels == 256
 
 
+def test_parameters_of_perx2ct_agree_with_its_published_checkpoints() -> None:
+    """603 and 935 MB (Hugging Face, dek924/PerX2CT), read as float32: each parameter with Adam's two moments.
+
+    Both hold a VGG-16 and a discriminator, too; the difference of the two holds neither.
+    """
+    values = {run: 3 * count(network(run)) for run in ("perx2ct", "perx2ct_global")}
+    assert 4e-6 * (values["perx2ct_global"] - values["perx2ct"]) == pytest.approx(935 - 603, rel=0.01)
+    vgg_16, discriminator = 14.71e6, 3 * 2.77e6
+    assert 4e-6 * (values["perx2ct"] + vgg_16 + discriminator) == pytest.approx(603, rel=0.01)
+
+
 def test_sizes_of_x2ctgan() -> None:
     branch = network("x2ctgan").branches[0]
     assert branch.encoder.widths == [64, 128, 256, 512, 512, 704]
