@@ -30,9 +30,9 @@ from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.report.page import Inputs, write_report
 from dx2ct.report.pictures import write_figures
 from dx2ct.report.tables import write_tables
-from dx2ct.score_run import FURTHER, METRICS, write_metrics
-from dx2ct.score_scan import NODULE_COLUMNS, SLICE_COLUMNS
-from dx2ct.statistics import write_comparisons
+from dx2ct.scoring.run import FURTHER, METRICS, write_metrics
+from dx2ct.scoring.scan import NODULE_COLUMNS, SLICE_COLUMNS
+from dx2ct.scoring.statistics import write_comparisons
 from tests.chromium import browser, PROGRAM
 from tests.dx2ct.quirks import chest
 

@@ -26,7 +26,7 @@ from dx2ct.metrics import body_mask, psnr_db, ssim
 from dx2ct.samplers.consistency import residual
 from dx2ct.samplers.reconstruction import projection_of, sample
 from dx2ct.settings import ConsistencySettings, OFF, ReconstructSettings
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 
 PAPER = ReconstructSettings("ddim", "alone", "image", 5, 0.0, 0, 1, 64, OFF)
 IMAGE = replace(PAPER, planes="together")

@@ -11,7 +11,7 @@ import json
 import torch
 
 from bench.run_settings import run_settings
-from dx2ct.profile import Profile, profile, to_text
+from dx2ct.profiling.profile import Profile, profile, to_text
 
 LARGEST = 4096
 

@@ -11,15 +11,15 @@ from torch import nn, Tensor
 
 from dx2ct import diffusion
 from dx2ct.data.sheet import Row
-from dx2ct.distributed import exchanged, rank, world
-from dx2ct.engine import Autocast, autocast_of, on_device
-from dx2ct.learned import Learned, load_weights, train_learned
 from dx2ct.methods import Sight
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.samplers.reconstruction import sample
 from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.training_data import Batch, Batches, seeded, TrainingData
-from dx2ct.validation import Validation, ValidationSet
+from dx2ct.training.batches import Batch, Batches, seeded, TrainingData
+from dx2ct.training.distributed import exchanged, rank, world
+from dx2ct.training.engine import Autocast, autocast_of, on_device
+from dx2ct.training.learned import Learned, load_weights, train_learned
+from dx2ct.training.validation import Validation, ValidationSet
 
 
 def train(

@@ -6,8 +6,8 @@
 
 where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
 
-A method that learns step by step builds a `dx2ct.learned.Learned`: its network, the losses of a step (a GAN's are two
-turns, each with an optimizer), its validation. Loop, states, processes and logs are the same for all (dx2ct/train.py).
+A method that learns step by step builds a `Learned` (dx2ct/training/learned.py): its network, the losses of a step (a
+GAN's are two turns, each with an optimizer), its validation. Loop, states, processes and logs are the same for all.
 A rival with one forward pass has less to say: examples, network, loss, planes (dx2ct/baselines/rival.py).
 A method that `dx2ct predict` can ask has a third function, `sees(settings)`.
 """

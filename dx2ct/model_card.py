@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.data.sheet import Row
-from dx2ct.score_run import ABLATIONS, FUSED, METRICS, read_scores, read_settings
+from dx2ct.scoring.run import ABLATIONS, FUSED, METRICS, read_scores, read_settings
 
 CARD = "model_card.md"
 

@@ -8,8 +8,8 @@ import torch
 from drr.errors import InputError
 from dx2ct.data.scans import grid_like
 from dx2ct.methods import DEVIATION, method_of, SETTINGS
-from dx2ct.resume import forget_states
 from dx2ct.settings import ReconstructSettings
+from dx2ct.training.resume import forget_states
 
 
 def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path, device: torch.device) -> None:

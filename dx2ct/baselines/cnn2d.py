@@ -15,7 +15,8 @@ from torch import nn, Tensor
 from torch.nn.functional import max_pool2d, mse_loss, relu
 
 from drr.errors import InputError
-from dx2ct.baselines.rival import Example, one_volume, Planes, Rival
+from dx2ct.baselines.example import Example, one_volume, Planes
+from dx2ct.baselines.rival import Rival
 from dx2ct.baselines.volumes import into_patient, VolumeData
 from dx2ct.settings.methods import Cnn2dModel, Cnn2dSettings
 

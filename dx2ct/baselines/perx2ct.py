@@ -20,7 +20,8 @@ from torch.nn.functional import grid_sample, l1_loss
 
 from drr.errors import InputError
 from drr.geometry import ConeBeam
-from dx2ct.baselines.rival import Example, Planes, Rival
+from dx2ct.baselines.example import Example, Planes
+from dx2ct.baselines.rival import Rival
 from dx2ct.baselines.slices import SliceData, window_points
 from dx2ct.baselines.vqgan_decoder import Decoder
 from dx2ct.data.planes import from_plane, PLANES
@@ -30,7 +31,7 @@ from dx2ct.models.xray_encoder import group_norm, IMAGENET_MEAN, IMAGENET_STD, p
 from dx2ct.settings import EncoderSettings
 from dx2ct.settings.methods import Perx2ctSettings
 from dx2ct.torchvision_guard import import_torchvision
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 
 PAPER_HALF_ANGLE = math.radians(30)
 LOCAL_CHANNELS = 512  # of layer2, whatever its inner width

@@ -9,86 +9,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 
-from drr.errors import InputError
-from dx2ct.data.planes import PLANES
-from dx2ct.data.scans import read_stack, read_xrays
+from dx2ct.baselines.example import Example, Planes
+from dx2ct.baselines.rival_settings import RivalSettings
+from dx2ct.baselines.watch import validate, watched_scans
+from dx2ct.data.scans import read_xrays
 from dx2ct.data.sheet import Row
-from dx2ct.distributed import exchanged, rank, sum_over_ranks, together, world
-from dx2ct.engine import Autocast, autocast_of, on_device
-from dx2ct.learned import Learned, load_weights, train_learned
 from dx2ct.methods import Sight
 from dx2ct.settings import (
     EngineSettings,
     parse,
     PLAIN_ENGINE,
     ReconstructSettings,
-    SlicesSettings,
-    VolumeSettings,
-    XraySettings,
 )
-from dx2ct.settings.methods import RivalTraining
-from dx2ct.train import Turns
-from dx2ct.training_data import Batches, Examples, seeded
-from dx2ct.validation import SHOWN, Validation
-from dx2ct.window import to_hu, to_network
+from dx2ct.training.batches import Batches, Examples, seeded
+from dx2ct.training.distributed import exchanged, rank, together, world
+from dx2ct.training.engine import Autocast, autocast_of, on_device
+from dx2ct.training.learned import Learned, load_weights, train_learned
+from dx2ct.training.loop import Turns
+from dx2ct.window import to_hu
 
-Planes = dict[str, Tensor]  # {plane: (z, y, x)} in [0, 1]
 SLICES_AT_ONCE = 64  # of a validation
-
-
-@dataclass(frozen=True)
-class Example:
-    """Inputs of the network's forward pass, the first of them X-rays (n, view, H, W), and what it should say."""
-
-    inputs: tuple[Tensor, ...]
-    wanted: Tensor
-
-    def to(self, device: torch.device) -> "Example":
-        """The batch on another device."""
-        return Example(tuple(x.to(device, non_blocking=True) for x in self.inputs), self.wanted.to(device))
-
-    def pinned(self) -> "Example":
-        """The batch in memory from which a GPU copies while it computes."""
-        return Example(tuple(x.pin_memory() for x in self.inputs), self.wanted.pin_memory())
-
-
-class RivalRun(Protocol):
-    """The row of a rival."""
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """The X-rays that it sees."""
-
-
-class RivalSettings(Protocol):
-    """Settings of any rival."""
-
-    @property
-    def run(self) -> RivalRun:
-        """The row of `runs:`."""
-
-    @property
-    def volume(self) -> VolumeSettings:
-        """The cube that the X-rays were made of."""
-
-    @property
-    def xray(self) -> XraySettings:
-        """How they were made."""
-
-    @property
-    def slices(self) -> SlicesSettings:
-        """The training grid."""
-
-    @property
-    def train(self) -> RivalTraining:
-        """How it is trained."""
 
 
 S = TypeVar("S", bound=RivalSettings)
@@ -170,11 +117,13 @@ class Rival(ABC, Generic[S, N]):
         model, network = on_device(model, device, engine)
         duel = Duel(opponent.to(device), together(opponent.to(device), device)) if opponent else None
         turns = partial(self._turns, settings, network, duel, batches, autocast)
-        validate = None
+        validation = None
         if settings.train.validation.every:
-            watched = self._watched(settings, scans["watched"], data)
-            validate = partial(self._validate, settings, model, autocast, watched, device)
-        return Learned(model, turns, validate, duel.plain if duel else None, self.slices_of_example(settings))
+            watched = watched_scans(settings, scans["watched"], data, self.xray_pixels(settings))
+            validation = partial(
+                validate, partial(self._planes_while_training, settings, model, autocast), watched, device
+            )
+        return Learned(model, turns, validation, duel.plain if duel else None, self.slices_of_example(settings))
 
     def sees(self, settings: str) -> Sight:
         """See dx2ct/methods.py."""
@@ -235,39 +184,9 @@ class Rival(ABC, Generic[S, N]):
                 loss = self.opposing_loss(duel.shared, said, example)
             yield loss / len(kept)
 
-    def _watched(self, settings: S, scans: Sequence[str], data: Path) -> list[tuple[Tensor, Tensor]]:
-        """X-rays (1, view, H, W) and truth (z, y, x) in [0, 1] of this process's scans."""
-        asked = settings.train.validation
-        if not scans:
-            raise InputError(
-                f"train.validation.every is {asked.every}, but the cohort has no scan of split {asked.split}"
-            )
-        pixels, views = self.xray_pixels(settings), settings.run.views
-        return [
-            (
-                torch.from_numpy(read_xrays(data, scan, views, pixels))[None],
-                read_volume(data, scan, settings.slices.size),
-            )
-            for scan in scans[: asked.scans][rank() :: world()]
-        ]
-
-    @torch.no_grad()
-    def _validate(
-        self, settings: S, network: N, cast: Autocast, watched: Sequence[tuple[Tensor, Tensor]], device: torch.device
-    ) -> Validation:
-        """PSNR over the window of the mean of the planes, all voxels pooled; middle slices under their truth."""
-        squares, voxels, pairs = 0.0, 0.0, []
-        for xrays, truth in watched:
-            with cast():
-                planes = self.planes(settings, network, xrays.to(device), SLICES_AT_ONCE)
-            said = torch.stack([volume.float().cpu().clamp(0, 1) for volume in planes.values()]).mean(dim=0)
-            squares += float((said - truth).double().square().sum())
-            voxels += truth.numel()
-            middle = len(truth) // 2
-            pairs += [torch.cat([a.select(axis, middle) for a in (truth, said)]).flip(0) for axis in range(3)]
-        squares, voxels = sum_over_ranks([squares, voxels], device)
-        picture = torch.cat(pairs[:SHOWN], dim=1).numpy() * 2 - 1 if pairs else np.zeros((2, 1), np.float32)
-        return Validation(float(10 * np.log10(voxels / max(squares, 1e-30))), picture)
+    def _planes_while_training(self, settings: S, network: N, cast: Autocast, xrays: Tensor) -> Planes:
+        with cast():
+            return self.planes(settings, network, xrays, SLICES_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -276,13 +195,3 @@ class Duel:
 
     plain: nn.Module
     shared: nn.Module
-
-
-def read_volume(data: Path, scan: str, size: int) -> Tensor:
-    """A scan's truth, (z, y, x) in [0, 1]."""
-    return torch.from_numpy(to_network(read_stack(data, scan, "axial", size)) / 2 + np.float32(0.5))
-
-
-def one_volume(volume: Tensor) -> Planes:
-    """The same volume for every plane."""
-    return dict.fromkeys(PLANES, volume)

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from drr.errors import InputError
-from dx2ct.baselines.rival import Example
+from dx2ct.baselines.example import Example
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.settings.methods import Perx2ctSettings
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 from dx2ct.window import to_network
 
 SMALLEST_CROP = 0.25  # of a slice's side: 32 of 128 pixels

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from drr.errors import InputError
-from dx2ct.baselines.rival import Example, read_volume
+from dx2ct.baselines.example import Example, read_volume
 from dx2ct.data.scans import read_xrays
 from dx2ct.settings.methods import RivalTraining
 

@@ -17,7 +17,8 @@ from torch import nn, Tensor
 from torch.nn.functional import l1_loss, mse_loss, relu
 
 from drr.errors import InputError
-from dx2ct.baselines.rival import Example, one_volume, Planes, Rival
+from dx2ct.baselines.example import Example, one_volume, Planes
+from dx2ct.baselines.rival import Rival
 from dx2ct.baselines.volumes import into_patient, VolumeData
 from dx2ct.settings.methods import X2ctganModel, X2ctganSettings
 

@@ -29,9 +29,9 @@ def score_run(
     """Score every test scan of a run: one row a scan and plane, and nodules.csv and slices.csv beside it."""
     from dx2ct.data.sheet import read_sheet
     from dx2ct.model_card import write_model_card
-    from dx2ct.score_run import score_run as score_all
+    from dx2ct.scoring.run import score_run as score_all
     from dx2ct.settings import parse, ScoreSettings, SelectionSettings, XraySettings
-    from dx2ct.train import set_up_torch
+    from dx2ct.training.device import set_up_torch
 
     set_up_torch("cpu", threads)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
@@ -51,7 +51,7 @@ def score(
     lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too; null where its weights cannot be had.")] = False,
 ) -> None:
     """Score any volume file against its CT: every metric definition in use, in one line."""
-    from dx2ct.score_files import score_files, to_text
+    from dx2ct.scoring.files import score_files, to_text
 
     print(to_text(score_files(truth, prediction, resample, lpips), csv))
 
@@ -63,8 +63,8 @@ def metrics(
     comparisons: Annotated[Path | None, typer.Option(help="Where run against run goes, paired by scan.")] = None,
 ) -> None:
     """Aggregate the scores of runs: one row a run."""
-    from dx2ct.score_run import write_metrics
-    from dx2ct.statistics import write_comparisons
+    from dx2ct.scoring.run import write_metrics
+    from dx2ct.scoring.statistics import write_comparisons
 
     write_metrics(runs, output)
     if comparisons:

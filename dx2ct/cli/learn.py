@@ -28,11 +28,11 @@ def train(
     On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
     """
     from dx2ct.data.sheet import read_sheet
-    from dx2ct.distributed import processes, rank
     from dx2ct.methods import method_of
     from dx2ct.model_card import write_model_card
     from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
-    from dx2ct.train import set_up_torch
+    from dx2ct.training.device import set_up_torch
+    from dx2ct.training.distributed import processes, rank
 
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     how = parse(EngineSettings, engine) if engine else PLAIN_ENGINE
@@ -60,8 +60,8 @@ def profile(
     Of a configuration: snakemake --configfile workflow/config/paper.yaml results/dx2ct/profile.json
     """
     from drr.files import replacing
-    from dx2ct import profile as profiling
-    from dx2ct.train import set_up_torch
+    from dx2ct.profiling import profile as profiling
+    from dx2ct.training.device import set_up_torch
 
     if (settings is None) == (run is None):
         raise InputError("give either --settings or --run")
@@ -91,7 +91,7 @@ def reconstruct(
     from dx2ct.reconstruct import reconstruct_scan
     from dx2ct.samplers.machine import Machine, running
     from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-    from dx2ct.train import set_up_torch
+    from dx2ct.training.device import set_up_torch
 
     how = parse(ReconstructSettings, settings)
     with running(Machine(max_memory, parse(EngineSettings, engine) if engine else PLAIN_ENGINE)):
@@ -115,6 +115,6 @@ def calibration(
     output: Output,
 ) -> None:
     """Does the deviation of a run's samples say how wrong their mean is? A table and, beside it, a figure (.png)."""
-    from dx2ct.calibration import write_calibration
+    from dx2ct.scoring.calibration import write_calibration
 
     write_calibration(run, scans, data, output)

@@ -26,7 +26,7 @@ from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.xray import read_xray, Xray
 from dx2ct.settings import check, ReconstructSettings
-from dx2ct.train import set_up_torch
+from dx2ct.training.device import set_up_torch
 
 BATCH = 64
 DOMAIN_SHIFT = (

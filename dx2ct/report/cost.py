@@ -9,7 +9,7 @@ from typing import Any
 
 from drr.errors import InputError
 from dx2ct.report.table import Cell
-from dx2ct.score_run import read_settings
+from dx2ct.scoring.run import read_settings
 
 NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -63,7 +63,7 @@ def _gflop(run: Path) -> float | None:
 def _counted(settings: dict[str, Any]) -> float | None:
     if settings["run"]["method"] != "dx2ct":
         return None
-    from dx2ct.rehearsal import operations  # torch
+    from dx2ct.profiling.rehearsal import operations  # torch
     from dx2ct.settings import Dx2ctSettings, parse
 
     try:

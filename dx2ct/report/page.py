@@ -17,8 +17,8 @@ from dx2ct.report.provenance import commit, count, is_phantom, read_lines, reaso
 from dx2ct.report.table import read_table
 from dx2ct.report.tables import TABLES
 from dx2ct.report.viewer import viewer_of
-from dx2ct.score_run import FUSED, METRICS, read_scores, read_settings
-from dx2ct.statistics import extremes
+from dx2ct.scoring.run import FUSED, METRICS, read_scores, read_settings
+from dx2ct.scoring.statistics import extremes
 
 VENDOR = Path(__file__).parent / "vendor"
 

@@ -16,8 +16,8 @@ from dx2ct.figures.comparison import comparison_figure
 from dx2ct.figures.curves import loss_figure, scatter_figure, slices_figure
 from dx2ct.figures.grid import error_figure, grid_figure
 from dx2ct.figures.panels import Case, VIEWS
-from dx2ct.score_run import FUSED, read_scores, reconstruction_path
-from dx2ct.score_scan import SLICE_COLUMNS
+from dx2ct.scoring.run import FUSED, read_scores, reconstruction_path
+from dx2ct.scoring.scan import SLICE_COLUMNS
 
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
 FILM_PIXELS = 256

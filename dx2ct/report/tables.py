@@ -10,7 +10,7 @@ import pandas as pd
 from drr.errors import InputError
 from dx2ct.report.cost import cost_of
 from dx2ct.report.table import Cell, Column, Table
-from dx2ct.score_scan import NODULE_COLUMNS
+from dx2ct.scoring.scan import NODULE_COLUMNS
 
 RUN, METHOD, VIEWS = Column("run", "run"), Column("method", "method"), Column("views", "X-rays")
 ABLATIONS = (

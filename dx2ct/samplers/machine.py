@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from dx2ct.engine import in_channels_last
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.settings import EngineSettings, PLAIN_ENGINE
+from dx2ct.training.engine import in_channels_last
 
 
 @dataclass(frozen=True)

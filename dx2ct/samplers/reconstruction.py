@@ -14,7 +14,6 @@ from tqdm import tqdm
 from dx2ct import diffusion
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_integrals, read_xrays
-from dx2ct.engine import autocast_of
 from dx2ct.methods import DEVIATION
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.projection import grid_of
@@ -25,7 +24,8 @@ from dx2ct.samplers.memory import plan
 from dx2ct.samplers.slices import Keep, Slices
 from dx2ct.samplers.triplane import fused, sliced, to_volumes
 from dx2ct.settings import Dx2ctSettings, ReconstructSettings
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
+from dx2ct.training.engine import autocast_of
 from dx2ct.window import to_hu, to_network
 
 Correct = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -16,11 +16,11 @@ from dx2ct import dx2ct_method
 from dx2ct.baselines import cnn2d, perx2ct, x2ctgan
 from dx2ct.data.planes import PLANES
 from dx2ct.data.sheet import Row
-from dx2ct.learned import Learned
 from dx2ct.methods import method_of
 from dx2ct.settings import PLAIN_ENGINE
-import dx2ct.train
-from dx2ct.train import Training
+from dx2ct.training.learned import Learned
+import dx2ct.training.loop
+from dx2ct.training.state import Training
 from tests.dx2ct.fabricated import log_of, ROOT, start, write_scans, write_sheet
 from tests.dx2ct.settings_for_tests import plain
 
@@ -189,7 +189,7 @@ def test_a_resumed_training_equals_an_undisturbed_one(
 ) -> None:
     """Bit for bit, the discriminator included."""
     whole = train(name, data, tmp_path / "whole", steps=4, accumulate=2)
-    monkeypatch.setattr(dx2ct.train, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
     update = Training.update
 
     def dying(self: Training, *turns: Any) -> None:

@@ -11,7 +11,7 @@ from drr.geometry import PRESETS
 from dx2ct.models.dx2ct import DX2CT
 from dx2ct.models.positions import cube_coordinates, encode, PositionNetwork, view_coordinates
 from dx2ct.settings import Dx2ctSettings, parse, PositionSettings
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 from tests.dx2ct.settings_for_tests import tiny
 
 ROWS = [

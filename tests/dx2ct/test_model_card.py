@@ -10,7 +10,7 @@ import yaml
 from drr.errors import InputError
 from dx2ct.data.sheet import Row
 from dx2ct.model_card import CARD, write_model_card
-from dx2ct.score_run import FURTHER
+from dx2ct.scoring.run import FURTHER
 from tests.dx2ct.settings_for_tests import tiny
 
 HEADS = {

@@ -17,7 +17,7 @@ from dx2ct.models.dx2ct import DX2CT
 from dx2ct.models.positions import view_coordinates
 from dx2ct.models.query_transformer import CrossAttention
 from dx2ct.models.unet import ResBlock, SelfAttention, Spade
-from dx2ct.parts import parameters
+from dx2ct.profiling.parts import parameters
 from dx2ct.settings import Dx2ctSettings, parse
 
 PAPER = "workflow/config/paper.yaml"

@@ -11,7 +11,7 @@ import yaml
 from bench.run_settings import ROOT
 from dx2ct.baselines import cnn2d, perx2ct, x2ctgan
 from dx2ct.baselines.rival import Rival
-from dx2ct.rival_profile import costs, count
+from dx2ct.profiling.rivals import costs, count
 from dx2ct.settings import parse
 from dx2ct.torchvision_guard import import_torchvision
 

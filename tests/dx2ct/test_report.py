@@ -15,9 +15,9 @@ from dx2ct.figures.panels import Case
 from dx2ct.report.page import Inputs, write_report
 from dx2ct.report.pictures import FIGURES, write_figures
 from dx2ct.report.tables import write_tables
-from dx2ct.score_run import score_run, VERSION, write_metrics
+from dx2ct.scoring.run import score_run, VERSION, write_metrics
+from dx2ct.scoring.statistics import write_comparisons
 from dx2ct.settings import ScoreSettings
-from dx2ct.statistics import write_comparisons
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run, write_sheet
 
 QUALITY_HEADS = ("PSNR, dB ↑", "SSIM ↑", "LPIPS ↓", "strict PSNR, dB ↑", "strict SSIM ↑", "MAE, HU ↓")

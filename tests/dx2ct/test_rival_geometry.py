@@ -12,7 +12,7 @@ from dx2ct.baselines.perx2ct import project, projection
 from dx2ct.baselines.slices import cropped, window_points
 from dx2ct.baselines.volumes import into_patient
 from dx2ct.projection import grid_of
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 
 SIZE, CUBE_MM = 32, 320.0
 GRAIN = (21, 9, 25)  # z, y, x: off centre along every axis

@@ -12,7 +12,7 @@ from drr.errors import InputError
 from dx2ct.report.cost import cost_of
 from dx2ct.report.table import Column, read_table, Table
 from dx2ct.report.tables import nodules_by_size, TABLES, write_tables
-from dx2ct.score_scan import NODULE_COLUMNS
+from dx2ct.scoring.scan import NODULE_COLUMNS
 
 TABLE = Table(
     "one",

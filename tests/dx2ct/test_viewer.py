@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from drr.volume import Volume
 from dx2ct.report.page import VENDOR
 from dx2ct.report.viewer import packed, viewer_of
-from dx2ct.score_run import score_run, VERSION
+from dx2ct.scoring.run import score_run, VERSION
 from dx2ct.settings import ScoreSettings
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
 

@@ -22,7 +22,7 @@ from dx2ct.samplers.memory import plan
 from dx2ct.samplers.reconstruction import noise_of, projection_of, sample
 from dx2ct.samplers.slices import Slices
 from dx2ct.samplers.triplane import fused, sliced, to_stacks, to_volumes
-from dx2ct.training_data import plane_coordinates
+from dx2ct.training.batches import plane_coordinates
 from dx2ct.window import to_hu
 from tests.dx2ct.fabricated import ROOT, write_scans
 from tests.dx2ct.predict.films import write_model

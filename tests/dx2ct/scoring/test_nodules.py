@@ -13,11 +13,11 @@ from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.canonical import to_cube
 from dx2ct.metrics.nodule import Nodule, retention
-from dx2ct.nodules import nodules_of, read_nodule_table
+from dx2ct.scoring.nodules import nodules_of, read_nodule_table
 from dx2ct.selection import read_rows
 from dx2ct.settings import VolumeSettings
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REAL = Path(os.environ.get("DX2CT_REAL_DATA", ROOT.parent / "shared/data"))
 SCAN = REAL / "ct/LIDC-IDRI-0001.zip"
 NODULE = Nodule((10.0, -4.0, 100.0), 12.0)

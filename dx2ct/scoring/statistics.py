@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
 
-from dx2ct.score_run import FURTHER, FUSED, METRICS, read_scores, write_table
+from dx2ct.scoring.run import FURTHER, FUSED, METRICS, read_scores, write_table
 
 RESAMPLES = 9999
 CONFIDENCE = 0.95

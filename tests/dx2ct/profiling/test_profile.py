@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from drr.errors import InputError
 from dx2ct.cli import app
 from dx2ct.models.dx2ct import DX2CT
-from dx2ct.parts import gradients_by_parts, Meter, parameters
-from dx2ct.profile import (
+from dx2ct.profiling.parts import gradients_by_parts, Meter, parameters
+from dx2ct.profiling.profile import (
     chosen_precision,
     matmul_rate,
     profile,
@@ -22,9 +22,9 @@ from dx2ct.profile import (
     to_text,
     utilisation,
 )
-from dx2ct.rehearsal import operations, Rehearsal
+from dx2ct.profiling.rehearsal import operations, Rehearsal
+from dx2ct.profiling.stopwatch import step_seconds
 from dx2ct.settings import Dx2ctSettings, parse
-from dx2ct.stopwatch import step_seconds
 from tests.dx2ct.settings_for_tests import tiny
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from drr.files import replacing
 from dx2ct.metrics import COLUMNS, Distance
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
 from dx2ct.metrics.tissue import TISSUE_COLUMNS
-from dx2ct.nodules import read_nodule_table
-from dx2ct.score_scan import FUSED, How, NODULE_COLUMNS, reconstruction_path, score_scan, SLICE_COLUMNS
+from dx2ct.scoring.nodules import read_nodule_table
+from dx2ct.scoring.scan import FUSED, How, NODULE_COLUMNS, reconstruction_path, score_scan, SLICE_COLUMNS
 from dx2ct.selection import read_rows
 from dx2ct.settings import check_version, ScoreSettings, XraySettings
 

@@ -16,11 +16,11 @@ import torch
 from drr.errors import InputError
 from dx2ct import dx2ct_method
 from dx2ct.data.sheet import Row
-from dx2ct.resume import OLDER, STATE
 from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE
-import dx2ct.train
-from dx2ct.train import Training
-from dx2ct.training_data import Batches, TrainingData
+from dx2ct.training.batches import Batches, TrainingData
+import dx2ct.training.loop
+from dx2ct.training.resume import OLDER, STATE
+from dx2ct.training.state import Training
 from tests.dx2ct.fabricated import log_of, start, write_scans, write_sheet
 from tests.dx2ct.settings_for_tests import tiny
 
@@ -103,7 +103,7 @@ def test_parts_of_a_step_are_the_whole(data: Path):
 def test_killed_at_any_step_and_resumed_is_undisturbed(data: Path, tmp_path: Path):
     """SIGKILL in a process of its own, states written as often as possible: the same weights, bit for bit."""
     text = settings({"every": 5, "slices": 2, "steps": 1, "keep": "best"}, steps=20)
-    script = "import dx2ct.train; dx2ct.train.SAVE_EVERY_S = 0; from dx2ct.cli import main; main()"
+    script = "import dx2ct.training.loop; dx2ct.training.loop.SAVE_EVERY_S = 0; from dx2ct.cli import main; main()"
     process = start(text, data, tmp_path / "cut", "-c", script)
     state = tmp_path / "cut" / STATE
     while not state.exists() and process.poll() is None:
@@ -124,7 +124,7 @@ def test_killed_at_any_step_and_resumed_is_undisturbed(data: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("damage", ["cut short", "one byte", "missing"])
 def test_a_damaged_state_falls_back_to_the_older(damage: str, data: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(dx2ct.train, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
     train(settings(), data, tmp_path / "run")
     train(settings(), data, tmp_path / "whole")
     state = tmp_path / "run" / STATE
@@ -160,7 +160,7 @@ def test_a_state_of_other_settings_names_them(data: Path, tmp_path: Path, capsys
 
 @pytest.mark.parametrize("poisoned", ["loss", "gradient"])
 def test_a_loss_that_is_no_number_keeps_the_last_good_state(poisoned: str, data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(dx2ct.train, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
     update = Training.update
 
     def diverging(self, parts):

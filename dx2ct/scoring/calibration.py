@@ -19,7 +19,7 @@ from drr.volume import read_volume
 from dx2ct.data.scans import read_stack
 from dx2ct.metrics import body_mask
 from dx2ct.reconstruct import deviation_path
-from dx2ct.score_run import FUSED, reconstruction_path, write_table
+from dx2ct.scoring.run import FUSED, reconstruction_path, write_table
 
 BINS = 20
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.metrics import body_mask, COLUMNS, score_pair
-from dx2ct.score_files import score_files, to_text
+from dx2ct.scoring.files import score_files, to_text
 from tests.dx2ct.tiny_run import body
 
 PLACE = ((2.0, 2.0, 2.0), (-10.0, 5.0, 30.0))
@@ -114,7 +114,7 @@ def test_a_truth_without_a_body_is_named(prediction, tmp_path):
 def test_on_the_command_line(truth, prediction, tmp_path):
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "dx2ct", "score", *map(str, arguments)]
-        return subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2])
+        return subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[3])
 
     good = run(truth, prediction)
     assert good.returncode == 0 and set(COLUMNS) <= set(json.loads(good.stdout))
@@ -128,6 +128,6 @@ def test_nan_in_nifti_is_seen_though_its_reader_makes_it_zero(truth, tmp_path, n
     array = body(0).astype(np.float32)
     array[3, 4, 5:8] = np.nan, np.inf, -np.inf
     path = write(tmp_path / name, array)
-    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/finite.py are not needed"
+    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/scoring/finite.py are not needed"
     with pytest.raises(InputError, match=f"{path}: 3 voxels are NaN or infinite"):
         score_files(truth, path)

@@ -12,10 +12,10 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
-from dx2ct.finite import require_finite
 from dx2ct.metrics import body_mask, score_pair
 from dx2ct.metrics.matrix import SMALLEST
 from dx2ct.metrics.tissue import tissue_scores, tissues
+from dx2ct.scoring.finite import require_finite
 from dx2ct.window import WIDTH_HU
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other

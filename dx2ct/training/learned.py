@@ -12,14 +12,15 @@ from torch import nn
 
 from drr.errors import InputError
 from dx2ct.data.sheet import Row
-from dx2ct.distributed import rank
 from dx2ct.methods import training_scans, WEIGHTS, write_run
-from dx2ct.plan import Plan
-from dx2ct.resume import sweep
 from dx2ct.settings import dump, EngineSettings
-from dx2ct.train import fit, Training, Turns
-from dx2ct.training_data import fingerprint
-from dx2ct.validation import Validation
+from dx2ct.training.batches import fingerprint
+from dx2ct.training.distributed import rank
+from dx2ct.training.loop import fit, Turns
+from dx2ct.training.plan import Plan
+from dx2ct.training.resume import sweep
+from dx2ct.training.state import Training
+from dx2ct.training.validation import Validation
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dx2ct.score_run import FURTHER, METRICS
-from dx2ct.statistics import extremes, paired, write_comparisons
+from dx2ct.scoring.run import FURTHER, METRICS
+from dx2ct.scoring.statistics import extremes, paired, write_comparisons
 
 
 def write_scores(run: Path, psnr: dict[str, float]) -> Path:

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dx2ct.baselines.rival import Rival
 from dx2ct.data.fabricated import fabricate_scans
+from dx2ct.profiling.stopwatch import device_name, peak_memory_mb, step_seconds
 from dx2ct.settings import parse, PLAIN_ENGINE
-from dx2ct.stopwatch import device_name, peak_memory_mb, step_seconds
-from dx2ct.train import Training
+from dx2ct.training.state import Training
 
 MOST_SCANS = 8  # of noise
 

@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from dx2ct import diffusion
 from dx2ct.data.fabricated import fabricate_scans
 from dx2ct.models.dx2ct import DX2CT
-from dx2ct.parts import gradients_by_parts, Meter
+from dx2ct.profiling.parts import gradients_by_parts, Meter
 from dx2ct.settings import Dx2ctSettings
-from dx2ct.train import Training
-from dx2ct.training_data import Batch, TrainingData
+from dx2ct.training.batches import Batch, TrainingData
+from dx2ct.training.state import Training
 
 MOST_SCANS = 8  # of noise; a patient may come twice in a batch
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -12,7 +12,7 @@ import zipfile
 import torch
 
 from drr.files import replacing
-from dx2ct.distributed import say
+from dx2ct.training.distributed import say
 
 STATE, OLDER = "resume.pt", "resume.older.pt"
 _DAMAGED = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile)

@@ -18,11 +18,11 @@ from dx2ct.data.prepare import make_slices, make_xrays
 from dx2ct.data.sheet import Row
 from dx2ct.methods import method_of
 from dx2ct.reconstruct import reconstruct_scan
-from dx2ct.resume import STATE
 from dx2ct.settings import OptimizerSettings, parse, SlicesSettings, XraySettings
-import dx2ct.train
-from dx2ct.train import learning_rate, Training
-from dx2ct.training_log import LOG
+from dx2ct.training.log import LOG
+import dx2ct.training.loop
+from dx2ct.training.resume import STATE
+from dx2ct.training.state import learning_rate, Training
 from tests.dx2ct.settings_for_tests import plain, tiny
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def test_resumed_training_equals_an_undisturbed_one(data: Path, tmp_path: Path, 
         if self.step == 5:
             raise KilledError
         update(self, loss)
-        monkeypatch.setattr(dx2ct.train, "SAVE_EVERY_S", 0.0 if self.step == 4 else 1e9)
+        monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0 if self.step == 4 else 1e9)
 
     monkeypatch.setattr(Training, "update", dying)
     with pytest.raises(KilledError):

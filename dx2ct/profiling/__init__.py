@@ -1,0 +1,1 @@
+"""What a run costs: parameters, operations, speed, memory."""

@@ -1,0 +1,1 @@
+"""From volumes to scores: of one scan, one run, all runs."""

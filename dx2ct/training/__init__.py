@@ -1,0 +1,1 @@
+"""How methods that learn are trained: batches, steps, states, processes, logs."""
