@@ -1,4 +1,4 @@
-"""Every method by name. A method is a module, or an object, with two functions:
+"""The contract of every method (by name: dx2ct/registry.py). A method is a module, or an object, with two functions:
 
     train(settings, rows, data, output, device, engine)    writes weights.safetensors and settings.json into `output`
     reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan; with
@@ -14,9 +14,8 @@ A method that `dx2ct predict` can ask has a third function, `sees(settings)`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import json
 from pathlib import Path
-from typing import cast, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,26 +95,3 @@ def write_run(weights: bytes, settings: object, output: Path) -> None:
         part.write_bytes(weights)
     with replacing(output / SETTINGS) as part:
         part.write_text(dump(settings))
-
-
-def method_of(settings: str) -> Method:
-    """The method that the settings name."""
-    from dx2ct import dx2ct_method
-    from dx2ct.baselines import classical, cnn2d, mean, perx2ct, x2ctgan
-
-    methods: dict[str, object] = {
-        "dx2ct": dx2ct_method,
-        "cnn2d": cnn2d.METHOD,
-        "x2ctgan": x2ctgan.METHOD,
-        "perx2ct": perx2ct.METHOD,
-        "backprojection": classical,
-        "sart": classical,
-        "mean": mean,
-    }
-    try:
-        name = json.loads(settings)["run"]["method"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError("settings name no run.method") from None
-    if name not in methods:
-        raise InputError(f"unknown method {name!r}; known: {', '.join(methods)}")
-    return cast(Method, methods[name])

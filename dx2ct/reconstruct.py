@@ -7,7 +7,8 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.scans import grid_like
-from dx2ct.methods import DEVIATION, method_of, SETTINGS
+from dx2ct.methods import DEVIATION, SETTINGS
+from dx2ct.registry import method_of
 from dx2ct.settings import ReconstructSettings
 from dx2ct.training.resume import forget_states
 

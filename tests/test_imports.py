@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 import re
 import subprocess
@@ -43,6 +44,18 @@ def importers(folder: str, *modules: str) -> Iterator[str]:
 )
 def test_forbidden_imports(folder: str, forbidden: list[str]) -> None:
     assert list(importers(folder, *forbidden)) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports inside functions count, too."""
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for package in ("drr", "dx2ct")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"  # which hand names on
+    }
+    graph = {module: imports(path) & paths.keys() for module, path in paths.items()}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 def test_cupy_is_imported_in_one_file_only() -> None:

@@ -28,8 +28,8 @@ def train(
     On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
     """
     from dx2ct.data.sheet import read_sheet
-    from dx2ct.methods import method_of
     from dx2ct.model_card import write_model_card
+    from dx2ct.registry import method_of
     from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
     from dx2ct.training.device import set_up_torch
     from dx2ct.training.distributed import processes, rank

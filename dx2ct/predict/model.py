@@ -21,10 +21,12 @@ from drr.volume import Volume
 from dx2ct.data.canonical import VERSION as VOLUME_VERSION
 from dx2ct.data.prepare import SLICES_VERSION, XRAY_VERSION
 from dx2ct.data.scans import read_xrays
-from dx2ct.methods import DEVIATION, method_of, Seeing, SETTINGS, Sight, WEIGHTS
+from dx2ct.methods import DEVIATION, Seeing, SETTINGS, Sight, WEIGHTS
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
-from dx2ct.predict.xray import read_xray, Xray
+from dx2ct.predict.read import read_xray
+from dx2ct.predict.xray import Xray
+from dx2ct.registry import method_of
 from dx2ct.settings import check, ReconstructSettings
 from dx2ct.training.device import set_up_torch
 

@@ -17,8 +17,8 @@ from dx2ct.baselines.classical import backprojected, ramp_filtered, sart
 from dx2ct.data.prepare import make_slices, make_xrays
 from dx2ct.data.scans import read_films, read_integrals
 from dx2ct.data.sheet import Row
-from dx2ct.methods import method_of
 from dx2ct.projection import grid_of
+from dx2ct.registry import method_of
 from dx2ct.settings import SlicesSettings, XraySettings
 from dx2ct.settings.methods import BackprojectionRun
 from tests.dx2ct.settings_for_tests import plain, tiny

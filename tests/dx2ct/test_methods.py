@@ -16,7 +16,7 @@ from dx2ct import dx2ct_method
 from dx2ct.baselines import cnn2d, perx2ct, x2ctgan
 from dx2ct.data.planes import PLANES
 from dx2ct.data.sheet import Row
-from dx2ct.methods import method_of
+from dx2ct.registry import method_of
 from dx2ct.settings import PLAIN_ENGINE
 from dx2ct.training.learned import Learned
 import dx2ct.training.loop

@@ -22,7 +22,8 @@ from dx2ct.predict.checks import doubts
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, oriented, parse_framings, squared
 from dx2ct.predict.model import Model, sampling
-from dx2ct.predict.xray import read_xray, Xray
+from dx2ct.predict.read import read_xray
+from dx2ct.predict.xray import Xray
 from dx2ct.reconstruct import reconstruct_scan
 from dx2ct.settings import XraySettings
 from tests.dx2ct.predict.films import changed, lateral, pa, write_dicom, write_model

@@ -19,7 +19,7 @@ import pytest
 import SimpleITK as sitk
 
 from drr.errors import InputError
-from dx2ct.predict.xray import read_xray
+from dx2ct.predict.read import read_xray
 from tests.dx2ct.predict.films import pa, write_dicom
 
 RAMP = np.tile(np.arange(80, dtype=np.uint16) * 50, (70, 1))  # 0 .. 3950
