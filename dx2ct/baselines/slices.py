@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from drr.errors import InputError
 from dx2ct.baselines.example import Example
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.settings.methods import Perx2ctSettings
-from dx2ct.training.batches import plane_coordinates
+from dx2ct.training.batches import draw_slices, plane_coordinates, require_whole_patients
 from dx2ct.window import to_network
 
 SMALLEST_CROP = 0.25  # of a slice's side: 32 of 128 pixels
@@ -27,10 +26,7 @@ class SliceData:
 
     def __init__(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path) -> None:
         train, size = settings.train, settings.slices.size
-        if train.batch % train.slices_per_patient:
-            raise InputError(
-                f"train.batch {train.batch} is no multiple of train.slices_per_patient {train.slices_per_patient}"
-            )
+        require_whole_patients(train)
         self.sharing, self.size, self.zoom_share = train, size, settings.run.zoom_share
         self.grid = size // 2 ** (len(settings.model.multipliers) - 1)
         self.stacks = [[read_stack(data, scan, plane, size) for plane in PLANES] for scan in scans]
@@ -41,11 +37,8 @@ class SliceData:
         """Patients, planes, slices and crops uniformly; the parts together are the whole."""
         train, size = self.sharing, self.size
         chooser = np.random.default_rng((train.seed, step))
-        each = train.slices_per_patient
-        count = train.batch // each
-        patients = chooser.choice(len(self.stacks), count, replace=count > len(self.stacks))
-        planes = chooser.integers(len(PLANES), size=(count, each))
-        numbers = chooser.integers(size, size=(count, each))
+        patients, planes, numbers = draw_slices(chooser, train, len(self.stacks), size)
+        count, each = planes.shape
         windows = self._windows(chooser, (count, each))
         mine = range(count * part // parts, count * (part + 1) // parts)
         points, wanted = [], []

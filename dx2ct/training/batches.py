@@ -51,10 +51,7 @@ class TrainingData:
 
     def __init__(self, settings: Dx2ctSettings, scans: Sequence[str], data: Path) -> None:
         size, train = settings.slices.size, settings.train
-        if train.batch % train.slices_per_patient:
-            raise InputError(
-                f"train.batch {train.batch} is no multiple of train.slices_per_patient {train.slices_per_patient}"
-            )
+        require_whole_patients(train)
         self.settings = settings
         self.stacks = [{plane: read_stack(data, scan, plane, size) for plane in PLANES} for scan in scans]
         views, pixels = settings.run.views, settings.model.xray_pixels
@@ -73,15 +70,11 @@ class TrainingData:
         """
         train, size = self.settings.train, self.settings.slices.size
         chooser = np.random.default_rng((train.seed, step))
-        per_patient = train.slices_per_patient
-        count = train.batch // per_patient
-        patients = chooser.choice(len(self.stacks), count, replace=count > len(self.stacks))
-        planes = chooser.integers(len(PLANES), size=(count, per_patient))
-        numbers = chooser.integers(size, size=(count, per_patient))
+        patients, planes, numbers = draw_slices(chooser, train, len(self.stacks), size)
         generator = torch.Generator().manual_seed(int(chooser.integers(2**62)))
         noise = torch.randn((train.batch, 1, size, size), generator=generator)
         t = torch.randint(self.settings.diffusion.timesteps, (train.batch,), generator=generator)
-        mine, images = (slice(n * part // parts, n * (part + 1) // parts) for n in (count, train.batch))
+        mine, images = (slice(n * part // parts, n * (part + 1) // parts) for n in (len(patients), train.batch))
         patients, planes, numbers = patients[mine], planes[mine], numbers[mine]
         slices = [
             self.stacks[patient][PLANES[plane]][number]
@@ -121,6 +114,25 @@ class Sharing(Protocol):
     @property
     def slices_per_patient(self) -> int:
         """Examples that can not be parted."""
+
+
+def require_whole_patients(sharing: Sharing) -> None:
+    """InputError for a batch that is not so many slices of every one of its patients."""
+    if sharing.batch % sharing.slices_per_patient:
+        raise InputError(
+            f"train.batch {sharing.batch} is no multiple of train.slices_per_patient {sharing.slices_per_patient}"
+        )
+
+
+def draw_slices(
+    chooser: np.random.Generator, sharing: Sharing, patients: int, size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of a whole batch, uniformly: patients (patient,), none twice while there are enough; planes and slice numbers
+    (patient, slice)."""
+    each = sharing.slices_per_patient
+    count = sharing.batch // each
+    chosen = chooser.choice(patients, count, replace=count > patients)
+    return chosen, chooser.integers(len(PLANES), size=(count, each)), chooser.integers(size, size=(count, each))
 
 
 B = TypeVar("B", bound=Movable, covariant=True)
