@@ -34,7 +34,7 @@ from dx2ct.scoring.run import FURTHER, METRICS, write_metrics
 from dx2ct.scoring.scan import NODULE_COLUMNS, SLICE_COLUMNS
 from dx2ct.scoring.statistics import write_comparisons
 from tests.chromium import browser, PROGRAM
-from tests.dx2ct.quirks import chest
+from tests.dx2ct.data.quirks import chest
 
 SIZE, SCANS, SPACING_MM = 128, 102, (2.5,) * 3
 ORIGIN_MM = (-158.75,) * 3

@@ -13,10 +13,10 @@ import time
 import torch
 
 from bench.run_settings import run_settings
+from dx2ct.config import Dx2ctSettings, parse
 from dx2ct.profiling.profile import chosen_precision, DTYPES
 from dx2ct.profiling.rehearsal import Rehearsal
 from dx2ct.profiling.stopwatch import step_seconds
-from dx2ct.settings import Dx2ctSettings, parse
 from dx2ct.training.device import set_up_torch
 
 

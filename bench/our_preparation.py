@@ -6,9 +6,9 @@ For bench/preparation.py, whose other side is one process too; the workflow star
 from pathlib import Path
 import sys
 
-from dx2ct.data.canonical import make_volume, VERSION
-from dx2ct.data.prepare import make_slices, SLICES_VERSION
-from dx2ct.settings import SlicesSettings, VolumeSettings
+from dx2ct.config import SlicesSettings, VolumeSettings
+from dx2ct.data.prepare.volume import make_volume, VERSION
+from dx2ct.data.prepare.xrays import make_slices, SLICES_VERSION
 
 if __name__ == "__main__":
     scan, output = map(Path, sys.argv[1:])

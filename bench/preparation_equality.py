@@ -14,7 +14,7 @@ from scipy import ndimage
 from bench.public_preparation import read, resample, SIDE
 from drr.ct.read import read_ct
 from drr.volume import AIR_HU, read_volume, Volume
-from dx2ct.data.separable import apply, bspline
+from dx2ct.data.prepare.separable import apply, bspline
 
 TOP_HU = 1476  # of the window that the networks see
 MAX_HU = 1.0  # apart: both round to whole HU

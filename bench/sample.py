@@ -19,13 +19,13 @@ from scipy.stats import spearmanr
 import torch
 from tqdm import tqdm
 
+from dx2ct.config import ConsistencySettings, OFF, ReconstructSettings
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.dx2ct_method import load
-from dx2ct.methods import DEVIATION
+from dx2ct.methods.base import DEVIATION
+from dx2ct.methods.dx2ct.method import load
+from dx2ct.methods.dx2ct.sampling import projection_of, sample
 from dx2ct.metrics import body_mask, psnr_db, ssim
 from dx2ct.samplers.consistency import residual
-from dx2ct.samplers.reconstruction import projection_of, sample
-from dx2ct.settings import ConsistencySettings, OFF, ReconstructSettings
 from dx2ct.training.batches import plane_coordinates
 
 PAPER = ReconstructSettings("ddim", "alone", "image", 5, 0.0, 0, 1, 64, OFF)

@@ -19,10 +19,10 @@ import torch
 from torch.nn.attention import sdpa_kernel, SDPBackend
 
 from bench.run_settings import run_settings
+from dx2ct.config import Dx2ctSettings, parse
 from dx2ct.profiling.parts import Meter
 from dx2ct.profiling.profile import matmul_rate
 from dx2ct.profiling.rehearsal import operations, Rehearsal
-from dx2ct.settings import Dx2ctSettings, parse
 
 CPU = torch.device("cpu")
 

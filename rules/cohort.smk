@@ -2,7 +2,7 @@
 from collections import Counter
 from pathlib import Path
 
-from dx2ct.selection import fingerprint, leaks, read_rows, select
+from dx2ct.data.cohort.selection import fingerprint, leaks, read_rows, select
 from drr.errors import InputError
 
 

@@ -1,4 +1,4 @@
-# Helpers of the rules. Of this project only dx2ct.selection is imported here, which needs the standard library alone:
+# Helpers of the rules. Of this project only dx2ct.data.cohort.selection is imported here, which needs the standard library alone:
 # every cluster job parses these files again.
 import fcntl
 import json

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from drr.errors import InputError
-from dx2ct import settings
-from dx2ct.settings import dump, parse
-from dx2ct.settings.methods import ClassicalSettings, Cnn2dSettings, Perx2ctSettings, X2ctganSettings
+from dx2ct import config as settings
+from dx2ct.config import dump, parse
+from dx2ct.config.methods import ClassicalSettings, Cnn2dSettings, Perx2ctSettings, X2ctganSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -45,8 +45,8 @@ def canonical_ct(given: Path | None, folder: Path) -> tuple[Volume, str]:
         volume, what = read_volume(given), given.name
     elif scan.exists():
         from drr.ct.limits import MAX_HOLE_MM
-        from dx2ct.data.canonical import make_volume, VERSION
-        from dx2ct.settings import VolumeSettings
+        from dx2ct.config import VolumeSettings
+        from dx2ct.data.prepare.volume import make_volume, VERSION
 
         make_volume(
             scan, VolumeSettings(VERSION, 1.0, SIDE_MM, "center", "linear", MAX_HOLE_MM), folder / "ct.mha", None

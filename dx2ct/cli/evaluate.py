@@ -27,10 +27,10 @@ def score_run(
     threads: Threads = 0,
 ) -> None:
     """Score every test scan of a run: one row a scan and plane, and nodules.csv and slices.csv beside it."""
-    from dx2ct.data.sheet import read_sheet
-    from dx2ct.model_card import write_model_card
+    from dx2ct.config import parse, ScoreSettings, SelectionSettings, XraySettings
+    from dx2ct.data.cohort.sheet import read_sheet
+    from dx2ct.report.model_card import write_model_card
     from dx2ct.scoring.run import score_run as score_all
-    from dx2ct.settings import parse, ScoreSettings, SelectionSettings, XraySettings
     from dx2ct.training.device import set_up_torch
 
     set_up_torch("cpu", threads)

@@ -27,10 +27,10 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
     """
-    from dx2ct.data.sheet import read_sheet
-    from dx2ct.model_card import write_model_card
-    from dx2ct.registry import method_of
-    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
+    from dx2ct.config import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
+    from dx2ct.data.cohort.sheet import read_sheet
+    from dx2ct.methods.registry import method_of
+    from dx2ct.report.model_card import write_model_card
     from dx2ct.training.device import set_up_torch
     from dx2ct.training.distributed import processes, rank
 
@@ -88,9 +88,9 @@ def reconstruct(
 
     Of several samples, RUN/deviations/SCAN.nii.gz, too.
     """
-    from dx2ct.reconstruct import reconstruct_scan
-    from dx2ct.samplers.machine import Machine, running
-    from dx2ct.settings import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+    from dx2ct.config import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
+    from dx2ct.methods.runtime import Machine, running
+    from dx2ct.predict.scan import reconstruct_scan
     from dx2ct.training.device import set_up_torch
 
     how = parse(ReconstructSettings, settings)
@@ -101,7 +101,7 @@ def reconstruct(
 @app.command()
 def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], output: Output) -> None:
     """Write a run as a small model to hand out: weights in half precision, settings, card. `predict` takes it."""
-    from dx2ct.publish import publish
+    from dx2ct.report.publish import publish
 
     size = publish(run, output)
     print(f"{output}: {size / 2**20:.1f} MB of weights")

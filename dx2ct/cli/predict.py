@@ -42,11 +42,11 @@ def predict(
 
     Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
     """
+    from dx2ct.methods.runtime import Machine, running
     from dx2ct.predict.command import Outputs
     from dx2ct.predict.command import predict as write_prediction
     from dx2ct.predict.framing import parse_framings
     from dx2ct.predict.model import load, sampling
-    from dx2ct.samplers.machine import Machine, running
 
     files = {view: path for view, path in (("pa", pa), ("lateral", lateral)) if path is not None}
     framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())

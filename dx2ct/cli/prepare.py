@@ -29,8 +29,8 @@ def cohort(
     ] = None,
 ) -> None:
     """Write the sample sheet and the config.yaml of one's own CTs; exit code 1 when a scan had to be left out."""
-    from dx2ct.data.cohort import write_cohort
-    from dx2ct.settings import check, FilterSettings
+    from dx2ct.config import check, FilterSettings
+    from dx2ct.data.cohort.survey import write_cohort
 
     filters = check(
         FilterSettings,
@@ -57,8 +57,8 @@ def select(
     failed: Annotated[list[Path] | None, typer.Option(help="Record of a scan that could not be read.")] = None,
 ) -> None:
     """Write the scans of a sheet that split, filters and limit choose, and the table of all others with reasons."""
-    from dx2ct.data.used_cohort import write_used_cohort
-    from dx2ct.settings import parse, SelectionSettings
+    from dx2ct.config import parse, SelectionSettings
+    from dx2ct.data.cohort.used import write_used_cohort
 
     write_used_cohort(sheet, parse(SelectionSettings, selection), failed or (), output, left_out)
 
@@ -66,8 +66,8 @@ def select(
 @app.command()
 def phantom(scan: str, settings: Settings, output: Output) -> None:
     """Write one procedural thorax phantom as a zipped DICOM CT series."""
-    from dx2ct.data.phantom import write_phantom
-    from dx2ct.settings import parse, PhantomSettings
+    from dx2ct.config import parse, PhantomSettings
+    from dx2ct.data.sources.phantom.series import write_phantom
 
     write_phantom(scan, parse(PhantomSettings, settings), output)
 
@@ -83,8 +83,8 @@ def download(
 
     To resume after an interruption, run the same command again.
     """
-    from dx2ct.download.fetch import download
-    from dx2ct.settings import DownloadSettings, parse
+    from dx2ct.config import DownloadSettings, parse
+    from dx2ct.data.sources.lidc.fetch import download
 
     download(series, manifest, parse(DownloadSettings, settings), output)
 
@@ -98,9 +98,9 @@ def volume(
     failure: Annotated[Path | None, typer.Option(help="Record to leave when the source is unusable.")] = None,
 ) -> None:
     """Resample one CT to the canonical cube, int16 HU."""
-    from dx2ct.data.canonical import make_volume
-    from dx2ct.data.failed import recorded
-    from dx2ct.settings import parse, VolumeSettings
+    from dx2ct.config import parse, VolumeSettings
+    from dx2ct.data.prepare.failed import recorded
+    from dx2ct.data.prepare.volume import make_volume
 
     parsed = parse(VolumeSettings, settings)
     with recorded(failure, source, settings, series_uid):
@@ -116,8 +116,8 @@ def xray(
     threads: Threads = 0,
 ) -> None:
     """Render the PA and the lateral line integrals of one volume into a folder."""
-    from dx2ct.data.prepare import make_xrays
-    from dx2ct.settings import parse, XraySettings
+    from dx2ct.config import parse, XraySettings
+    from dx2ct.data.prepare.xrays import make_xrays
 
     make_xrays(source, parse(XraySettings, settings), output, backend, threads)
 
@@ -129,8 +129,8 @@ def slices(
     output: Output,
 ) -> None:
     """Write one volume at the training grid as axial, coronal and sagittal stacks."""
-    from dx2ct.data.prepare import make_slices
-    from dx2ct.settings import parse, SlicesSettings
+    from dx2ct.config import parse, SlicesSettings
+    from dx2ct.data.prepare.xrays import make_slices
 
     make_slices(source, parse(SlicesSettings, settings), output)
 
@@ -144,7 +144,7 @@ def quality(
     series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
 ) -> None:
     """Write small pictures and the numbers of one prepared scan for the quality page."""
-    from dx2ct.data.quality import write_quality
+    from dx2ct.data.prepare.quality import write_quality
 
     write_quality(scan, source, series_uid, data, output)
 
@@ -157,6 +157,6 @@ def qc_page(
     output: Output,
 ) -> None:
     """Write one self-contained HTML page about the quality of every scan."""
-    from dx2ct.qc_page import write_qc_page
+    from dx2ct.report.qc_page import write_qc_page
 
     write_qc_page(cohort, left_out, data, output)

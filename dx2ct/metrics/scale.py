@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dx2ct.window import LOW_HU, WIDTH_HU
+from dx2ct.data.window import LOW_HU, WIDTH_HU
 
 Array = NDArray[np.generic]
 Distance = Callable[[Array, Array], float]  # of two stacks or volumes in HU

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
+from dx2ct.data.window import windowed
 from dx2ct.metrics.scale import Array, unit
-from dx2ct.window import windowed
 
 # Wang et al., 2004: 11 pixels wide with a deviation of 1.5, and biased covariances
 _GAUSSIAN: dict[str, Any] = {

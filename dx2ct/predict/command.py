@@ -13,12 +13,12 @@ from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import image_io
+from dx2ct.config import ReconstructSettings
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
 from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
 from dx2ct.predict.xray import digest
-from dx2ct.settings import ReconstructSettings
 
 _PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
 Writers = dict[Path, Callable[[Path], object]]

@@ -1,6 +1,6 @@
 """A finished run as a tool: X-rays in, a volume out.
 
-The X-rays are laid out as the data folder of a scan and handed to the run's method (dx2ct/methods.py) by the same
+The X-rays are laid out as the data folder of a scan and handed to the run's method (dx2ct/methods/base.py) by the same
 contract as the workflow's, so a prediction from a scan's own line integrals is the workflow's reconstruction.
 """
 
@@ -18,16 +18,16 @@ import torch
 
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.data.canonical import VERSION as VOLUME_VERSION
-from dx2ct.data.prepare import SLICES_VERSION, XRAY_VERSION
+from dx2ct.config import check, ReconstructSettings
+from dx2ct.data.prepare.volume import VERSION as VOLUME_VERSION
+from dx2ct.data.prepare.xrays import SLICES_VERSION, XRAY_VERSION
 from dx2ct.data.scans import read_xrays
-from dx2ct.methods import DEVIATION, Seeing, SETTINGS, Sight, WEIGHTS
+from dx2ct.methods.base import DEVIATION, Seeing, SETTINGS, Sight, WEIGHTS
+from dx2ct.methods.registry import method_of
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.xray import Xray
-from dx2ct.registry import method_of
-from dx2ct.settings import check, ReconstructSettings
 from dx2ct.training.device import set_up_torch
 
 BATCH = 64

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn, Tensor
 
-from dx2ct.models.dx2ct import DX2CT
+from dx2ct.methods.dx2ct.network import DX2CT
 
 Phase = tuple[str, str]  # part, forward or backward
 

@@ -9,14 +9,14 @@ import time
 import torch
 
 from drr.errors import InputError
-from dx2ct.baselines.rival import Rival
-from dx2ct.methods import SETTINGS
+from dx2ct.config import Dx2ctSettings, parse
+from dx2ct.methods.base import SETTINGS
+from dx2ct.methods.registry import method_of
+from dx2ct.methods.single_pass import Rival
 from dx2ct.profiling.parts import Meter, parameters
 from dx2ct.profiling.rehearsal import operations, Rehearsal
 from dx2ct.profiling.rivals import profile_rival, rival_text, RivalProfile
 from dx2ct.profiling.stopwatch import clock, device_name, peak_memory_mb, step_seconds
-from dx2ct.registry import method_of
-from dx2ct.settings import Dx2ctSettings, parse
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 RATE_S = 0.5  # how long the matrix rate is measured

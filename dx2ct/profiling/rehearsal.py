@@ -8,11 +8,11 @@ from torch import nn, Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
-from dx2ct import diffusion
-from dx2ct.data.fabricated import fabricate_scans
-from dx2ct.models.dx2ct import DX2CT
+from dx2ct.config import Dx2ctSettings
+from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.profiling.noise_scans import fabricate_scans
 from dx2ct.profiling.parts import gradients_by_parts, Meter
-from dx2ct.settings import Dx2ctSettings
+from dx2ct.samplers import diffusion
 from dx2ct.training.batches import Batch, TrainingData
 from dx2ct.training.state import Training
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dx2ct.baselines.rival import Rival
-from dx2ct.data.fabricated import fabricate_scans
+from dx2ct.config import parse, PLAIN_ENGINE
+from dx2ct.methods.single_pass import Rival
+from dx2ct.profiling.noise_scans import fabricate_scans
 from dx2ct.profiling.stopwatch import device_name, peak_memory_mb, step_seconds
-from dx2ct.settings import parse, PLAIN_ENGINE
 from dx2ct.training.state import Training
 
 MOST_SCANS = 8  # of noise

@@ -63,8 +63,8 @@ def _gflop(run: Path) -> float | None:
 def _counted(settings: dict[str, Any]) -> float | None:
     if settings["run"]["method"] != "dx2ct":
         return None
+    from dx2ct.config import Dx2ctSettings, parse
     from dx2ct.profiling.rehearsal import operations  # torch
-    from dx2ct.settings import Dx2ctSettings, parse
 
     try:
         parsed = parse(Dx2ctSettings, json.dumps(settings))

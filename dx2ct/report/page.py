@@ -70,7 +70,7 @@ def write_report(
             commit=commit(),
             versions=versions(),
             viewer=viewer_of(runs, tests, inputs.data),
-            script=(Path(__file__).parents[1] / "templates/viewer.js").read_text(encoding="utf-8"),
+            script=(Path(__file__).parent / "templates/viewer.js").read_text(encoding="utf-8"),
             niivue=(VENDOR / "niivue.umd.js").read_text(encoding="utf-8"),
             licences=(VENDOR / "LICENSES.txt").read_text(encoding="utf-8"),
         )
@@ -81,7 +81,11 @@ def write_report(
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("dx2ct"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("dx2ct.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["number"] = _number
     return environment

@@ -10,8 +10,8 @@ import pandas as pd
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import read_volume
+from dx2ct.data.cohort.sheet import read_sheet
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.data.sheet import read_sheet
 from dx2ct.figures.comparison import comparison_figure
 from dx2ct.figures.curves import loss_figure, scatter_figure, slices_figure
 from dx2ct.figures.grid import error_figure, grid_figure

@@ -9,8 +9,8 @@ import platform
 import subprocess
 
 from drr.errors import InputError
-from dx2ct.data.sheet import read_sheet
-from dx2ct.selection import SPLITS
+from dx2ct.data.cohort.selection import SPLITS
+from dx2ct.data.cohort.sheet import read_sheet
 
 PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "scikit-image", "lpips", "matplotlib", "snakemake")
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from drr.volume import read_volume, Volume
 from dx2ct.data.scans import read_stack
+from dx2ct.data.window import LOW_HU, WIDTH_HU
 from dx2ct.report.pictures import ranked
 from dx2ct.scoring.run import FUSED, reconstruction_path
-from dx2ct.window import LOW_HU, WIDTH_HU
 
 BUDGET = 44e6  # characters of all volumes together: the page stays below 60 MB
 ROUNDED_HU = 10  # what a byte can hold of the window

@@ -11,8 +11,8 @@ from drr.attenuation import IDENTITY, Law, PLASTIMATCH
 from drr.caster import backproject, render
 from drr.geometry import View
 from drr.volume import Volume
-from dx2ct.settings import ConsistencySettings
-from dx2ct.window import LOW_HU, WIDTH_HU
+from dx2ct.config import ConsistencySettings
+from dx2ct.data.window import LOW_HU, WIDTH_HU
 
 Array = NDArray[np.float32]
 Linear = Callable[[Array], Array]

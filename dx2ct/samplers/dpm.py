@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dx2ct.diffusion import ddim_timesteps, Network, Prediction, Revise, Schedule, split
+from dx2ct.samplers.diffusion import ddim_timesteps, Network, Prediction, Revise, Schedule, split
 
 
 def dpm(

@@ -18,7 +18,7 @@ from drr.files import replacing
 from drr.volume import read_volume
 from dx2ct.data.scans import read_stack
 from dx2ct.metrics import body_mask
-from dx2ct.reconstruct import deviation_path
+from dx2ct.predict.scan import deviation_path
 from dx2ct.scoring.run import FUSED, reconstruction_path, write_table
 
 BINS = 20

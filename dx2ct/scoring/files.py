@@ -12,11 +12,11 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.data.window import WIDTH_HU
 from dx2ct.metrics import body_mask, score_pair
 from dx2ct.metrics.matrix import SMALLEST
 from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.scoring.finite import require_finite
-from dx2ct.window import WIDTH_HU
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
 LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1 or 2
@@ -124,7 +124,7 @@ def _resampled(volume: Volume, grid: Volume) -> Volume:
 
 
 def _lpips(one: Volume, other: Volume) -> dict[str, float | None]:
-    from dx2ct.lpips_metric import BACKBONES, load_lpips  # torch
+    from dx2ct.metrics.lpips import BACKBONES, load_lpips  # torch
 
     distances = load_lpips()
     return {name: distances[name](one.array, other.array) if name in distances else None for name in BACKBONES}

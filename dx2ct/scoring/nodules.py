@@ -5,8 +5,8 @@ from pathlib import Path
 
 from drr.errors import InputError
 from drr.volume import Volume
+from dx2ct.data.cohort.selection import read_rows
 from dx2ct.metrics.nodule import Nodule
-from dx2ct.selection import read_rows
 
 Lines = Mapping[str, Sequence[Mapping[str, str]]]
 

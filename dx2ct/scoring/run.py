@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 from drr.errors import InputError
 from drr.files import replacing
+from dx2ct.config import check_version, ScoreSettings, XraySettings
+from dx2ct.data.cohort.selection import read_rows
 from dx2ct.metrics import COLUMNS, Distance
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
 from dx2ct.metrics.tissue import TISSUE_COLUMNS
 from dx2ct.scoring.nodules import read_nodule_table
 from dx2ct.scoring.scan import FUSED, How, NODULE_COLUMNS, reconstruction_path, score_scan, SLICE_COLUMNS
-from dx2ct.selection import read_rows
-from dx2ct.settings import check_version, ScoreSettings, XraySettings
 
 __all__ = ["FUSED", "reconstruction_path"]
 
@@ -65,7 +65,7 @@ def score_run(
 
 def _lpips() -> Mapping[str, Distance]:
     """Those whose weights can be had, by column."""
-    from dx2ct.lpips_metric import load_lpips  # torch: the metrics and report stages do without it
+    from dx2ct.metrics.lpips import load_lpips  # torch: the metrics and report stages do without it
 
     return load_lpips()
 

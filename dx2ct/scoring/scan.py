@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from drr.errors import InputError
 from drr.geometry import PROTOCOL_VIEWS
 from drr.volume import read_volume, Volume
+from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_films, read_stack
+from dx2ct.data.window import windowed
 from dx2ct.metrics import body_mask, Distance, score_pair
 from dx2ct.metrics.nodule import retention
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS, reprojection_errors
 from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.scoring.finite import require_finite
 from dx2ct.scoring.nodules import Lines, nodules_of
-from dx2ct.settings import ScoreSettings, XraySettings
-from dx2ct.window import windowed
 
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 NODULE_COLUMNS = (

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from drr.errors import InputError
+from dx2ct.config import Dx2ctSettings, OptimizerSettings
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.models.positions import cube_coordinates
-from dx2ct.settings import Dx2ctSettings, OptimizerSettings
-from dx2ct.window import to_network
+from dx2ct.data.window import to_network
+from dx2ct.methods.layers.positions import cube_coordinates
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from drr.errors import InputError
-from dx2ct.settings import EngineSettings
+from dx2ct.config import EngineSettings
 from dx2ct.training.distributed import together
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from drr.errors import InputError
-from dx2ct.data.sheet import Row
-from dx2ct.methods import training_scans, WEIGHTS, write_run
-from dx2ct.settings import dump, EngineSettings
+from dx2ct.config import dump, EngineSettings
+from dx2ct.data.cohort.sheet import Row
+from dx2ct.methods.base import training_scans, WEIGHTS, write_run
 from dx2ct.training.batches import fingerprint
 from dx2ct.training.distributed import rank
 from dx2ct.training.loop import fit, Turns

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from drr.errors import InputError
-from dx2ct import diffusion
+from dx2ct.config import Dx2ctSettings
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.models.dx2ct import DX2CT
-from dx2ct.settings import Dx2ctSettings
+from dx2ct.data.window import to_network
+from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.samplers import diffusion
 from dx2ct.training.batches import plane_coordinates
 from dx2ct.training.distributed import rank, sum_over_ranks, world
-from dx2ct.window import to_network
 
 SHOWN = 8  # slices in the picture
 

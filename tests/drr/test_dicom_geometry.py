@@ -11,9 +11,9 @@ import pytest
 
 from drr.ct.read import read_ct
 from drr.volume import Volume
-from dx2ct.data.canonical import to_cube, VERSION
+from dx2ct.config import VolumeSettings
 from dx2ct.data.planes import to_plane
-from dx2ct.settings import VolumeSettings
+from dx2ct.data.prepare.volume import to_cube, VERSION
 from tests.drr.enhanced import write_enhanced
 from tests.drr.series import with_values, write_series
 

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 
 from drr.volume import Volume
-from dx2ct.data.prepare import make_slices, make_xrays
-from dx2ct.settings import SlicesSettings, XraySettings
+from dx2ct.config import SlicesSettings, XraySettings
+from dx2ct.data.prepare.xrays import make_slices, make_xrays
 
 ROOT = Path(__file__).resolve().parents[2]
 

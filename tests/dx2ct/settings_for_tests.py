@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from dx2ct.settings import check, ReconstructSettings
+from dx2ct.config import check, ReconstructSettings
 
 
 def tiny(**run: Any) -> str:

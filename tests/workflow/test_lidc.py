@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dx2ct.data.sheet import read_sheet, SCAN_NAME
-from dx2ct.selection import flags_of, read_rows, Row, select
-from dx2ct.settings import check, SelectionSettings
+from dx2ct.config import check, SelectionSettings
+from dx2ct.data.cohort.selection import flags_of, read_rows, Row, select
+from dx2ct.data.cohort.sheet import read_sheet, SCAN_NAME
 from tests.workflow.snake import jobs, ROOT, run
 
 RESOURCES = ROOT / "workflow/resources"
@@ -155,7 +155,7 @@ def test_nodules_lie_in_their_scans() -> None:
 
 
 def test_the_table_agrees_with_a_real_scan(real_data: Path) -> None:
-    from dx2ct.data.cohort import _scans_at
+    from dx2ct.data.cohort.survey import _scans_at
 
     (found,) = _scans_at(real_data / "ct/LIDC-IDRI-0001.zip")
     (row,) = [row for row in SCANS if row["scan"] == "LIDC-IDRI-0001"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from drr.errors import InputError
-from dx2ct.data.failed import recorded
+from dx2ct.data.prepare.failed import recorded
 from tests.workflow.snake import jobs, ROOT, run, SMOKE
 
 REPORT = {"metrics", "tables", "figures", "report"}

@@ -16,8 +16,8 @@ from pydicom.uid import (
 from safetensors.torch import save_file
 import torch
 
-from dx2ct.models.dx2ct import DX2CT
-from dx2ct.settings import dump, Dx2ctSettings, parse
+from dx2ct.config import dump, Dx2ctSettings, parse
+from dx2ct.methods.dx2ct.network import DX2CT
 from tests.dx2ct.settings_for_tests import tiny
 
 

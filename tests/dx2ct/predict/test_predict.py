@@ -16,16 +16,16 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 import dx2ct
-from dx2ct.data.prepare import make_xrays
+from dx2ct.config import XraySettings
+from dx2ct.data.prepare.xrays import make_xrays
 from dx2ct.data.scans import read_xrays
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, oriented, parse_framings, squared
 from dx2ct.predict.model import Model, sampling
 from dx2ct.predict.read import read_xray
+from dx2ct.predict.scan import reconstruct_scan
 from dx2ct.predict.xray import Xray
-from dx2ct.reconstruct import reconstruct_scan
-from dx2ct.settings import XraySettings
 from tests.dx2ct.predict.films import changed, lateral, pa, write_dicom, write_model
 from tests.dx2ct.settings_for_tests import plain, tiny
 

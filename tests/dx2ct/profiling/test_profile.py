@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from drr.errors import InputError
 from dx2ct.cli import app
-from dx2ct.models.dx2ct import DX2CT
+from dx2ct.config import Dx2ctSettings, parse
+from dx2ct.methods.dx2ct.network import DX2CT
 from dx2ct.profiling.parts import gradients_by_parts, Meter, parameters
 from dx2ct.profiling.profile import (
     chosen_precision,
@@ -24,7 +25,6 @@ from dx2ct.profiling.profile import (
 )
 from dx2ct.profiling.rehearsal import operations, Rehearsal
 from dx2ct.profiling.stopwatch import step_seconds
-from dx2ct.settings import Dx2ctSettings, parse
 from tests.dx2ct.settings_for_tests import tiny
 
 CPU = torch.device("cpu")

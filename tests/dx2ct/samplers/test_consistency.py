@@ -5,9 +5,9 @@ import pytest
 
 from drr.attenuation import PLASTIMATCH
 from drr.geometry import ConeBeam
-from dx2ct.projection import grid_of
+from drr.torch import grid_of
+from dx2ct.config import ConsistencySettings
 from dx2ct.samplers.consistency import consistent, Projector, residual
-from dx2ct.settings import ConsistencySettings
 from tests.dx2ct.tiny_run import body, SIZE
 
 BEAM = ConeBeam(541.0, 949.0, 500.0, 64)

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from dx2ct.diffusion import agreeing_noise, ddim, linear_schedule, Schedule
+from dx2ct.config import DiffusionSettings
+from dx2ct.samplers.diffusion import agreeing_noise, ddim, linear_schedule, Schedule
 from dx2ct.samplers.dpm import dpm
-from dx2ct.settings import DiffusionSettings
 
 MEAN, DEVIATION = 0.3, 0.1
 

@@ -9,7 +9,7 @@ import pytest
 
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.reconstruct import deviation_path
+from dx2ct.predict.scan import deviation_path
 from dx2ct.scoring.calibration import calibrate, rank_correlation, write_calibration
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
 

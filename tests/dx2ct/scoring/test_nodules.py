@@ -11,11 +11,11 @@ from scipy.ndimage import gaussian_filter
 from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.data.canonical import to_cube
+from dx2ct.config import VolumeSettings
+from dx2ct.data.cohort.selection import read_rows
+from dx2ct.data.prepare.volume import to_cube
 from dx2ct.metrics.nodule import Nodule, retention
 from dx2ct.scoring.nodules import nodules_of, read_nodule_table
-from dx2ct.selection import read_rows
-from dx2ct.settings import VolumeSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL = Path(os.environ.get("DX2CT_REAL_DATA", ROOT.parent / "shared/data"))

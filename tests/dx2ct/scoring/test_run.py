@@ -7,14 +7,14 @@ import pytest
 from drr.errors import InputError
 from drr.geometry import ConeBeam
 from drr.volume import Volume
+from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.data.planes import PLANES
-from dx2ct.data.prepare import make_xrays
+from dx2ct.data.prepare.xrays import make_xrays
 from dx2ct.metrics import COLUMNS, psnr_db
 from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
 from dx2ct.metrics.tissue import TISSUE_COLUMNS
 from dx2ct.scoring import run as stage
 from dx2ct.scoring.run import FURTHER, METRICS, score_run, VERSION, write_metrics
-from dx2ct.settings import ScoreSettings, XraySettings
 from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
 
 SETTINGS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)

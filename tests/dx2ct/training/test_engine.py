@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 import torch
 
 from drr.errors import InputError
-from dx2ct import dx2ct_method
-from dx2ct.data.sheet import Row
-from dx2ct.settings import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE
+from dx2ct.config import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE
+from dx2ct.data.cohort.sheet import Row
+from dx2ct.methods.dx2ct import method as dx2ct_method
 from dx2ct.training.batches import Batches, TrainingData
 import dx2ct.training.loop
 from dx2ct.training.resume import OLDER, STATE

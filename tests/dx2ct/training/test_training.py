@@ -13,12 +13,12 @@ import torch
 
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
-from dx2ct import dx2ct_method
-from dx2ct.data.prepare import make_slices, make_xrays
-from dx2ct.data.sheet import Row
-from dx2ct.reconstruct import reconstruct_scan
-from dx2ct.registry import method_of
-from dx2ct.settings import OptimizerSettings, parse, SlicesSettings, XraySettings
+from dx2ct.config import OptimizerSettings, parse, SlicesSettings, XraySettings
+from dx2ct.data.cohort.sheet import Row
+from dx2ct.data.prepare.xrays import make_slices, make_xrays
+from dx2ct.methods.dx2ct import method as dx2ct_method
+from dx2ct.methods.registry import method_of
+from dx2ct.predict.scan import reconstruct_scan
 from dx2ct.training.log import LOG
 import dx2ct.training.loop
 from dx2ct.training.resume import STATE

@@ -1,1 +1,0 @@
-"""Methods that DX2CT is compared with."""

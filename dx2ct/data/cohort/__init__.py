@@ -1,0 +1,1 @@
+"""Which scans are used: finding, selecting and splitting them by patient."""

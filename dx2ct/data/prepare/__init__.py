@@ -1,0 +1,1 @@
+"""From one CT to what networks are trained on: volume, X-rays, slices."""

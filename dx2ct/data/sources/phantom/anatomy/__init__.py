@@ -1,0 +1,19 @@
+"""A procedural adult thorax: numbers drawn from a seed, implicit surfaces built on them, painted on any CT grid.
+
+parameters  what varies from patient to patient, and the landmarks that follow from it
+draw        these numbers from a seed, lung nodules included
+surfaces    skin, thoracic cavity, diaphragm, mediastinum, heart, lungs as signed distances
+canvas      a CT grid and the painting of shapes on it with soft edges
+soft_tissue, bones, vessels     what is painted, in this order
+render      all of it, noise-free HU on one grid
+
+Patient frame: x to the patient's left, y to the posterior, z to the head, millimetres; x = 0 is the midline, y = 0
+halfway between the skin of chest and back, z = 0 halfway up the lungs. The scanner's frame is this one plus
+`Anatomy.shift_mm`.
+"""
+
+from dx2ct.data.sources.phantom.anatomy.draw import draw_anatomy
+from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
+from dx2ct.data.sources.phantom.anatomy.render import render
+
+__all__ = ["Anatomy", "draw_anatomy", "render"]

@@ -1,0 +1,40 @@
+"""One patient on one grid."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dx2ct.data.sources.phantom.anatomy.bones import paint_bones
+from dx2ct.data.sources.phantom.anatomy.canvas import Canvas
+from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
+from dx2ct.data.sources.phantom.anatomy.soft_tissue import (
+    paint_abdomen,
+    paint_airways,
+    paint_body,
+    paint_heart,
+    paint_lungs,
+    paint_nodules,
+    paint_table,
+)
+from dx2ct.data.sources.phantom.anatomy.vessels import paint_great_vessels, paint_lung_vessels
+
+ORDER = (  # what is painted later hides what was painted before
+    paint_table,
+    paint_body,
+    paint_abdomen,
+    paint_lungs,
+    paint_lung_vessels,
+    paint_heart,
+    paint_great_vessels,
+    paint_airways,
+    paint_bones,
+    paint_nodules,
+)
+
+
+def render(anatomy: Anatomy, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike) -> NDArray[np.float32]:
+    """Noise-free HU, (z, y, x) float32, at voxel centres in the scanner's LPS frame (ascending, even steps)."""
+    axes = (np.asarray(axis, float) - shift for axis, shift in zip((x_mm, y_mm, z_mm), anatomy.shift_mm, strict=True))
+    canvas = Canvas(*axes)
+    for paint in ORDER:
+        paint(canvas, anatomy)
+    return canvas.hu

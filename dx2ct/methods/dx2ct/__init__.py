@@ -1,0 +1,1 @@
+"""DX2CT, the method of the paper."""

@@ -1,0 +1,70 @@
+"""The network on every slice of one patient: what does not depend on the noise is computed once."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dx2ct.methods.dx2ct.conditions import Memory
+from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.methods.dx2ct.unet import Steering
+
+Keep = Literal["steering", "maps", "nothing"]
+
+
+class Slices:
+    """A callable: (x_t (samples n, 1, N, N), t (samples n,)) to the network's prediction, computed batch by batch.
+
+    xrays: (1, view, H, W). coordinates: (plane, slice, N, N, 3), n slices in all. A batch holds slices of one plane,
+    each with all its samples. keep: what of each slice is kept for the next step; the rest is computed anew from it.
+    """
+
+    def __init__(
+        self,
+        model: DX2CT,
+        xrays: Tensor,
+        coordinates: Tensor,
+        batch: int,
+        samples: int = 1,
+        keep: Keep = "steering",
+        done: Callable[[int], object] = lambda slices: None,
+    ) -> None:
+        self.model, self.samples, self.keep, self.done = model, samples, keep, done
+        self.memory: Memory = model.conditions.remember(xrays)
+        self.chunks = [chunk for plane in coordinates for chunk in plane.split(max(batch // samples, 1))]
+        self.steering: dict[int, Steering] = {}
+        self.maps: dict[int, list[Tensor]] = {}
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """The prediction for all slices, in the type of x."""
+        per_sample = x.view(self.samples, -1, *x.shape[1:])
+        said, first = [], 0
+        for number, chunk in enumerate(self.chunks):
+            part = per_sample[:, first : first + len(chunk)].flatten(0, 1)
+            first += len(chunk)
+            answer = self.model.unet(part, t[: len(part)], self._for_all_samples(self._steering(number)))
+            said.append(answer.to(x.dtype).reshape(self.samples, -1, *x.shape[1:]))
+            self.done(len(chunk))
+        return torch.cat(said, dim=1).flatten(0, 1)
+
+    def _steering(self, number: int) -> Steering:
+        steering = self.steering.get(number)
+        if steering is None:
+            steering = self.model.steering(self._maps(number))
+            if self.keep == "steering":
+                self.steering[number] = steering
+        return steering
+
+    def _maps(self, number: int) -> list[Tensor]:
+        maps = self.maps.get(number)
+        if maps is None:
+            maps = self.model.conditions.recall(self.memory, self.chunks[number][None])
+            if self.keep == "maps":
+                self.maps[number] = maps
+        return maps
+
+    def _for_all_samples(self, steering: Steering) -> Steering:
+        if self.samples == 1:
+            return steering
+        return [tuple(said.repeat(self.samples, 1, 1, 1) for said in stage) for stage in steering]

@@ -1,0 +1,75 @@
+"""Where slices and X-ray pixels lie in the patient, and the networks that encode it (the paper's eqs. 2 and 3).
+
+Coordinates are patient LPS (x, y, z) relative to the centre of the CT cube, in units of half its side, so the cube is
+[-1, 1]^3. They come from drr.geometry, the same value that renders the X-rays.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn, Tensor
+
+from drr.geometry import ConeBeam
+from dx2ct.config import PositionSettings
+
+RAY_POINTS = 12  # of a ray in the cube: closer together than the cells of the finest feature map at 48 pixels
+
+
+def cube_coordinates(size: int) -> NDArray[np.float32]:
+    """Voxel centres of the cube, (z, y, x, 3); `dx2ct.data.planes.to_plane` makes the slice maps of it."""
+    axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    return np.asarray(np.stack([x, y, z], axis=-1))
+
+
+def view_coordinates(
+    beam: ConeBeam, view: str, pixels: int, cube_mm: float, xray: Literal["plane", "cone_beam"]
+) -> NDArray[np.float32]:
+    """Where every X-ray pixel lies in the patient, (row, column, point, 3).
+
+    plane: one point a pixel, as in the paper, which gives every view one fixed coronal or sagittal plane and does not
+        say which; ours is the cube's face nearest the detector, met by the pixel's true ray.
+    cone_beam: RAY_POINTS points of that ray between the two faces of the cube; their codes are averaged.
+    """
+    frame = beam.view(view, (0.0, 0.0, 0.0)).resized(pixels)
+    source = np.array(frame.source_mm)
+    depths = np.array([1.0]) if xray == "plane" else (np.arange(RAY_POINTS) + 0.5) * 2 / RAY_POINTS - 1
+    along = (beam.source_isocentre_mm + depths[:, None] * cube_mm / 2) / beam.source_detector_mm
+    points = source + along * (frame.pixel_centres_mm() - source)[..., None, :]
+    return np.asarray(points / (cube_mm / 2), dtype=np.float32)
+
+
+def encode(coordinates: Tensor, octaves: int) -> Tensor:
+    """(..., 3) to (..., 3 + 6 octaves): the coordinates with sin and cos of pi 2^k times them (NeRF, eq. 4)."""
+    angles = coordinates[..., None] * (math.pi * 2.0 ** torch.arange(octaves, device=coordinates.device))
+    waves = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+    return torch.cat([coordinates, waves], dim=-1)
+
+
+class PositionNetwork(nn.Module):
+    """Positional encoding, MLP and average pooling: a coordinate map to one code map per feature scale.
+
+    The pooling stands after the MLP in the paper; the last layer is linear, so pooling before it gives the same
+    numbers for less work.
+    """
+
+    def __init__(self, settings: PositionSettings, width: int) -> None:
+        super().__init__()
+        self.octaves = settings.octaves
+        sizes = [3 + 6 * settings.octaves, *[settings.hidden] * (settings.layers - 1)]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.Linear(before, after), nn.GELU()]
+        self.hidden = nn.Sequential(*layers)
+        self.out = nn.Linear(sizes[-1], width)
+
+    def forward(self, coordinates: Tensor, sizes: Sequence[int]) -> list[Tensor]:
+        """(n, H, W, point, 3) to [(n, s, s, width) for s in sizes]; the codes of a pixel's points are averaged too."""
+        maps = self.hidden(encode(coordinates, self.octaves)).mean(dim=-2).movedim(-1, 1)
+        pooled = [nn.functional.avg_pool2d(maps, maps.shape[-1] // size) for size in sizes]
+        return [self.out(p.movedim(1, -1)) for p in pooled]

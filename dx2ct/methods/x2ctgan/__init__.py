@@ -1,0 +1,1 @@
+"""X2CT-GAN and X2CT-CNN."""

@@ -1,0 +1,244 @@
+"""X2CT-GAN: Ying et al., CVPR 2019. Without its discriminator it is X2CT-CNN.
+
+Every view has a 2D dense encoder and a 3D decoder; a third decoder fuses two views. Left open by the descriptions, and
+taken here: a halving keeps its channels; every 3D convolution is followed by instance norm and ReLU, in this order;
+transposed convolutions have kernel 4; all levels but the coarsest, which begins with bridge A, have a skip (bridge B);
+the fused average goes to the third decoder only. Instance norm keeps no running statistics: it takes those of the image
+in training and in reconstruction, which is what the published test does. The views' orders of axes follow from
+drr/geometry.py.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import nn, Tensor
+from torch.nn.functional import l1_loss, mse_loss, relu
+
+from drr.errors import InputError
+from dx2ct.config.methods import X2ctganModel, X2ctganSettings
+from dx2ct.methods.layers.example import Example, one_volume, Planes
+from dx2ct.methods.layers.volumes import into_patient, VolumeData
+from dx2ct.methods.single_pass import Rival
+
+
+class DenseLayer(nn.Module):
+    """Norm, ReLU, 1x1 bottleneck, norm, ReLU, 3x3; its input stays beside its output (Huang et al. 2017)."""
+
+    def __init__(self, inputs: int, growth: int, bottleneck: int) -> None:
+        super().__init__()
+        inner = growth * bottleneck
+        self.body = nn.Sequential(
+            nn.InstanceNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, inner, 1, bias=False),
+            nn.InstanceNorm2d(inner), nn.ReLU(), nn.Conv2d(inner, growth, 3, padding=1, bias=False),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, h, w) to (n, c + growth, h, w)."""
+        return torch.cat([x, self.body(x)], dim=1)
+
+
+class Encoder(nn.Module):
+    """X-ray (n, 1, N, N) to maps of N, N/2, ... pixels; `widths` are their channels."""
+
+    def __init__(self, model: X2ctganModel) -> None:
+        super().__init__()
+        channels = model.channels
+        self.stem = nn.Sequential(
+            nn.ReflectionPad2d(3), nn.Conv2d(1, channels, 7), nn.InstanceNorm2d(channels), nn.ReLU()
+        )
+        self.stages, self.widths = nn.ModuleList(), [channels]
+        for i, layers in enumerate(model.dense_layers):
+            wide = channels + layers * model.growth
+            kept = wide if i + 1 == len(model.dense_layers) else wide // 2
+            self.stages.append(
+                nn.Sequential(
+                    nn.InstanceNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 3, stride=2, padding=1),
+                    *(DenseLayer(channels + j * model.growth, model.growth, model.bottleneck) for j in range(layers)),
+                    nn.InstanceNorm2d(wide), nn.ReLU(), nn.Conv2d(wide, kept, 1),
+                )
+            )  # fmt: skip
+            channels = kept
+            self.widths.append(channels)
+
+    def forward(self, xrays: Tensor) -> list[Tensor]:
+        """Maps from fine to coarse."""
+        maps = [self.stem(xrays)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps
+
+
+class Convolution(nn.Conv3d):
+    """In 3D, with the channels of its input last on a CPU: a step of the small preset takes 0.7 times as long."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, z, y, x)."""
+        return super().forward(x.contiguous(memory_format=torch.channels_last_3d) if x.device.type == "cpu" else x)
+
+
+def conv3d(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3x3 convolution, norm, ReLU."""
+    return nn.Sequential(Convolution(inputs, outputs, 3, padding=1), nn.InstanceNorm3d(outputs), nn.ReLU())
+
+
+class Decoder(nn.Module):
+    """From the coarsest volume up, joining what each level is given; returns the features of every level."""
+
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int]) -> None:
+        super().__init__()
+        self.bottom = nn.Sequential(*(conv3d(channels[-1], channels[-1]) for _ in range(blocks[-1])))
+        self.grow, self.join = nn.ModuleList(), nn.ModuleList()
+        for (fine, coarse), count in zip(pairwise(channels), blocks[:-1], strict=True):
+            self.grow.append(
+                nn.Sequential(
+                    nn.ConvTranspose3d(coarse, fine, 4, stride=2, padding=1), nn.InstanceNorm3d(fine), nn.ReLU()
+                )
+            )
+            self.join.append(nn.Sequential(conv3d(2 * fine, fine), *(conv3d(fine, fine) for _ in range(count))))
+
+    def forward(self, given: Sequence[Tensor]) -> list[Tensor]:
+        """given and result: (n, c, d, h, w) from fine to coarse."""
+        found = [self.bottom(given[-1])]
+        for level in reversed(range(len(given) - 1)):
+            grown = self.grow[level](found[0])
+            found.insert(0, self.join[level](torch.cat([grown, given[level]], dim=1)))
+        return found
+
+
+class Branch(nn.Module):
+    """One view: encoder, bridges, decoder."""
+
+    def __init__(self, model: X2ctganModel, size: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(model)
+        self.side = size // 2 ** len(model.dense_layers)
+        widths, channels = self.encoder.widths, model.decoder_channels
+        self.bridge_a = nn.Sequential(
+            nn.Linear(widths[-1], channels[-1] * self.side**3), nn.Dropout(model.dropout), nn.ReLU()
+        )
+        self.thin = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(widths, channels[:-1], strict=False))
+        self.thick = nn.ModuleList(conv3d(c, c) for c in channels[:-1])
+        self.decoder = Decoder(channels, model.decoder_blocks)
+
+    def forward(self, xrays: Tensor) -> list[Tensor]:
+        """X-ray (n, 1, N, N) to features of every level, (n, c, depth, row, column)."""
+        maps = self.encoder(xrays)
+        bottom = self.bridge_a(maps[-1].mean(dim=(2, 3))).unflatten(1, (-1, self.side, self.side, self.side))
+        skips = [
+            thick(thin(flat)[:, :, None].expand(-1, -1, flat.shape[-1], -1, -1))
+            for thin, thick, flat in zip(self.thin, self.thick, maps, strict=False)
+        ]
+        features: list[Tensor] = self.decoder([*skips, bottom])
+        return features
+
+
+class Generator(nn.Module):
+    """X-rays (n, view, N, N) to volume (n, 1, z, y, x) of N cubed, not negative."""
+
+    def __init__(self, model: X2ctganModel, views: Sequence[str], size: int) -> None:
+        super().__init__()
+        self.views = views
+        self.branches = nn.ModuleList(Branch(model, size) for _ in views)
+        self.fusion = Decoder(model.decoder_channels, model.fusion_blocks) if len(views) > 1 else None
+        self.last = Convolution(model.decoder_channels[0], 1, 7, padding=3)
+        self.apply(start_normal)
+        nn.init.constant_(self.last.bias, 0.2)  # type: ignore[arg-type] # behind a ReLU, or it may start dead
+
+    def forward(self, xrays: Tensor) -> Tensor:
+        """The volume."""
+        seen = [branch(xrays[:, i, None]) for i, branch in enumerate(self.branches)]
+        turned = [[into_patient(f, view) for f in levels] for view, levels in zip(self.views, seen, strict=True)]
+        if self.fusion is None:
+            return relu(self.last(turned[0][0]))
+        means = [torch.stack(level).mean(dim=0) for level in zip(*turned, strict=True)]
+        return relu(self.last(self.fusion(means)[0]))
+
+
+class Discriminator(nn.Module):
+    """PatchGAN in 3D on a volume and the X-rays spread along their depth, (n, 1 + view, z, y, x) to (n, 1, a, b, c)."""
+
+    def __init__(self, model: X2ctganModel, views: Sequence[str]) -> None:
+        super().__init__()
+        self.views = views
+        width = model.discriminator_channels
+        layers: list[nn.Module] = [Convolution(1 + len(views), width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        widths = [width * min(2**i, 8) for i in range(model.discriminator_layers + 1)]
+        for i, (a, b) in enumerate(pairwise(widths), start=1):
+            stride = 1 if i == model.discriminator_layers else 2
+            layers += [Convolution(a, b, 4, stride, 1), nn.InstanceNorm3d(b), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, Convolution(widths[-1], 1, 4, 1, 1))
+        self.apply(start_normal)
+
+    def forward(self, volumes: Tensor, xrays: Tensor) -> Tensor:
+        """How real every patch looks: 1 for real."""
+        depth = volumes.shape[-1]
+        spread = [
+            into_patient(xrays[:, i, None, None].expand(-1, -1, depth, -1, -1), view)
+            for i, view in enumerate(self.views)
+        ]
+        patches: Tensor = self.body(torch.cat([volumes, *spread], dim=1))
+        return patches
+
+
+def start_normal(layer: nn.Module) -> None:
+    """Weights from a normal distribution of width 0.02, biases 0."""
+    if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d | nn.Linear):
+        nn.init.normal_(layer.weight, std=0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+class X2ctgan(Rival[X2ctganSettings, Generator]):
+    """LSGAN (Mao et al. 2017), mean squared error, and L1 of the mean projections along the three axes."""
+
+    kind = X2ctganSettings
+
+    def network(self, settings: X2ctganSettings) -> Generator:
+        """The generator, after a look at the sizes."""
+        model, size = settings.model, settings.slices.size
+        levels = len(model.dense_layers) + 1
+        if any(len(x) != levels for x in (model.decoder_channels, model.decoder_blocks, model.fusion_blocks)):
+            raise InputError(
+                f"model.decoder_channels, decoder_blocks and fusion_blocks need {levels} entries: "
+                "one more than dense_layers"
+            )
+        if size % 2 ** (levels - 1) or size // 2 ** (levels - 1) < 2:
+            raise InputError(f"slices.size {size} cannot be halved {levels - 1} times down to 2 or more: dense_layers")
+        return Generator(model, settings.run.views, size)
+
+    def opponent(self, settings: X2ctganSettings) -> Discriminator | None:
+        """The discriminator, unless this is X2CT-CNN."""
+        return Discriminator(settings.model, settings.run.views) if settings.run.discriminator else None
+
+    def examples(self, settings: X2ctganSettings, scans: Sequence[str], data: Path) -> VolumeData:
+        """Whole scans."""
+        size = settings.slices.size
+        return VolumeData(settings.train, settings.run.views, size, size, scans, data)
+
+    def slices_of_example(self, settings: X2ctganSettings) -> int:
+        """A volume of N cubed has the voxels of N slices."""
+        return settings.slices.size
+
+    def loss(self, settings: X2ctganSettings, said: Tensor, example: Example, opponent: nn.Module | None) -> Tensor:
+        """Weighted as in the paper; without an opponent the last two."""
+        model, wanted, volume = settings.model, example.wanted, said.float()
+        shadows = [l1_loss(volume.mean(dim=axis), wanted.mean(dim=axis)) for axis in (2, 3, 4)]
+        total = model.voxel_weight * mse_loss(volume, wanted) + model.projection_weight * sum(shadows) / 3
+        if opponent is not None:
+            judged = opponent(said, example.inputs[0]).float()
+            total = total + model.gan_weight * mse_loss(judged, torch.ones_like(judged))
+        return total
+
+    def opposing_loss(self, opponent: nn.Module, said: Tensor, example: Example) -> Tensor:
+        """Real patches to 1, made ones to 0."""
+        real, made = (opponent(volume, example.inputs[0]).float() for volume in (example.wanted, said))
+        return (mse_loss(real, torch.ones_like(real)) + mse_loss(made, torch.zeros_like(made))) / 2
+
+    def planes(self, settings: X2ctganSettings, network: Generator, xrays: Tensor, at_once: int) -> Planes:
+        """One volume."""
+        return one_volume(network(xrays)[0, 0])
+
+
+METHOD = X2ctgan()

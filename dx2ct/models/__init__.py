@@ -1,1 +1,0 @@
-"""The parts of the DX2CT network. Nothing here reads data."""

@@ -1,0 +1,46 @@
+"""A finished run as a small model to hand out: half the bytes, the same settings, its card."""
+
+from pathlib import Path
+import shutil
+
+from safetensors.torch import load_file, save
+import torch
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.methods.base import SETTINGS, WEIGHTS
+from dx2ct.report.model_card import CARD
+
+MOST_MB = 12
+_NOTE = "\nThe weights were rounded to half precision (float16) to be handed out; they are used in float32.\n"
+
+
+def publish(run: Path, output: Path) -> int:
+    """Write weights as float16, settings.json and the card into `output`; returns the bytes of the weights.
+
+    Raises InputError for a run without weights or card, for weights that float16 cannot hold, and for more than
+    MOST_MB, which is no small model.
+    """
+    for name in (WEIGHTS, SETTINGS, CARD):
+        if not (run / name).is_file():
+            raise InputError(f"{run / name}: missing: publish a finished run, whose card training and scoring write")
+    weights = {name: _halved(run, name, value) for name, value in load_file(run / WEIGHTS).items()}
+    size = sum(value.nbytes for value in weights.values())
+    if size > MOST_MB * 2**20:
+        raise InputError(f"{run}: {size / 2**20:.0f} MB in half precision, a small model has at most {MOST_MB}")
+    card = (run / CARD).read_text(encoding="utf-8")
+    with replacing(output) as part:
+        part.mkdir()
+        (part / WEIGHTS).write_bytes(save(weights))
+        shutil.copyfile(run / SETTINGS, part / SETTINGS)
+        (part / CARD).write_text(card + _NOTE, encoding="utf-8")
+    return size
+
+
+def _halved(run: Path, name: str, value: torch.Tensor) -> torch.Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.to(torch.float16)
+    if not torch.isfinite(half).all():
+        raise InputError(f"{run / WEIGHTS}: {name} has values that half precision cannot hold")
+    return half

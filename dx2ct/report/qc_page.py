@@ -1,0 +1,56 @@
+"""The quality page of a cohort: one self-contained HTML table with pictures, to be sorted and searched."""
+
+from collections.abc import Mapping
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.data.cohort.selection import flags_of, read_rows
+
+
+def write_qc_page(cohort: Path, left_out: Path, data: Path, output: Path) -> None:
+    """Write the page about every scan of the table of scans in use, from data/qc/SCAN.json.
+
+    Raises InputError for a table or a scan's file that is missing or cannot be read.
+    """
+    environment = Environment(
+        loader=PackageLoader("dx2ct.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scans = [_scan(row, data / "qc" / f"{row['scan']}.json") for row in read_rows(cohort)]
+    page = environment.get_template("qc.html.j2").render(
+        scans=scans, left_out=_left_out(left_out), warned=sum(bool(scan["warnings"]) for scan in scans)
+    )
+    with replacing(output) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def _scan(row: Mapping[str, str], path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}): run the quality stage again") from None
+    warnings = [f"known defect: {flag}" for flag in sorted(flags_of(row))] + found["warnings"]
+    return found | {"split": row["split"], "warnings": warnings, "curve": _curve(found["histogram"])}
+
+
+def _curve(histogram: list[int]) -> str:
+    """Points of a polyline in a box of 100 x 100, y downwards."""
+    step = 100 / (len(histogram) - 1)
+    return " ".join(f"{k * step:.0f},{100 - height}" for k, height in enumerate(histogram))
+
+
+def _left_out(path: Path) -> list[tuple[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [(line["scan"], line["reason"]) for line in csv.DictReader(file, delimiter="\t")]
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None

@@ -1,0 +1,281 @@
+import csv
+from pathlib import Path
+import zipfile
+
+import pytest
+import yaml
+
+from drr.ct.read import read_ct
+from drr.errors import InputError
+from drr.volume import Volume
+from dx2ct.config import check, FilterSettings
+from dx2ct.data.cohort.selection import BOUNDS, read_rows
+from dx2ct.data.cohort.sheet import read_sheet
+from dx2ct.data.cohort.survey import scan_names, split_patients, write_cohort
+from tests.drr.series import body, write_series, zipped
+
+
+def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0, **filters: object) -> int:
+    values = dict.fromkeys([*BOUNDS, "contrast"]) | {"exclude_flags": []} | filters
+    chosen = check(FilterSettings, **values)
+    return write_cohort(folder, output, chosen, test_fraction=test, val_fraction=val, seed=seed)
+
+
+def left_out(output: Path) -> dict[str, str]:
+    with (output / "left_out.tsv").open(newline="") as file:
+        return {Path(line["path"]).name: line["reason"] for line in csv.DictReader(file, delimiter="\t")}
+
+
+def volume_file(path: Path) -> Path:
+    Volume(body(), (1.5, 2.0, 3.0), (0.0, 0.0, 0.0)).write(path)
+    return path
+
+
+@pytest.fixture
+def cts(tmp_path: Path) -> Path:
+    """Three good scans of three patients, of three kinds, and files that are none."""
+    folder = tmp_path / "cts"
+    write_series(folder / "a" / "ct", patient="A")
+    zipped(write_series(tmp_path / "b", patient="B"), folder / "b.zip")
+    volume_file(folder / "c.nii.gz")
+    (folder / "README.md").write_text("my scans")
+    (folder / "a" / "table.csv").write_text("1,2")
+    return folder
+
+
+def test_every_kind_of_scan_is_found_and_can_be_read(cts, tmp_path, capsys):
+    assert write(cts, tmp_path / "mine") == 0
+    rows = read_sheet(tmp_path / "mine" / "cohort.tsv")
+    assert [(row.scan, row.patient) for row in rows] == [("ct", "A"), ("b", "B"), ("c", "c")]
+    assert all(Path(row.path).is_absolute() for row in rows)
+    for row in rows:
+        assert read_ct(Path(row.path), row.series_uid or None).array.shape == body().shape
+    assert (tmp_path / "mine" / "left_out.tsv").read_text() == "path\treason\n"
+    assert capsys.readouterr().err == ""
+
+
+def test_config_holds_the_cohort_section_alone(cts, tmp_path):
+    output = tmp_path / 'mine: "odd" näme'
+    write(cts, output)
+    config = yaml.safe_load((output / "config.yaml").read_text(encoding="utf-8"))
+    sheet, table = str(output / "cohort.tsv"), str(output / "left_out.tsv")
+    whole = {"split": None, "limit": None}
+    assert config == {"cohort": {"source": "local", "sheet": sheet, "left_out": table} | whole}
+
+
+def test_folder_that_is_itself_a_series(cts, tmp_path):
+    for file in write_series(tmp_path / "d", patient="D").iterdir():
+        file.rename(cts / file.name)
+    write(cts, tmp_path / "mine")
+    assert {row.scan: row.patient for row in read_sheet(tmp_path / "mine" / "cohort.tsv")}["cts"] == "D"
+
+
+def test_flat_folder_of_several_patients_is_one_scan_each(cts, tmp_path, capsys):
+    for patient, slices in (("D", 12), ("E", 13), ("E", 11)):
+        source = write_series(tmp_path / f"{patient}{slices}", body(slices), patient=patient, uid=f"1.2.{slices}")
+        for file in source.iterdir():
+            (cts / "flat").mkdir(exist_ok=True)
+            file.rename(cts / "flat" / f"{patient}{slices}{file.name}")
+    assert write(cts, tmp_path / "mine") == 0
+    rows = [row for row in read_sheet(tmp_path / "mine" / "cohort.tsv") if row.scan.startswith("flat")]
+    assert {(row.patient, row.series_uid) for row in rows} == {("D", "1.2.12"), ("E", "1.2.13")}
+    assert len({row.scan for row in rows}) == 2
+    assert "passes over 1.2.11 (11)" in capsys.readouterr().err
+
+
+def _bad_scans(folder: Path, tmp_path: Path) -> dict[str, str]:
+    """Put one scan of every defect into the folder; name -> what has to be said about it."""
+    write_series(folder / "hole", body(32), patient="H", skip=range(10, 24))
+    write_series(folder / "five", body(5), patient="F")
+    write_series(
+        folder / "mr", patient="M", edit=lambda header, k: setattr(header, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.4")
+    )
+    write_series(
+        folder / "film",
+        patient="X",
+        edit=lambda header, k: setattr(header, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.1"),
+        skip=range(1, 12),
+    )
+    cut = write_series(folder / "cut", patient="C") / "0005.dcm"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    (folder / "nothing").mkdir()
+    (folder / "film.png").write_bytes(b"\x89PNG")
+    (folder / "broken.zip").write_text("no zip")
+    with zipfile.ZipFile(zipped(write_series(tmp_path / "s", patient="S"), folder / "slip.zip"), "a") as archive:
+        archive.writestr("../../evil.dcm", b"")
+    with zipfile.ZipFile(folder / "papers.zip", "w") as archive:
+        archive.writestr("paper.txt", "hello")
+    Volume((body() + 1024).clip(0, 255), (1.5, 2.0, 3.0), (0.0, 0.0, 0.0)).write(folder / "grey.nii.gz")
+    (folder / "page.mha").write_text("<html>")
+    (folder / "again.zip").write_bytes((folder / "b.zip").read_bytes())
+    return {
+        "hole": "slices are missing between z = -3 mm and z = 42 mm",
+        "five": "5 CT slices are too few",
+        "mr": "no CT series, only CT (MR Image Storage)",
+        "0000.dcm": "X-ray image, a CT is expected",
+        "cut": "0005.dcm: the file is cut short",
+        "nothing": "empty folder",
+        "film.png": "X-ray image or another picture, a CT is expected",
+        "broken.zip": "not a readable zip",
+        "slip.zip": "the zip holds a path outside itself",
+        "papers.zip": "no DICOM CT series in it",
+        "grey.nii.gz": "are not HU",
+        "page.mha": "not a MetaImage file",
+        "b.zip": "the same series as",
+    }
+
+
+def test_bad_scans_are_one_line_each_and_the_others_go_on(cts, tmp_path, capsys):
+    bad = _bad_scans(cts, tmp_path)
+    assert write(cts, tmp_path / "mine") == len(bad)
+    assert {row.patient for row in read_sheet(tmp_path / "mine" / "cohort.tsv")} == {"A", "B", "c"}
+    lines = capsys.readouterr().err.splitlines()
+    table = left_out(tmp_path / "mine")
+    assert len(lines) == len(bad) and table.keys() == bad.keys()
+    for name, reason in bad.items():
+        assert reason in table[name]
+        assert sum(f"{name}: {table[name]}" in line for line in lines) == 1
+
+
+def test_command_writes_the_sheet_and_exits_1_when_a_scan_was_left_out(cts, tmp_path):
+    from typer.testing import CliRunner
+
+    from dx2ct.cli import app
+
+    (cts / "broken.zip").write_text("no zip")
+    result = CliRunner().invoke(app, ["cohort", str(cts), "-o", str(tmp_path / "mine")])
+    assert result.exit_code == 1
+    assert "broken.zip: not a readable zip" in result.stderr
+    assert len(read_sheet(tmp_path / "mine" / "cohort.tsv")) == 3
+
+
+@pytest.mark.parametrize("keep", [(), ("a",)])
+def test_too_few_patients_write_nothing(cts, tmp_path, keep):
+    for path in [cts / "b.zip", cts / "c.nii.gz", *([] if keep else (cts / "a" / "ct").iterdir())]:
+        path.unlink()
+    with pytest.raises(
+        InputError, match=r"cts: 1 scan.* of one patient \(A\)" if keep else "cts: no CT that can be used"
+    ):
+        write(cts, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_not_a_folder(tmp_path):
+    with pytest.raises(InputError, match="nowhere: not a folder"):
+        write(tmp_path / "nowhere", tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("test", "val"), [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4), (-0.1, 0.0), (0.2, -0.1), (float("nan"), 0)]
+)
+def test_fractions_that_make_no_split(tmp_path, test, val):
+    with pytest.raises(InputError, match=r"--test .* leave nothing"):
+        write(tmp_path, tmp_path / "mine", test, val)
+
+
+def test_output_inside_the_folder_is_not_read_again(cts):
+    write(cts, cts / "mine")
+    volume_file(cts / "mine" / "reconstruction.nii.gz")
+    write(cts, cts / "mine")
+    assert len(read_sheet(cts / "mine" / "cohort.tsv")) == 3
+
+
+def test_circular_links_end(cts, tmp_path):
+    (cts / "a" / "back").symlink_to(cts)
+    (cts / "linked").symlink_to(write_series(tmp_path / "elsewhere", patient="L"))
+    assert write(cts, tmp_path / "mine") == 0
+    assert "L" in {row.patient for row in read_sheet(tmp_path / "mine" / "cohort.tsv")}
+
+
+def test_patient_id_cannot_shape_the_sheet(cts, tmp_path):
+    write_series(cts / "odd", patient="../x\ty\nz")
+    write_series(cts / "nameless", patient="")
+    write(cts, tmp_path / "mine")
+    rows = {row.scan: row.patient for row in read_sheet(tmp_path / "mine" / "cohort.tsv")}
+    assert rows["odd"] == "x-y-z"
+    assert rows["nameless"] == "nameless"
+
+
+@pytest.mark.parametrize("patients", range(2, 12))
+@pytest.mark.parametrize(("test", "val"), [(0.2, 0.0), (0.01, 0.01), (0.98, 0.01), (0.3, 0.3)])
+def test_split_laws(patients, test, val):
+    scans = [f"p{k}" for k in range(patients)] * 2
+    split = split_patients(scans, test, val, 3, Path("x"))
+    assert split == split_patients(scans[::-1], test, val, 3, Path("x"))
+    parts = list(split.values())
+    assert len(parts) == patients
+    assert parts.count("train") >= 1 and parts.count("test") >= 1
+    assert abs(parts.count("test") - test * patients) <= 1
+    assert abs(parts.count("val") - val * patients) <= 1
+
+
+def test_seed_changes_the_split():
+    splits = {str(sorted(split_patients("abcdefgh", 0.5, 0, seed, Path("x")).items())) for seed in range(5)}
+    assert len(splits) > 1
+
+
+def test_scan_names_are_safe_and_unique(tmp_path):
+    paths = ["P1/CT", "P2/CT", "x y.zip", "x-y.nii.gz", "--help", "Ünal.nii", "..", "A.mha", "a.mha"]
+    names = scan_names([tmp_path / path for path in paths], tmp_path)
+    assert names[:2] == ["P1-CT", "P2-CT"]
+    assert names[4] == "help"
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(name.replace("-", "").isalnum() and name.isascii() for name in names)
+
+
+def test_all_real_scans_are_found(real_data, tmp_path, capsys):
+    assert write(real_data / "ct", tmp_path / "mine") == 0
+    rows = read_sheet(tmp_path / "mine" / "cohort.tsv")
+    assert [row.scan for row in rows] == [
+        "C3N-00247",
+        "LIDC-IDRI-0001",
+        "LIDC-IDRI-0002-2mm",
+        "Lung_Dx-A0001",
+        "Lung_Dx-A0002",
+        "R01-001-2mm",
+        "pyradiomics-lung2-2mm",
+    ]
+    assert {"train", "test"} == {row.split for row in rows}
+    assert capsys.readouterr().err.splitlines() == [
+        f"note: {real_data / 'ct' / 'Lung_Dx-A0002.zip'}: slices are 8 mm apart: very thick, "
+        "the volume will be smooth along z"
+    ]
+
+
+def test_one_file_name_in_every_patients_folder(tmp_path: Path) -> None:
+    for name in ("s1", "s2", "s3"):
+        volume_file(tmp_path / "in" / name / "ct.nii.gz")
+    assert write(tmp_path / "in", tmp_path / "out") == 0
+    assert {row.patient for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"s1-ct", "s2-ct", "s3-ct"}
+
+
+def test_what_a_workflow_made_is_no_new_scan(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        volume_file(tmp_path / f"{name}.nii.gz")
+    (tmp_path / ".snakemake").mkdir()
+    volume_file(tmp_path / "results/dx2ct/volumes/c.nii.gz")
+    write(tmp_path, tmp_path / "out")
+    assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"a", "b"}
+
+
+def test_filters_leave_out_with_a_reason_and_are_no_failure(tmp_path: Path) -> None:
+    for name, spacing in (("thin", 2.0), ("thick", 6.0), ("third", 2.0)):
+        Volume(body(), (1.0, 1.0, spacing), (0.0, 0.0, 0.0)).write(tmp_path / f"in/{name}.nii.gz")
+    assert write(tmp_path / "in", tmp_path / "out", max_slice_mm=5.0) == 0
+    assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"thin", "third"}
+    assert left_out(tmp_path / "out") == {"thick.nii.gz": "slice_mm 6.000 is above max_slice_mm 5"}
+    with pytest.raises(InputError, match="passes the filters"):
+        write(tmp_path / "in", tmp_path / "none", max_slice_mm=1.0)
+
+
+def test_the_sheet_says_what_can_be_filtered_by(tmp_path: Path) -> None:
+    write_series(tmp_path / "in/dicom", body(), patient="dicom", step_mm=3.0)
+    Volume(body(), (1.0, 2.0, 4.0), (0.0, 0.0, 0.0)).write(tmp_path / "in/file.nii.gz")
+    write(tmp_path / "in", tmp_path / "out")
+    rows = {row["patient"]: row for row in read_rows(tmp_path / "out/cohort.tsv")}
+    slices, _, columns = body().shape
+    dicom, file = rows["dicom"], rows["file"]
+    assert (dicom["slice_mm"], dicom["largest_gap_mm"], float(dicom["z_mm"])) == ("3.000", "3.000", 3 * slices)
+    assert (dicom["contrast"], dicom["flags"]) == ("no", "")
+    assert (file["slice_mm"], float(file["z_mm"]), float(file["fov_mm"])) == ("4.000", 4 * slices, columns)
+    assert (file["largest_gap_mm"], file["contrast"]) == ("", "")

@@ -1,0 +1,128 @@
+"""The report in a real browser: it opens, asks nobody, and its viewer does what it says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+import time
+
+from matplotlib.image import imread
+import numpy as np
+import pytest
+
+from tests.chromium import browser, Page, PROGRAM
+from tests.dx2ct.report.test_report import page as page
+from tests.dx2ct.report.test_report import project as project  # the same finished runs
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here (apt install chromium)")
+VIEWER = "document.getElementById('viewer')"
+
+
+@pytest.fixture(scope="module")
+def tab(project: Path, page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("profile")) as tab:
+        tab.open(project / "results/report.html")
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def viewer(tab: Page) -> Page:
+    assert tab.run(f"{VIEWER}.dataset.state") == "waiting", "nothing is decoded before it is in sight"
+    tab.run(f"{VIEWER}.scrollIntoView()")
+    tab.wait(f"{VIEWER}.dataset.state !== 'waiting'")
+    assert tab.run(f"{VIEWER}.dataset.state") == "ready", tab.run(
+        "document.getElementById('viewer-values').textContent"
+    )
+    return tab
+
+
+def picture(tab: Page, canvas: str, folder: Path) -> np.ndarray:
+    """What a canvas shows, (row, column, RGB)."""
+    time.sleep(0.3)  # a frame or two
+    tab.screenshot(folder / "page.png")
+    box = tab.run(f"JSON.parse(JSON.stringify(document.getElementById('{canvas}').getBoundingClientRect()))")
+    left, top, width, height = (round(box[key]) for key in ("x", "y", "width", "height"))
+    shown = imread(folder / "page.png")[top : top + height, left : left + width, :3]
+    return np.rint(shown * 255).astype(int)
+
+
+def values(tab: Page) -> str:
+    return str(tab.run("document.getElementById('viewer-values').textContent"))
+
+
+def choose(tab: Page, control: str, value: str) -> None:
+    element = f"document.getElementById('{control}')"
+    tab.run(f"{element}.value = '{value}'; {element}.dispatchEvent(new Event('change'))")
+
+
+def crosshairs(tab: Page) -> list[list[float]]:
+    return [tab.run(f"[...{VIEWER}.niivue.{name}.scene.crosshairPos]") for name in ("ct", "run", "difference")]
+
+
+def test_it_opens_without_a_word_and_asks_nobody(viewer: Page) -> None:
+    assert viewer.console() == []
+    assert {url.split(":")[0] for url in viewer.requests()} <= {"file", "data", "blob"}
+    assert viewer.run("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+
+
+def test_the_values_at_the_crosshair_are_those_of_the_volumes(viewer: Page) -> None:
+    """The run of the fabricated project is 20 HU too dense everywhere; the middle is soft tissue of 40 HU."""
+    assert viewer.run("document.getElementById('viewer-run').value") == "dx2ct"
+    assert "CT 40 HU, run 60 HU, difference 20 HU" in values(viewer)
+
+
+def test_a_click_in_one_picture_moves_the_crosshair_of_all(viewer: Page) -> None:
+    before = crosshairs(viewer)
+    box = viewer.run("JSON.parse(JSON.stringify(document.getElementById('viewer-run-volume').getBoundingClientRect()))")
+    side = box["height"]  # three squares in the middle of the canvas, the first is axial
+    left = box["x"] + (box["width"] - 3 * side) / 2
+    viewer.click(left + 0.66 * side, box["y"] + 0.5 * side)  # in the lung, at the patient's left
+    viewer.wait(f"{VIEWER}.niivue.run.scene.crosshairPos[0] !== {before[1][0]}")
+    after = crosshairs(viewer)
+    assert after[0] == pytest.approx(after[1], abs=1e-6) and after[2] == pytest.approx(after[1], abs=1e-6)
+    assert "CT -850 HU, run -830 HU, difference 20 HU" in values(viewer)
+
+
+def test_windows_are_those_they_say(viewer: Page, tmp_path: Path) -> None:
+    shades = {}
+    for preset in ("lung", "bone"):
+        viewer.run(f"document.querySelector('[data-preset={preset}]').click()")
+        shown = picture(viewer, "viewer-ct", tmp_path)
+        # soft tissue of 40 HU below the lungs, in the axial picture: no crosshair there
+        side = shown.shape[0]
+        left = (shown.shape[1] - 3 * side) // 2
+        shades[preset] = int(shown[int(0.72 * side), left + int(0.3 * side), 0])
+    assert shades["lung"] == pytest.approx(255 * (40 + 1350) / 1500, abs=6)
+    assert shades["bone"] == pytest.approx(255 * (40 + 500) / 1800, abs=6)
+    assert viewer.run("document.querySelector('[aria-pressed=true]').dataset.preset") == "bone"
+
+
+def test_another_run_and_another_scan_are_loaded(viewer: Page) -> None:
+    viewer.run(
+        "{const s = document.getElementById('viewer-run'); s.value = 'mean'; s.dispatchEvent(new Event('change'))}"
+    )
+    viewer.wait("document.getElementById('viewer-values').textContent.includes('difference 80 HU')")
+    viewer.run(
+        "{const s = document.getElementById('viewer-scan'); s.value = '1'; s.dispatchEvent(new Event('change'))}"
+    )
+    viewer.wait(f"{VIEWER}.niivue.ct.volumes.length === 1")
+    assert viewer.console() == []
+
+
+def test_the_difference_can_be_hidden(viewer: Page, tmp_path: Path) -> None:
+    shown = picture(viewer, "viewer-difference", tmp_path)
+    side = shown.shape[0]
+    r, g, b = (value for value in shown[int(0.72 * side), (shown.shape[1] - 3 * side) // 2 + int(0.3 * side)])
+    assert r > g and r > b, "too dense is red"
+    viewer.run("document.getElementById('viewer-difference-on').click()")
+    assert viewer.run("document.getElementById('viewer-difference').getBoundingClientRect().height") == 0
+    viewer.run("document.getElementById('viewer-difference-on').click()")
+
+
+def test_without_webgl_the_page_says_so(project: Path, tmp_path: Path) -> None:
+    text = (project / "results/report.html").read_text()
+    broken = text.replace('"use strict";', 'HTMLCanvasElement.prototype.getContext = () => null; "use strict";', 1)
+    (tmp_path / "report.html").write_text(broken)
+    with browser(tmp_path / "profile") as tab:
+        tab.open(tmp_path / "report.html")
+        tab.run(f"{VIEWER}.scrollIntoView()")
+        tab.wait(f"{VIEWER}.dataset.state === 'failed'")
+        assert "needs WebGL 2" in values(tab)
