@@ -168,6 +168,17 @@ class View:
     rows: int
     columns: int
 
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Height and width of a pixel on the detector."""
+        return float(np.linalg.norm(self.row_step_mm)), float(np.linalg.norm(self.column_step_mm))
+
+    @property
+    def source_detector_mm(self) -> float:
+        """Distance from the source to the plane of the detector."""
+        normal = np.cross(self.column_step_mm, self.row_step_mm)
+        return float(abs((np.array(self.corner_mm) - self.source_mm) @ normal) / np.linalg.norm(normal))
+
     def pixel_centres_mm(self) -> Array:
         """Centres of all pixels, (row, column, xyz), LPS mm."""
         row = np.arange(self.rows)[:, None, None] * np.array(self.row_step_mm)

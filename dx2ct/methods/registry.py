@@ -4,8 +4,9 @@ import json
 from typing import cast
 
 from drr.errors import InputError
-from dx2ct.methods import classical, mean
+from dx2ct.methods import mean
 from dx2ct.methods.base import Method
+from dx2ct.methods.classical import method as classical
 from dx2ct.methods.cnn2d import network as cnn2d
 from dx2ct.methods.dx2ct import method as dx2ct_method
 from dx2ct.methods.perx2ct import network as perx2ct

@@ -1,0 +1,1 @@
+"""Classical reconstructions: back-projection, plain or filtered, and SART."""
