@@ -81,9 +81,9 @@ def kernel(volume: Volume, views: Sequence[View]) -> Callable[[], None]:
     """One launch for all views, with everything on the device already."""
     import cupy
 
-    voxels, law = PLASTIMATCH.prepare(volume.array)
+    voxels, model = PLASTIMATCH.prepare(volume.array)
     rows, columns = views[0].rows, views[0].columns
-    numbers = [np.float32(value) for value in (law.threshold, law.zero, law.slope)]
+    numbers = [np.float32(value) for value in (model.threshold, model.zero, model.slope)]
     before = (np.int32(METHODS["siddon"]), cupy.asarray(voxels), *_cupy._size(voxels.shape), *numbers)
     rays = cupy.asarray(np.stack([rays_through(volume, view).packed() for view in views]))
     images = cupy.empty((len(views), rows, columns), cupy.float32)

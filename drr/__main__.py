@@ -30,7 +30,7 @@ def _render(options: argparse.Namespace) -> None:
     from drr.ct.read import read_ct
     from drr.geometry import PROTOCOL_VIEWS
 
-    law, beam = attenuation.named(options.attenuation), _beam(options)
+    model, beam = attenuation.named(options.attenuation), _beam(options)
     for name in options.view or []:
         beam.view(name, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
     volume = read_ct(options.ct)
@@ -38,7 +38,7 @@ def _render(options: argparse.Namespace) -> None:
     names = options.view if options.view or options.gantry else list(PROTOCOL_VIEWS)
     views = {name: beam.view(name, isocentre) for name in names or []}
     views |= {_label(gantry, tilt): beam.rotated(gantry, tilt, isocentre) for gantry, tilt in options.gantry}
-    settings: dict[str, Any] = {"backend": options.backend, "method": options.method, "attenuation": law}
+    settings: dict[str, Any] = {"backend": options.backend, "method": options.method, "attenuation": model}
     images = render(volume, list(views.values()), threads=options.threads, **settings)
     if options.photons is not None:
         images = attenuation.with_noise(images, options.photons, options.seed)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drr import _build
 from drr._rays import Method, METHODS, Rays
-from drr.attenuation import Law, Voxels
+from drr.attenuation import AttenuationModel, Voxels
 
 _TILE_ROWS, _TILE_COLUMNS = 64, 32  # of single rays: what they cross stays in the cache
 _LAYERS = 8  # of voxels, that one call of the adjoint fills
@@ -31,15 +31,17 @@ def why_not() -> str:
     return str(_build.library())
 
 
-def render(voxels: Voxels, law: Law, views: Sequence[Rays], method: Method, threads: int) -> NDArray[np.float32]:
+def render(
+    voxels: Voxels, model: AttenuationModel, views: Sequence[Rays], method: Method, threads: int
+) -> NDArray[np.float32]:
     """Line integrals, (view, row, column). threads: 0 = all."""
     images = np.empty((len(views), *views[0].shape), np.float32)
     for image, rays in zip(images, views, strict=True):
         axes = _axes(rays, voxels.shape, method)
         if axes is None:
-            _single(voxels, law, rays, method, threads, image)
+            _single(voxels, model, rays, method, threads, image)
         else:
-            _along_axes(voxels, law, rays, axes, method, threads, image)
+            _along_axes(voxels, model, rays, axes, method, threads, image)
     return images
 
 
@@ -60,8 +62,10 @@ def backproject(
     return volume
 
 
-def _single(voxels: Voxels, law: Law, rays: Rays, method: str, threads: int, image: NDArray[np.float32]) -> None:
-    size, packed, numbers = _size(voxels.shape), rays.packed(), _numbers(law)
+def _single(
+    voxels: Voxels, model: AttenuationModel, rays: Rays, method: str, threads: int, image: NDArray[np.float32]
+) -> None:
+    size, packed, numbers = _size(voxels.shape), rays.packed(), _numbers(model)
     rows, columns = rays.shape
     is_float = voxels.dtype == np.float32
 
@@ -97,14 +101,14 @@ def _axes(rays: Rays, shape: tuple[int, ...], method: str) -> tuple[int, int, in
 
 def _along_axes(
     voxels: Voxels,
-    law: Law,
+    model: AttenuationModel,
     rays: Rays,
     axes: tuple[int, int, int, int],
     method: str,
     threads: int,
     image: NDArray[np.float32],
 ) -> None:
-    library, size, packed, numbers = _library(), _size(voxels.shape), rays.packed(), _numbers(law)
+    library, size, packed, numbers = _library(), _size(voxels.shape), rays.packed(), _numbers(model)
     rows, columns = rays.shape
     # To wake a thread takes as long as two million crossings.
     threads = min(_threads(threads), 1 + rows * columns * int(size[axes[0]]) // 2**22)
@@ -168,8 +172,8 @@ def _size(shape: tuple[int, ...]) -> NDArray[np.int32]:
     return np.array(shape[::-1], np.int32)
 
 
-def _numbers(law: Law) -> NDArray[np.float32]:
-    return np.array([law.threshold, law.zero, law.slope], np.float32)
+def _numbers(model: AttenuationModel) -> NDArray[np.float32]:
+    return np.array([model.threshold, model.zero, model.slope], np.float32)
 
 
 def _at(array: NDArray[Any]) -> ctypes.c_void_p:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr._rays import Method, METHODS, Rays
-from drr.attenuation import Law, Voxels
+from drr.attenuation import AttenuationModel, Voxels
 
 _BLOCK = (32, 8)
 _NATIVE = Path(__file__).parent / "native"
@@ -40,12 +40,14 @@ def _kernels(device: int) -> Any:
     return cupy.RawModule(code=source_text(), options=("--std=c++17",))
 
 
-def render(voxels: Voxels, law: Law, views: Sequence[Rays], method: Method, threads: int) -> NDArray[np.float32]:
+def render(
+    voxels: Voxels, model: AttenuationModel, views: Sequence[Rays], method: Method, threads: int
+) -> NDArray[np.float32]:
     """Line integrals, (view, row, column). threads: not used."""
     import cupy
 
     images = cupy.empty((len(views), *views[0].shape), cupy.float32)
-    numbers = [np.float32(value) for value in (law.threshold, law.zero, law.slope)]
+    numbers = [np.float32(value) for value in (model.threshold, model.zero, model.slope)]
     before = (np.int32(METHODS[method]), cupy.asarray(voxels), *_size(voxels.shape), *numbers)
     _launch(f"render_{voxels.dtype.name}", before, views, images)
     result: NDArray[np.float32] = cupy.asnumpy(images)

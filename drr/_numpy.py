@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr._rays import Array, Method, Rays
-from drr.attenuation import Law, Voxels
+from drr.attenuation import AttenuationModel, Voxels
 
 
-def render(voxels: Voxels, law: Law, views: Sequence[Rays], method: Method, threads: int) -> NDArray[np.float32]:
+def render(
+    voxels: Voxels, model: AttenuationModel, views: Sequence[Rays], method: Method, threads: int
+) -> NDArray[np.float32]:
     """Line integrals, (view, row, column). threads: not used."""
-    mu = law(voxels)
+    mu = model(voxels)
     line = {"siddon": _siddon, "plastimatch": _without_exit, "joseph": _joseph}[method]
     images = [[line(mu, rays, ends) for ends in _rows(rays)] for rays in views]
     return np.array(images, np.float32)

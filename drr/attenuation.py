@@ -1,7 +1,7 @@
 """From Hounsfield units to linear attenuation, and from line integrals to what a detector counts.
 
-A law of the form slope * (HU - zero) above a threshold, else 0, is applied while a ray runs through the stored voxels,
-so that no attenuation volume is ever made. Only the mixture of three materials needs one.
+An HU-to-attenuation model of the form slope * (HU - zero) above a threshold, else 0, is applied while a ray runs
+through the stored voxels. No attenuation volume is made for it; only the mixture of three materials needs one.
 """
 
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ DETECTOR_KEV = 60.0  # effective energy of a chest X-ray at 120 kVp
 class Attenuation(Protocol):
     """Turns the HU of a volume into what the ray-caster walks through."""
 
-    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, Law]":
-        """The voxels to walk through, (z, y, x), and the law that gives their attenuation in 1/mm."""
+    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, AttenuationModel]":
+        """The voxels to walk through, (z, y, x), and the model that gives their attenuation in 1/mm."""
 
 
 @dataclass(frozen=True)
-class Law:
-    """Attenuation slope * (value - zero) in 1/mm of values above the threshold, else 0."""
+class AttenuationModel:
+    """The HU-to-attenuation model slope * (HU - zero), in 1/mm, above the threshold, else 0."""
 
     threshold: float
     zero: float
     slope: float
 
-    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, Law]":
+    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, AttenuationModel]":
         """The volume itself, as int16 where it is stored so, else as float32."""
         whole = self.zero == int(self.zero) and math.isfinite(self.threshold) and self.threshold >= self.zero - 1
         if hu.dtype == np.int16 and whole and max(abs(self.threshold), abs(self.zero)) < 2**15:
@@ -59,15 +59,16 @@ class Law:
 
 # mu = 0.022 (1 + HU/1000) /mm above -800 HU and exactly 0 at and below it, which takes the lung's air out
 # (plastimatch, drr.cxx, attenuation_lookup_hu).
-PLASTIMATCH = Law(threshold=-800.0, zero=-1000.0, slope=0.022 / 1000)
+PLASTIMATCH = AttenuationModel(threshold=-800.0, zero=-1000.0, slope=0.022 / 1000)
 # The volume holds attenuation in 1/mm already.
-IDENTITY = Law(threshold=-math.inf, zero=0.0, slope=1.0)
+IDENTITY = AttenuationModel(threshold=-math.inf, zero=0.0, slope=1.0)
 
 
 def mu_per_mm(material: str, kev: float) -> float:
     """Linear attenuation in 1/mm of air, water, soft tissue or bone at a photon energy, log-log interpolated.
 
-    Raises InputError for an energy outside the table (20 to 150 keV).
+    The table has eight energies. Between them, at 70 keV, water comes out 0.4 % and bone 1.8 % too high against NIST's
+    own values there. Raises InputError for an energy outside the table (20 to 150 keV).
     """
     if not _KEV[0] <= kev <= _KEV[-1]:
         raise InputError(f"{kev} keV is outside the table of attenuation, {_KEV[0]:g} to {_KEV[-1]:g} keV")
@@ -75,9 +76,9 @@ def mu_per_mm(material: str, kev: float) -> float:
     return math.exp(log_mu) * _G_PER_CM3[material] / 10
 
 
-def water(kev: float) -> Law:
+def water(kev: float) -> AttenuationModel:
     """Every voxel is water of another density: mu = mu_water (1 + HU/1000), 0 below -1000 HU. The definition of HU."""
-    return Law(threshold=-1000.0, zero=-1000.0, slope=mu_per_mm("water", kev) / 1000)
+    return AttenuationModel(threshold=-1000.0, zero=-1000.0, slope=mu_per_mm("water", kev) / 1000)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Mixture:
 
     kev: float = DETECTOR_KEV
 
-    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, Law]":
+    def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, AttenuationModel]":
         """A float32 volume of attenuation, the only copy of the volume that is made."""
         if hu.dtype == np.int16:
             return self(np.arange(-(2**15), 2**15))[hu.astype(np.int32) + 2**15], IDENTITY

@@ -51,8 +51,8 @@ def render(
         raise InputError("the volume has voxels that are not finite numbers: repair it first")
     _require_memory(rays)
     path = _backend(backend)
-    voxels, law = attenuation.prepare(volume.array)
-    images: NDArray[np.float32] = path.render(voxels, law, rays, method, threads)
+    voxels, model = attenuation.prepare(volume.array)
+    images: NDArray[np.float32] = path.render(voxels, model, rays, method, threads)
     return images / np.float32(10) if method == "plastimatch" else images
 
 

@@ -78,36 +78,37 @@ template <> struct Kept<float> {
 template <> struct Kept<int16_t> {
     typedef uint16_t type;
 };
-// The law of int16 volumes in whole numbers; above a threshold not below zero - 1 the result fits uint16 exactly.
-struct WholeLaw {
+// The model of int16 volumes in whole numbers; above a threshold not below zero - 1 the result fits uint16 exactly.
+struct WholeModel {
     __m128i threshold, zero;
 };
-INLINE_AVX2 WholeLaw whole(const Law& law) {
-    return {_mm_set1_epi16((short)law.threshold), _mm_set1_epi16((short)law.zero)};
+INLINE_AVX2 WholeModel whole(const Attenuation& model) {
+    return {_mm_set1_epi16((short)model.threshold), _mm_set1_epi16((short)model.zero)};
 }
-INLINE_AVX2 __m128i keep(const WholeLaw& law, __m128i value) {
-    return _mm_and_si128(_mm_sub_epi16(value, law.zero), _mm_cmpgt_epi16(value, law.threshold));
+INLINE_AVX2 __m128i keep(const WholeModel& model, __m128i value) {
+    return _mm_and_si128(_mm_sub_epi16(value, model.zero), _mm_cmpgt_epi16(value, model.threshold));
 }
 
 // out[u + 1] = voxel u, for u in [first, last], of a line that is contiguous in memory.
-INLINE_AVX2 void read_line(const float* line, long long, const Law& law, int first, int last, float* out) {
-    for (int u = first; u <= last; u++) out[u + 1] = law.relative(line[u]);
+INLINE_AVX2 void read_line(const float* line, long long, const Attenuation& model, int first, int last, float* out) {
+    for (int u = first; u <= last; u++) out[u + 1] = model.relative(line[u]);
 }
-INLINE_AVX2 void read_line(const int16_t* line, long long sm, const Law& law, int first, int last, uint16_t* out) {
-    const WholeLaw whole_law = whole(law);
+INLINE_AVX2 void read_line(const int16_t* line, long long sm, const Attenuation& model, int first, int last,
+                           uint16_t* out) {
+    const WholeModel whole_model = whole(model);
     int u = first;
     for (int i = first; i <= last; i += 32) __builtin_prefetch(line + i + sm);  // the next slab's line
     for (; u + 7 <= last; u += 8)
-        _mm_storeu_si128((__m128i*)(out + u + 1), keep(whole_law, _mm_loadu_si128((const __m128i*)(line + u))));
-    for (; u <= last; u++) out[u + 1] = (uint16_t)law.relative(line[u]);
+        _mm_storeu_si128((__m128i*)(out + u + 1), keep(whole_model, _mm_loadu_si128((const __m128i*)(line + u))));
+    for (; u <= last; u++) out[u + 1] = (uint16_t)model.relative(line[u]);
 }
 
 // The same for `count` neighbouring lines, out[lane * pitch + u + 1], where memory is contiguous across the lines.
-INLINE_AVX2 void read_lines(const float* lines, long long su, int count, const Law& law, int first, int last, int pitch,
-                            int nu, float* out) {
+INLINE_AVX2 void read_lines(const float* lines, long long su, int count, const Attenuation& model, int first, int last,
+                            int pitch, int nu, float* out) {
     (void)nu;
     for (int u = first; u <= last; u++)
-        for (int i = 0; i < count; i++) out[i * pitch + u + 1] = law.relative(lines[u * su + i]);
+        for (int i = 0; i < count; i++) out[i * pitch + u + 1] = model.relative(lines[u * su + i]);
 }
 
 INLINE_AVX2 void transpose(__m128i* r) {
@@ -126,9 +127,9 @@ INLINE_AVX2 void transpose(__m128i* r) {
     }
 }
 
-INLINE_AVX2 void read_lines(const int16_t* lines, long long su, int count, const Law& law, int first, int last, int pitch,
-                            int nu, uint16_t* out) {
-    const WholeLaw whole_law = whole(law);
+INLINE_AVX2 void read_lines(const int16_t* lines, long long su, int count, const Attenuation& model, int first,
+                            int last, int pitch, int nu, uint16_t* out) {
+    const WholeModel whole_model = whole(model);
     for (int u = first; u <= last; u += 8) {
         __m128i block[SLABS];
         for (int i = 0; i < 8; i++) {
@@ -136,7 +137,7 @@ INLINE_AVX2 void read_lines(const int16_t* lines, long long su, int count, const
             int16_t part[SLABS] = {0};
             __builtin_prefetch(here + 32);
             if (count < SLABS) memcpy(part, here, count * sizeof(int16_t)), here = part;
-            block[i] = keep(whole_law, _mm_loadu_si128((const __m128i*)here));
+            block[i] = keep(whole_model, _mm_loadu_si128((const __m128i*)here));
         }
         transpose(block);
         for (int i = 0; i < SLABS; i++) _mm_storeu_si128((__m128i*)(out + i * pitch + u + 1), block[i]);
@@ -278,7 +279,8 @@ INLINE_AVX2 void add_rows(const K* line, const Columns& columns, bool samples, c
 }
 
 // Rows [r0, r1) of the view: sum[(r - r0) * padded + c], in voxels along the main axis, without the slope.
-template <class T> AVX2 void tile(const T* voxels, const Law& law, const View& view, int r0, int r1, float* sum) {
+template <class T> AVX2 void tile(const T* voxels, const Attenuation& model, const View& view, int r0, int r1,
+                                  float* sum) {
     typedef typename Kept<T>::type K;
     const bool across = view.sm == 1 && view.su != 1;
     const int block = across ? SLABS : 1, padded = view.u.padded, pitch = view.nu + 2 + SLACK;
@@ -295,9 +297,9 @@ template <class T> AVX2 void tile(const T* voxels, const Law& law, const View& v
         for (int k = k0; k <= k1 && u0 <= u1; k++) {
             const T* plane = voxels + k * view.sv + m0 * view.sm;
             if (across)
-                read_lines(plane, view.su, count, law, u0, u1, pitch, view.nu, lines);
+                read_lines(plane, view.su, count, model, u0, u1, pitch, view.nu, lines);
             else
-                read_line(plane, view.sm, law, u0, u1, lines);
+                read_line(plane, view.sm, model, u0, u1, lines);
             for (int p = p0; p < p1; p++) {
                 if (view.width[p] == 0) continue;
                 const long long u = (long long)p * padded, v = (long long)p * view.v.padded;

@@ -7,12 +7,12 @@
 namespace {
 
 template <class T>
-void render_rays(int method, const T* voxels, const int* size, Law law, const double* rays, int columns, int r0, int r1,
-                 int c0, int c1, float* image) {
+void render_rays(int method, const T* voxels, const int* size, Attenuation model, const double* rays, int columns,
+                 int r0, int r1, int c0, int c1, float* image) {
     for (int row = r0; row < r1; row++)
         for (int column = c0; column < c1; column++)
             image[(long long)row * columns + column] =
-                (float)integral((Method)method, voxels, size, law, rays, row, column);
+                (float)integral((Method)method, voxels, size, model, rays, row, column);
 }
 
 struct Spread {
@@ -23,16 +23,16 @@ struct Spread {
 
 #ifdef AXIS_PATH
 template <class T>
-void render_axis(const T* voxels, Law law, const axis::View& view, const double* rays, const int* axes, int r0,
-                 int r1, int columns, float* image) {
+void render_axis(const T* voxels, Attenuation model, const axis::View& view, const double* rays, const int* axes,
+                 int r0, int r1, int columns, float* image) {
     const int m = axes[0], rows_along_v = axes[3], padded = view.u.padded;
     float* sum = (float*)calloc((size_t)(r1 - r0) * padded, sizeof(float));
-    axis::tile(voxels, law, view, r0, r1, sum);
+    axis::tile(voxels, model, view, r0, r1, sum);
     for (int r = r0; r < r1; r++)
         for (int c = 0; c < view.u.count; c++) {
             const int row = rows_along_v ? r : c, column = rows_along_v ? c : r;
             Ray ray(rays, row, column);
-            double mm = ray.length_mm(rays) * law.slope / fabs(ray.direction[m]);
+            double mm = ray.length_mm(rays) * model.slope / fabs(ray.direction[m]);
             image[(long long)row * columns + column] = (float)(sum[(long long)(r - r0) * padded + c] * mm);
         }
     free(sum);
@@ -53,9 +53,9 @@ int axis_available(void) {
 }
 
 // Pixels [r0, r1) x [c0, c1) of the image, ray by ray. is_float: voxels are float32, else int16.
-void rays_tile(int method, int is_float, const void* voxels, const int* size, const float* law, const double* rays,
+void rays_tile(int method, int is_float, const void* voxels, const int* size, const float* model, const double* rays,
                int columns, int r0, int r1, int c0, int c1, float* image) {
-    Law mu = {law[0], law[1], law[2]};
+    Attenuation mu = {model[0], model[1], model[2]};
     if (is_float)
         render_rays(method, (const float*)voxels, size, mu, rays, columns, r0, r1, c0, c1, image);
     else
@@ -120,10 +120,10 @@ void axis_free(void* handle) {
 }
 
 // Pixels [r0, r1) along v, all along u.
-void axis_tile(int is_float, const void* voxels, const float* law, const void* handle, const double* rays,
+void axis_tile(int is_float, const void* voxels, const float* model, const void* handle, const double* rays,
                const int* axes, int r0, int r1, int columns, float* image) {
     const axis::View& view = *(const axis::View*)handle;
-    Law mu = {law[0], law[1], law[2]};
+    Attenuation mu = {model[0], model[1], model[2]};
     if (is_float)
         render_axis((const float*)voxels, mu, view, rays, axes, r0, r1, columns, image);
     else

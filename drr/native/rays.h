@@ -11,7 +11,7 @@
 #endif
 
 // Attenuation of a stored value: slope * (value - zero) above the threshold, else 0.
-struct Law {
+struct Attenuation {
     float threshold, zero, slope;
     template <class T> DEVICE float relative(T value) const {  // without the slope
         return (float)value > threshold ? (float)value - zero : 0.0f;
@@ -104,32 +104,32 @@ DEVICE void trace(const Ray& ray, const int* size, const int* low, const int* hi
 // Exact radiological path (Siddon, Med. Phys. 12 (1985) 252).
 template <class T> struct PathIntegral {
     const T* voxels;
-    Law law;
+    Attenuation model;
     double sum;
-    DEVICE void operator()(long long offset, double length) { sum += length * law.relative(voxels[offset]); }
+    DEVICE void operator()(long long offset, double length) { sum += length * model.relative(voxels[offset]); }
 };
 
 // The same without the voxel in which the ray leaves the volume: what plastimatch's `drr` adds up.
 template <class T> struct PathWithoutExit {
     const T* voxels;
-    Law law;
+    Attenuation model;
     double sum, last;
     DEVICE void operator()(long long offset, double length) {
         if (length < 1e-12) return;  // a corner met within rounding is no voxel
         sum += last;
-        last = length * law.relative(voxels[offset]);
+        last = length * model.relative(voxels[offset]);
     }
 };
 
 template <class T>
-DEVICE double siddon(const T* voxels, const int* size, const Law& law, const Ray& ray, bool without_exit) {
+DEVICE double siddon(const T* voxels, const int* size, const Attenuation& model, const Ray& ray, bool without_exit) {
     const int low[3] = {0, 0, 0};
     if (without_exit) {
-        PathWithoutExit<T> path = {voxels, law, 0, 0};
+        PathWithoutExit<T> path = {voxels, model, 0, 0};
         trace(ray, size, low, size, path);
         return path.sum;
     }
-    PathIntegral<T> path = {voxels, law, 0};
+    PathIntegral<T> path = {voxels, model, 0};
     trace(ray, size, low, size, path);
     return path.sum;
 }
@@ -137,7 +137,7 @@ DEVICE double siddon(const T* voxels, const int* size, const Law& law, const Ray
 // Joseph, IEEE Trans. Med. Imaging 1 (1982) 192: one bilinear sample in every plane of voxel centres across the ray's
 // main axis; neighbours outside the volume count 0.
 template <class T>
-DEVICE double joseph(const T* voxels, const int* size, const Law& law, const Ray& ray) {
+DEVICE double joseph(const T* voxels, const int* size, const Attenuation& model, const Ray& ray) {
     int m = 0;
     for (int a = 1; a < 3; a++)
         if (fabs(ray.direction[a]) > fabs(ray.direction[m])) m = a;
@@ -155,12 +155,12 @@ DEVICE double joseph(const T* voxels, const int* size, const Law& law, const Ray
         const T* here = voxels + i * stride[m] + iu * stride[u] + iv * stride[v];
         double low = 0, high = 0;
         if (iv >= 0) {
-            if (iu >= 0) low += (1 - wu) * law.relative(here[0]);
-            if (iu + 1 < size[u]) low += wu * law.relative(here[stride[u]]);
+            if (iu >= 0) low += (1 - wu) * model.relative(here[0]);
+            if (iu + 1 < size[u]) low += wu * model.relative(here[stride[u]]);
         }
         if (iv + 1 < size[v]) {
-            if (iu >= 0) high += (1 - wu) * law.relative(here[stride[v]]);
-            if (iu + 1 < size[u]) high += wu * law.relative(here[stride[u] + stride[v]]);
+            if (iu >= 0) high += (1 - wu) * model.relative(here[stride[v]]);
+            if (iu + 1 < size[u]) high += wu * model.relative(here[stride[u] + stride[v]]);
         }
         sum += (1 - wv) * low + wv * high;
     }
@@ -171,10 +171,10 @@ enum Method { SIDDON = 0, JOSEPH = 1, PLASTIMATCH = 2 };
 
 // The line integral of one detector pixel.
 template <class T>
-DEVICE double integral(Method method, const T* voxels, const int* size, const Law& law, const double* rays, int row,
-                       int column) {
+DEVICE double integral(Method method, const T* voxels, const int* size, const Attenuation& model, const double* rays,
+                       int row, int column) {
     Ray ray(rays, row, column);
-    double path = method == JOSEPH ? joseph(voxels, size, law, ray)
-                                   : siddon(voxels, size, law, ray, method == PLASTIMATCH);
-    return path * law.slope * ray.length_mm(rays);
+    double path = method == JOSEPH ? joseph(voxels, size, model, ray)
+                                   : siddon(voxels, size, model, ray, method == PLASTIMATCH);
+    return path * model.slope * ray.length_mm(rays);
 }

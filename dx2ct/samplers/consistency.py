@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from drr.attenuation import IDENTITY, Law, PLASTIMATCH
+from drr.attenuation import AttenuationModel, IDENTITY, PLASTIMATCH
 from drr.caster import backproject, render
 from drr.geometry import View
 from drr.volume import Volume
@@ -46,23 +46,23 @@ class Projector:
         return [view.resized(RAYS * self.pixels) for view in self.views]
 
 
-def residual(projector: Projector, hu: Array, integrals: Array, law: Law = PLASTIMATCH) -> float:
+def residual(projector: Projector, hu: Array, integrals: Array, model: AttenuationModel = PLASTIMATCH) -> float:
     """Relative error of the reprojection: |A mu(hu) - integrals| / |integrals|, over all pixels of all views."""
-    said = projector.forward(law(hu).astype(np.float32))
+    said = projector.forward(model(hu).astype(np.float32))
     return float(np.linalg.norm(said - integrals) / np.linalg.norm(integrals))
 
 
 def consistent(
-    projector: Projector, hu: Array, integrals: Array, how: ConsistencySettings, law: Law = PLASTIMATCH
+    projector: Projector, hu: Array, integrals: Array, how: ConsistencySettings, model: AttenuationModel = PLASTIMATCH
 ) -> Array:
     """The volume, (z, y, x) HU, moved towards the X-rays by `how.iterations` of CGLS (Hestenes and Stiefel 1952).
 
-    The law of attenuation takes air out, so only voxels above its threshold can answer, and they stay above it: where
+    The model takes air out, so only voxels above its threshold can answer, and they stay above it: where
     the X-rays saw nothing nothing is put. The unknown is a smooth field (`how.smooth_mm`, a Gaussian's deviation)
     of which those voxels take part. A start at 0 and few iterations give the change of least size, which lies along the
     rays as evenly as they allow. `how.weight` of it is added.
     """
-    attenuating = hu > law.threshold
+    attenuating = hu > model.threshold
     sigma = how.smooth_mm / projector.grid.spacing_mm[0]
 
     def masked(field: Array) -> Array:
@@ -73,10 +73,10 @@ def consistent(
         back = np.where(attenuating, projector.adjoint(images), 0).astype(np.float32)
         return np.asarray(gaussian_filter(back, sigma, mode="constant") if sigma else back)
 
-    error = integrals - projector.forward(law(hu).astype(np.float32))
+    error = integrals - projector.forward(model(hu).astype(np.float32))
     change = _cgls(lambda field: projector.forward(masked(field)), transposed, error, how.iterations)
-    moved = hu + np.float32(how.weight / law.slope) * masked(change)
-    lowest = np.where(attenuating, np.float32(law.threshold + 1), hu)
+    moved = hu + np.float32(how.weight / model.slope) * masked(change)
+    lowest = np.where(attenuating, np.float32(model.threshold + 1), hu)
     return np.asarray(np.clip(np.maximum(moved, lowest), LOW_HU, LOW_HU + WIDTH_HU), np.float32)
 
 

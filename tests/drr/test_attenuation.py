@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drr.attenuation import CT_KEV, Law, Mixture, mu_per_mm, named, PLASTIMATCH, water, with_noise
+from drr.attenuation import AttenuationModel, CT_KEV, Mixture, mu_per_mm, named, PLASTIMATCH, water, with_noise
 from drr.errors import InputError
 
 HU = np.array([-1024, -1000, -801, -800, -799, 0, 1000, 3000], np.int16)
@@ -30,17 +30,17 @@ def test_bone_stands_out_at_low_energy():
     assert ratio > 2.5 * 1.3 > Mixture(100.0)(np.array([1500])) / Mixture(100.0)(np.array([0]))
 
 
-@pytest.mark.parametrize("law", [Mixture(50.0), PLASTIMATCH, water(80.0)], ids=str)
-def test_attenuation_never_falls_with_hu(law):
-    assert (np.diff(law(np.arange(-1100, 4000))) >= 0).all()
+@pytest.mark.parametrize("model", [Mixture(50.0), PLASTIMATCH, water(80.0)], ids=str)
+def test_attenuation_never_falls_with_hu(model):
+    assert (np.diff(model(np.arange(-1100, 4000))) >= 0).all()
 
 
 def test_int16_volumes_are_not_copied():
     hu = np.zeros((3, 4, 5), np.int16)
-    for law in (PLASTIMATCH, water(60.0)):
-        voxels, same = law.prepare(hu)
-        assert voxels is hu and same is law
-    assert Law(-800.0, -1000.5, 1.0).prepare(hu)[0].dtype == np.float32
+    for model in (PLASTIMATCH, water(60.0)):
+        voxels, same = model.prepare(hu)
+        assert voxels is hu and same is model
+    assert AttenuationModel(-800.0, -1000.5, 1.0).prepare(hu)[0].dtype == np.float32
 
 
 def test_names():

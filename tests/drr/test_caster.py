@@ -56,15 +56,16 @@ def test_backends_equal_the_reference(backend, method, direction, shape):
 
 
 @pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize("law", [PLASTIMATCH, water(60.0), Mixture(40.0), IDENTITY], ids=str)
+@pytest.mark.parametrize("model", [PLASTIMATCH, water(60.0), Mixture(40.0), IDENTITY], ids=str)
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint8, np.float64])
-def test_every_law_on_every_type_of_voxel(backend, law, dtype):
+def test_every_model_on_every_type_of_voxel(backend, model, dtype):
     hu = noise((12, 14, 16)).clip(0, 255) if dtype == np.uint8 else noise((12, 14, 16))
     hu.ravel()[:4] = [0, 1, 2, 255] if dtype == np.uint8 else [-32768, 32767, -800, -1000]
     volume = Volume(hu.astype(dtype), (11.0, 12.0, 13.0), (0.0, 0.0, 0.0))
     views = [BEAM.view("pa", volume.centre_mm), BEAM.rotated(30, 10, volume.centre_mm)]
     assert (
-        error(render(volume, views, backend, attenuation=law), render(volume, views, "numpy", attenuation=law)) < 1e-6
+        error(render(volume, views, backend, attenuation=model), render(volume, views, "numpy", attenuation=model))
+        < 1e-6
     )
 
 

@@ -41,7 +41,7 @@ def test_renders_both_views_with_their_place(ct, tmp_path, capsys):
     np.testing.assert_allclose(view.pixel_centres_mm(), expected.pixel_centres_mm(), atol=1e-6)
 
 
-def test_angles_noise_and_laws(ct, tmp_path):
+def test_angles_noise_and_attenuation(ct, tmp_path):
     out = tmp_path / "out"
     options = ["--gantry", "45", "200:10", "--preset", "chest_film", "--pixels", "20", "--attenuation", "mixture:70"]
     assert main(["render", str(ct), "-o", str(out), *options, "--photons", "1e4", "--seed", "1"]) == 0
