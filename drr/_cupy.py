@@ -1,12 +1,13 @@
 """The CUDA path: native/kernels.cu through CuPy. The only module that imports cupy, and only when it must render.
 
-One upload of the volume a call, however many views.
+One upload of the volume a call, however many views. Arrays that are on the GPU already stay there, and so do results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,29 @@ def available() -> bool:
     return bool(cupy.is_available())
 
 
+def holds(array: Any) -> bool:
+    """True for an array of CuPy."""
+    return "cupy" in sys.modules and isinstance(array, sys.modules["cupy"].ndarray)
+
+
+def uploaded(array: NDArray[Any]) -> Any:
+    """The same array of CuPy, on the current GPU."""
+    import cupy
+
+    return cupy.asarray(array)
+
+
+def called(work: Callable[[Any], Any], tensor: Any, device: int, stream: int) -> Any:
+    """work(tensor) as arrays of CuPy that share memory with a CUDA tensor of another library, by DLPack.
+
+    device, stream: where the other library works, as an index and as a pointer; the work is put in line there.
+    """
+    import cupy
+
+    with cupy.cuda.Device(device), cupy.cuda.ExternalStream(stream):
+        return work(cupy.from_dlpack(tensor))
+
+
 def source_text() -> str:
     """The CUDA text of the kernels, whole."""
     return (_NATIVE / "rays.h").read_text().replace("#pragma once\n", "") + (_NATIVE / "kernels.cu").read_text()
@@ -43,26 +67,29 @@ def _kernels(device: int) -> Any:
 def render(
     voxels: Voxels, model: AttenuationModel, views: Sequence[Rays], method: Method, threads: int
 ) -> NDArray[np.float32]:
-    """Line integrals, (view, row, column). threads: not used."""
+    """Line integrals, (view, row, column), on the GPU if the voxels are there. threads: not used."""
     import cupy
 
     images = cupy.empty((len(views), *views[0].shape), cupy.float32)
     numbers = [np.float32(value) for value in (model.threshold, model.zero, model.slope)]
     before = (np.int32(METHODS[method]), cupy.asarray(voxels), *_size(voxels.shape), *numbers)
     _launch(f"render_{voxels.dtype.name}", before, views, images)
-    result: NDArray[np.float32] = cupy.asnumpy(images)
+    result: NDArray[np.float32] = images if holds(voxels) else cupy.asnumpy(images)
     return result
 
 
 def backproject(
     images: NDArray[np.float32], views: Sequence[Rays], shape: tuple[int, int, int], threads: int
 ) -> NDArray[np.float32]:
-    """Adjoint of the exact path, (z, y, x); float32 sums in the order in which the GPU comes to them."""
+    """Adjoint of the exact path, (z, y, x), on the GPU if the images are there.
+
+    float32 sums in the order in which the GPU comes to them: the last digits differ from call to call.
+    """
     import cupy
 
     volume = cupy.zeros(shape, cupy.float32)
     _launch("backproject", (cupy.asarray(images), *_size(shape)), views, volume)
-    result: NDArray[np.float32] = cupy.asnumpy(volume)
+    result: NDArray[np.float32] = volume if holds(images) else cupy.asnumpy(volume)
     return result
 
 

@@ -185,12 +185,13 @@ class View:
         column = np.arange(self.columns)[None, :, None] * np.array(self.column_step_mm)
         return np.asarray(np.array(self.corner_mm) + row + column)
 
-    def resized(self, pixels: int) -> "View":
-        """The same detector divided into pixels x pixels larger or smaller pixels."""
-        scale_r, scale_c = self.rows / pixels, self.columns / pixels
+    def resized(self, pixels: int | tuple[int, int]) -> "View":
+        """The same detector divided into larger or smaller pixels: so many a side, or (rows, columns)."""
+        rows, columns = (pixels, pixels) if isinstance(pixels, int) else pixels
+        scale_r, scale_c = self.rows / rows, self.columns / columns
         row, column = np.array(self.row_step_mm), np.array(self.column_step_mm)
         corner = np.array(self.corner_mm) + (scale_r - 1) / 2 * row + (scale_c - 1) / 2 * column
-        return View(self.source_mm, _vector(corner), _vector(column * scale_c), _vector(row * scale_r), pixels, pixels)
+        return View(self.source_mm, _vector(corner), _vector(column * scale_c), _vector(row * scale_r), rows, columns)
 
     def projection_matrix(self) -> Array:
         """3 x 4: a point (x, y, z, 1) in LPS mm to (column, row, 1) times its depth along the central axis over 1 mm.

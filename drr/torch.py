@@ -1,48 +1,56 @@
-"""The ray-caster as a differentiable operator: gradients of anything that looks at DRRs flow back into the volume."""
+"""Linear operators on torch tensors, with gradients: what drr.Projector calls when it is given a tensor.
 
-from collections.abc import Sequence
+The only module of drr that imports torch, and nothing imports it before there is a tensor.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from drr.attenuation import IDENTITY
-from drr.caster import backproject, render
-from drr.geometry import View
+from drr import _cupy
 from drr.volume import Volume
 
+Linear = Callable[[Any], Any]  # of float32 arrays of NumPy or CuPy
 
-class _Project(torch.autograd.Function):
+
+def applied(values: Tensor, checked: Linear, forward: Linear, adjoint: Linear) -> Tensor:
+    """checked(values), float32 on the values' device; the gradient is the adjoint, and that one's is forward.
+
+    checked is forward with a look at the values first; gradients are taken as they come, so that an overflow in mixed
+    precision can be skipped by who looks for it.
+    """
+    result: Tensor = _Linear.apply(values.to(torch.float32), checked, forward, adjoint)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, mu: Tensor, place: Volume, views: Sequence[View], backend: str, threads: int) -> Tensor:
-        context.given = (place, views, backend, threads)
-        grid = Volume(mu.detach().cpu().numpy(), place.spacing_mm, place.origin_mm, place.direction)
-        images = render(grid, views, backend, attenuation=IDENTITY, threads=threads)
-        return torch.from_numpy(images).to(mu.device)
+    def forward(values: Tensor, first: Linear, forward: Linear, adjoint: Linear) -> Tensor:
+        return _called(first, values.detach().contiguous())
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, _, context.linear, context.adjoint = inputs
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        place, views, backend, threads = context.given
-        (images,) = gradients
-        volume = backproject(images.cpu().numpy(), views, place, backend, threads)
-        return torch.from_numpy(volume).to(images.device), None, None, None, None
+        (gradient,) = gradients
+        back = _Linear.apply(gradient, context.adjoint, context.adjoint, context.linear)  # type: ignore[no-untyped-call]
+        return back, None, None, None
 
 
-def project(mu: Tensor, place: Volume, views: Sequence[View], backend: str = "auto", threads: int = 0) -> Tensor:
-    """Exact line integrals, (view, row, column), of an attenuation volume in 1/mm that lies where `place` lies.
-
-    mu: (z, y, x) float32, the shape of `place`, on any device (the ray-caster works on the host's memory). The operator
-    is linear, so its gradient is the back-projection of the images' gradient (drr.caster.backproject), exactly.
-    """
-    if tuple(mu.shape) != place.array.shape:
-        raise ValueError(f"mu of shape {tuple(mu.shape)} does not lie on a grid of {place.array.shape}")
-    images: Tensor = _Project.apply(mu.to(torch.float32), place, views, backend, threads)  # type: ignore[no-untyped-call]
-    return images
+def _called(linear: Linear, values: Tensor) -> Tensor:
+    """linear(values), where they are: with CuPy a CUDA tensor does not pass the host."""
+    if values.is_cuda and _cupy.available():
+        stream = torch.cuda.current_stream(values.device)
+        array = _cupy.called(linear, values, stream.device_index, stream.cuda_stream)
+        return torch.utils.dlpack.from_dlpack(array)
+    return torch.from_numpy(linear(values.cpu().numpy())).to(values.device)
 
 
 def grid_of(size: int, spacing_mm: float) -> Volume:
     """An empty cube of `size` voxels a side centred on the isocentre (0, 0, 0), in patient axes."""
     origin = -(size - 1) / 2 * spacing_mm
-    empty = np.broadcast_to(np.float32(0), (size, size, size))
-    return Volume(empty, (spacing_mm,) * 3, (origin,) * 3)
+    return Volume.empty((size, size, size), (spacing_mm,) * 3, (origin,) * 3)

@@ -52,6 +52,17 @@ class Volume:
         if not np.allclose(frame.T @ frame, np.eye(3), atol=1e-4):
             raise InputError(f"direction is not orthonormal: {self.direction}")
 
+    @classmethod
+    def empty(
+        cls,
+        shape: tuple[int, int, int],
+        spacing_mm: tuple[float, float, float],
+        origin_mm: tuple[float, float, float],
+        direction: tuple[float, ...] = _IDENTITY,
+    ) -> "Volume":
+        """A place alone: zeros of shape (z, y, x) that take no memory and cannot be written to."""
+        return cls(np.broadcast_to(np.float32(0), shape), spacing_mm, origin_mm, direction)
+
     @property
     def is_canonical(self) -> bool:
         """True when the array axes are the patient axes (identity direction)."""

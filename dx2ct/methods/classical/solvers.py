@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from drr.attenuation import IDENTITY
-from drr.caster import backproject, render
 from drr.geometry import View
+from drr.projector import Projector
 from drr.volume import Volume
 
 Array = NDArray[np.float32]
@@ -26,10 +25,11 @@ def backprojected(images: Array, views: Sequence[View], grid: Volume, filter: Li
     """
     total, seen = np.zeros(grid.array.shape), np.zeros(grid.array.shape)
     for image, view in zip(images, views, strict=True):
-        carried = ramp_filtered(image, view) if filter == "ramp" else _over(image, _lengths([view], grid)[0])
-        covered = backproject(np.ones_like(image)[None], [view], grid)
+        one = Projector(grid, [view])
+        carried = ramp_filtered(image, view) if filter == "ramp" else _over(image, _lengths(one)[0])
+        covered = _covered(one)
         weight = _magnification(view, grid) ** 2 if filter == "ramp" else 1.0
-        total += weight * _over(backproject(carried[None], [view], grid), covered)
+        total += weight * _over(one.T(carried[None]), covered)
         seen += covered > _LEAST_MM
     return np.asarray(total / np.maximum(seen, 1), np.float32)
 
@@ -58,21 +58,22 @@ def sart(images: Array, views: Sequence[View], grid: Volume, iterations: int, re
     A ray's error, over its length in the grid, is spread over the voxels that it crosses.
     """
     mu = start
-    lengths = _lengths(views, grid)
-    covered = [backproject(np.ones_like(image)[None], [view], grid) for image, view in zip(images, views, strict=True)]
+    parts = [(one, _lengths(one), _covered(one)) for one in (Projector(grid, [view]) for view in views)]
     for _ in range(iterations):
-        for image, view, length, cover in zip(images, views, lengths, covered, strict=True):
-            there = Volume(mu, grid.spacing_mm, grid.origin_mm)
-            error = image - render(there, [view], attenuation=IDENTITY)[0]
-            step = _over(backproject(_over(error, length)[None], [view], grid), cover)
+        for image, (one, length, cover) in zip(images, parts, strict=True):
+            step = _over(one.T(_over(image - one(mu), length)), cover)
             mu = np.maximum(mu + np.float32(relaxation) * step, 0)
     return mu
 
 
-def _lengths(views: Sequence[View], grid: Volume) -> Array:
+def _lengths(projector: Projector) -> Array:
     """Millimetres of every ray in the grid, (view, row, column)."""
-    full = Volume(np.ones(grid.array.shape, np.float32), grid.spacing_mm, grid.origin_mm)
-    return render(full, views, attenuation=IDENTITY)
+    return projector(np.ones(projector.domain_shape, np.float32))
+
+
+def _covered(projector: Projector) -> Array:
+    """Millimetres of all rays together in every voxel, (z, y, x)."""
+    return projector.T(np.ones(projector.range_shape, np.float32))
 
 
 def _magnification(view: View, grid: Volume) -> Array:

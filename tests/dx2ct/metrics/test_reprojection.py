@@ -11,7 +11,7 @@ BEAM = ConeBeam(541.0, 949.0, 160.0, 96)
 CT = Volume(body(0), (2.0, 2.0, 2.0), (10.0, -50.0, 300.0))
 
 
-def films(volume: Volume) -> list[np.ndarray]:
+def xrays(volume: Volume) -> list[np.ndarray]:
     return list(render(volume, [BEAM.view(name, volume.centre_mm) for name in PROTOCOL_VIEWS], "cpu"))
 
 
@@ -19,31 +19,31 @@ def changed(array: np.ndarray) -> Volume:
     return Volume(array, CT.spacing_mm, CT.origin_mm)
 
 
-def test_a_ct_gives_its_own_films_wherever_it_lies():
-    assert reprojection_errors(CT, films(CT), BEAM) == (0, 0)
+def test_a_ct_gives_its_own_xrays_wherever_it_lies():
+    assert reprojection_errors(CT, xrays(CT), BEAM) == (0, 0)
     elsewhere = Volume(CT.array, CT.spacing_mm, (0.0, 0.0, 0.0))
-    assert reprojection_errors(elsewhere, films(CT), BEAM) == pytest.approx((0, 0), abs=1e-5)
+    assert reprojection_errors(elsewhere, xrays(CT), BEAM) == pytest.approx((0, 0), abs=1e-5)
 
 
 def test_the_error_is_relative():
-    doubled = reprojection_errors(CT, [2 * film for film in films(CT)], BEAM)
+    doubled = reprojection_errors(CT, [2 * xray for xray in xrays(CT)], BEAM)
     assert doubled == pytest.approx((0.5, 0.5), abs=1e-6)
-    air = reprojection_errors(changed(np.full_like(CT.array, -1000)), films(CT), BEAM)
+    air = reprojection_errors(changed(np.full_like(CT.array, -1000)), xrays(CT), BEAM)
     assert air == (1, 1)
-    assert np.isnan(reprojection_errors(CT, [0 * film for film in films(CT)], BEAM)).all()
+    assert np.isnan(reprojection_errors(CT, [0 * xray for xray in xrays(CT)], BEAM)).all()
 
 
 def test_which_view_notices_what():
-    """A mirror image turns the PA film round, hardly the lateral one; a shift along PA rays is seen from the side."""
-    mirrored = reprojection_errors(changed(CT.array[:, :, ::-1]), films(CT), BEAM)
+    """A mirror image turns the PA X-ray round, hardly the lateral one; a shift along PA rays is seen from the side."""
+    mirrored = reprojection_errors(changed(CT.array[:, :, ::-1]), xrays(CT), BEAM)
     assert mirrored[0] > 5 * mirrored[1]
-    shifted = reprojection_errors(changed(np.roll(CT.array, 2, axis=1)), films(CT), BEAM)
+    shifted = reprojection_errors(changed(np.roll(CT.array, 2, axis=1)), xrays(CT), BEAM)
     assert shifted[1] > 3 * shifted[0]
-    brighter = reprojection_errors(changed(CT.array + 24), films(CT), BEAM)
+    brighter = reprojection_errors(changed(CT.array + 24), xrays(CT), BEAM)
     assert all(0.01 < error < 0.1 for error in brighter)
 
 
 def test_what_is_finer_than_a_voxel_does_not_count():
-    """Stripes of one film pixel, of which three lie in a voxel."""
-    stripes = [film * (1 + 0.2 * np.sin(np.arange(96) * 2 * np.pi / 3)) for film in films(CT)]
+    """Stripes of one detector pixel, of which three lie in a voxel."""
+    stripes = [xray * (1 + 0.2 * np.sin(np.arange(96) * 2 * np.pi / 3)) for xray in xrays(CT)]
     assert max(reprojection_errors(CT, stripes, BEAM)) < 0.02
