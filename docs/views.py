@@ -16,8 +16,8 @@ import numpy as np
 
 from drr import render
 from drr.ct.read import read_ct
-from drr.film import as_film
 from drr.geometry import PRESETS, View
+from drr.image import grey_levels
 
 NAMED = ["pa", "ap", "right_lateral", "left_lateral"]
 LETTERS = {0: "RL", 1: "AP", 2: "FH"}  # towards negative and positive x, y, z of LPS
@@ -50,7 +50,7 @@ def draw_frame(axes: plt.Axes, view: View, isocentre: np.ndarray, half_mm: np.nd
 
 def draw_image(axes: plt.Axes, view: View, image: np.ndarray) -> None:
     """The DRR with the letter of the patient side at each edge."""
-    axes.imshow(as_film(image), cmap="gray")
+    axes.imshow(grey_levels(image), cmap="gray")
     column, row = np.array(view.column_step_mm), np.array(view.row_step_mm)
     place = {
         "left": (0.03, 0.5, -column),

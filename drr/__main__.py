@@ -1,4 +1,4 @@
-"""Command line of the ray-caster: python -m drr render CT -o DIR; python -m drr info CT."""
+"""Command line of the ray-caster: `python -m drr render CT -o FOLDER` and `python -m drr info CT`."""
 
 import argparse
 from collections.abc import Sequence
@@ -25,30 +25,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _render(options: argparse.Namespace) -> None:
-    from drr import attenuation, film
-    from drr.caster import render
-    from drr.ct.read import read_ct
-    from drr.geometry import PROTOCOL_VIEWS
+    from drr import attenuation, read_ct, render
 
     model, beam = attenuation.named(options.attenuation), _beam(options)
-    for name in options.view or []:
-        beam.view(name, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
+    _views(options, beam, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
     volume = read_ct(options.ct)
     isocentre = tuple(options.isocentre) if options.isocentre else volume.centre_mm
-    names = options.view if options.view or options.gantry else list(PROTOCOL_VIEWS)
-    views = {name: beam.view(name, isocentre) for name in names or []}
-    views |= {_label(gantry, tilt): beam.rotated(gantry, tilt, isocentre) for gantry, tilt in options.gantry}
-    settings: dict[str, Any] = {"backend": options.backend, "method": options.method, "attenuation": model}
-    images = render(volume, list(views.values()), threads=options.threads, **settings)
+    views = _views(options, beam, isocentre)
+    images = render(volume, list(views.values()), options.backend, options.method, model, options.threads)
     if options.photons is not None:
         images = attenuation.with_noise(images, options.photons, options.seed)
     for name, image in zip(views, _progress(images, options.quiet), strict=True):
-        film.write_image(image, beam.pixel_mm, options.output / f"{name}.mha")
-        if options.png:
-            film.write_image(film.as_film(image), beam.pixel_mm, options.output / f"{name}.png")
+        _write(image, beam.pixel_mm, options.output / name, options.png)
     if options.json:
         described = {name: _described(view, options.output / f"{name}.mha") for name, view in views.items()}
         print(json.dumps({"ct": str(options.ct), "isocentre_mm": isocentre, "views": described}))
+
+
+def _views(options: argparse.Namespace, beam: Any, isocentre_mm: Any) -> dict[str, Any]:
+    from drr.geometry import PROTOCOL_VIEWS
+
+    names = options.view if options.view or options.gantry else list(PROTOCOL_VIEWS)
+    views = {name: beam.view(name, isocentre_mm) for name in names or []}
+    return views | {_label(gantry, tilt): beam.rotated(gantry, tilt, isocentre_mm) for gantry, tilt in options.gantry}
+
+
+def _write(image: Any, pixel_mm: tuple[float, float], stem: Path, png: bool) -> None:
+    from drr.image import grey_levels, write_image
+
+    write_image(image, pixel_mm, stem.with_name(f"{stem.name}.mha"))
+    if png:
+        write_image(grey_levels(image), pixel_mm, stem.with_name(f"{stem.name}.png"))
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -135,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--method", default="siddon", help="siddon (exact), joseph, plastimatch (exact, as that program writes it)")
     add("--photons", type=float, metavar="N", help="Poisson noise of N photons a pixel before the patient")
     add("--seed", type=int, default=0, help="of the noise")
-    add("--png", action="store_true", help="also VIEW.png, 16 bit, as a film looks")
+    add("--png", action="store_true", help="also VIEW.png, 16-bit grey, bone bright")
     add("--backend", default="auto", help="auto, numpy, cpu or cuda")
     add("--threads", type=int, default=0, help="CPU threads, 0 = all")
     add("--quiet", action="store_true", help="no progress bar")

@@ -32,10 +32,10 @@ def test_renders_both_views_with_their_place(ct, tmp_path, capsys):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["lateral.mha", "lateral.png", "pa.mha", "pa.png"]
     image = sitk.ReadImage(str(tmp_path / "out" / "pa.mha"))
     assert image.GetSize() == (40, 30) and image.GetSpacing() == pytest.approx((500 / 40, 500 / 30))
-    film = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "pa.png")))
+    grey = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "pa.png")))
     integrals = sitk.GetArrayFromImage(image)
-    assert film.dtype == np.uint16 and film.min() == 0 and film.max() == 65535
-    assert np.corrcoef(film.ravel(), integrals.ravel())[0, 1] > 0.999, "bone is bright"
+    assert grey.dtype == np.uint16 and grey.min() == 0 and grey.max() == 65535
+    assert np.corrcoef(grey.ravel(), integrals.ravel())[0, 1] > 0.999, "bone is bright"
     view = View.from_projection_matrix(told["views"]["pa"]["projection_matrix"], 949.0, 30, 40)
     expected = PRESETS["x2ct"].with_pixels((30, 40)).view("pa", read_volume(ct).centre_mm)
     np.testing.assert_allclose(view.pixel_centres_mm(), expected.pixel_centres_mm(), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Line integrals as a film shows them: bone bright, air dark."""
+"""Images of line integrals: files, and grey levels to look at."""
 
 from pathlib import Path
 
@@ -11,11 +11,10 @@ from drr.files import replacing
 _WHITE = 65535
 
 
-def as_film(integrals: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """One view, (row, column), as 16-bit grey values: black is the smallest integral, white the largest.
+def grey_levels(integrals: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """One view, (row, column), as 16-bit grey: bone bright, air dark, proportional to the line integral.
 
-    Grey grows in proportion to the integral, as optical density falls with the logarithm of exposure on the straight
-    part of a film's curve. The brightest thousandth is cut off, so that a wire or a pacemaker does not darken the rest.
+    Black is the smallest integral. White is the quantile 0.999, so that a wire or a pacemaker does not darken the rest.
     """
     low, high = float(integrals.min()), float(np.quantile(integrals, 0.999))
     scale = _WHITE / (high - low) if high > low else 0.0
