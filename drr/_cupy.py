@@ -41,14 +41,14 @@ def uploaded(array: NDArray[Any]) -> Any:
     return cupy.asarray(array)
 
 
-def called(work: Callable[[Any], Any], tensor: Any, device: int, stream: int) -> Any:
+def called(work: Callable[[Any], Any], tensor: Any, stream: Any) -> Any:
     """work(tensor) as arrays of CuPy that share memory with a CUDA tensor of another library, by DLPack.
 
-    device, stream: where the other library works, as an index and as a pointer; the work is put in line there.
+    stream: that of the other library on the tensor's device, with __cuda_stream__; the work is put in line there.
     """
     import cupy
 
-    with cupy.cuda.Device(device), cupy.cuda.ExternalStream(stream):
+    with cupy.cuda.Device(tensor.device.index), cupy.cuda.Stream.from_external(stream):
         return work(cupy.from_dlpack(tensor))
 
 

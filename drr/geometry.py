@@ -1,4 +1,4 @@
-"""The one geometry that the renderer and the positional codes of the network share.
+"""Where the X-ray source and the detector stand in the patient: the one geometry of rendering and of networks.
 
 Patient axes are DICOM LPS: x to the patient's left, y to the posterior, z to the head. Named views, all with the head
 at row 0:
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 PROTOCOL_VIEWS = ("pa", "lateral")
 HEAD: Vector = (0.0, 0.0, 1.0)
 # view: (from isocentre to source, seen from the detector's side). From the source, a viewer whose head points to the
-# patient's head sees the image as the detector records it; a film is hung the other way round where that puts the
+# patient's head sees the image as the detector records it; a radiograph is hung the other way round where that puts the
 # patient's right, or front, on the left.
 _NAMED: dict[str, tuple[Vector, bool]] = {
     "pa": ((0.0, 1.0, 0.0), True),

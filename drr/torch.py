@@ -44,8 +44,7 @@ class _Linear(torch.autograd.Function):
 def _called(linear: Linear, values: Tensor) -> Tensor:
     """linear(values), where they are: with CuPy a CUDA tensor does not pass the host."""
     if values.is_cuda and _cupy.available():
-        stream = torch.cuda.current_stream(values.device)
-        array = _cupy.called(linear, values, stream.device_index, stream.cuda_stream)
+        array = _cupy.called(linear, values, torch.cuda.current_stream(values.device))
         return torch.utils.dlpack.from_dlpack(array)
     return torch.from_numpy(linear(values.cpu().numpy())).to(values.device)
 

@@ -31,7 +31,7 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 class Volume:
     """Voxels and their position.
 
-    array: (z, y, x), HU for a CT.
+    array: (z, y, x), HU for a CT. Where only the place counts, as for a grid, it is not read: see Volume.empty.
     spacing_mm, origin_mm: per axis x, y, z; the origin is the centre of voxel [0, 0, 0] in DICOM LPS patient axes
         (x to the patient's left, y to the posterior, z to the head).
     direction: 3 x 3, row-major as in ITK: column i is the patient direction of array axis i, in the order x, y, z.

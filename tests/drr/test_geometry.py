@@ -32,7 +32,7 @@ def test_where_the_named_views_look_from():
     [(0, "ap", False), (90, "right_lateral", False), (180, "pa", True), (270, "left_lateral", True)],
 )
 def test_gantry_angles_meet_the_named_views(gantry, name, mirrored):
-    """As recorded by the detector; named views are hung as films, which turns two of them round."""
+    """As recorded by the detector; named views are hung as radiographs, which turns two of them round."""
     beam = ConeBeam(541.0, 949.0, 500.0, 8)
     named, turned = (v.pixel_centres_mm() for v in (beam.view(name, ISOCENTRE), beam.rotated(gantry, 0, ISOCENTRE)))
     np.testing.assert_allclose(turned[:, ::-1] if mirrored else turned, named, atol=1e-9)
