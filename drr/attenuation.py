@@ -35,6 +35,9 @@ class Attenuation(Protocol):
     def prepare(self, hu: NDArray[Any]) -> "tuple[Voxels, AttenuationModel]":
         """The voxels to walk through, (z, y, x), and the model that gives their attenuation in 1/mm."""
 
+    def __call__(self, hu: NDArray[Any]) -> NDArray[Any]:
+        """Attenuation in 1/mm of every value."""
+
 
 @dataclass(frozen=True)
 class AttenuationModel:
