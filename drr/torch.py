@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from drr import _cupy
-from drr.volume import Volume
 
 Linear = Callable[[Any], Any]  # of float32 arrays of NumPy or CuPy
 
@@ -47,9 +46,3 @@ def _called(linear: Linear, values: Tensor) -> Tensor:
         array = _cupy.called(linear, values, torch.cuda.current_stream(values.device))
         return torch.utils.dlpack.from_dlpack(array)
     return torch.from_numpy(linear(values.cpu().numpy())).to(values.device)
-
-
-def grid_of(size: int, spacing_mm: float) -> Volume:
-    """An empty cube of `size` voxels a side centred on the isocentre (0, 0, 0), in patient axes."""
-    origin = -(size - 1) / 2 * spacing_mm
-    return Volume.empty((size, size, size), (spacing_mm,) * 3, (origin,) * 3)

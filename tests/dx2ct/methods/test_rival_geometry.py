@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from drr.attenuation import IDENTITY
-from drr.caster import render
 from drr.geometry import ConeBeam, PRESETS
-from drr.torch import grid_of
+from drr.projector import Projector
 from drr.volume import Volume
 from dx2ct.methods.layers.volumes import into_patient
 from dx2ct.methods.perx2ct.network import project, projection
@@ -19,11 +17,11 @@ GRAIN = (21, 9, 25)  # z, y, x: off centre along every axis
 
 
 def image_of_grain(view: str, beam: ConeBeam) -> np.ndarray:
-    grid = grid_of(SIZE, CUBE_MM / SIZE)
-    mu = np.zeros(grid.array.shape, np.float32)
+    spacing_mm = CUBE_MM / SIZE
+    grid = Volume.empty((SIZE,) * 3, (spacing_mm,) * 3, (-(SIZE - 1) / 2 * spacing_mm,) * 3)
+    mu = np.zeros((SIZE,) * 3, np.float32)
     mu[GRAIN] = 0.02
-    there = Volume(mu, grid.spacing_mm, grid.origin_mm)
-    return np.asarray(render(there, [beam.view(view, (0.0, 0.0, 0.0))], attenuation=IDENTITY)[0])
+    return Projector(grid, [beam.view(view, (0.0, 0.0, 0.0))])(mu)[0]
 
 
 def centre(image: np.ndarray) -> np.ndarray:
