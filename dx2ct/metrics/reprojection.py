@@ -10,8 +10,6 @@ from drr.geometry import ConeBeam, PROTOCOL_VIEWS
 from drr.projector import Projector
 from drr.volume import Volume
 
-REPROJECTION_COLUMNS = tuple(f"reprojection_{kind}{view}" for kind in ("", "floor_") for view in PROTOCOL_VIEWS)
-
 
 def reprojection_errors(
     volume: Volume, xrays: Sequence[NDArray[np.float32]], beam: ConeBeam, threads: int = 0
