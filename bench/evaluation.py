@@ -7,7 +7,7 @@ with it, and opens the report in Chromium where there is one. Pictures and numbe
 """
 
 from collections.abc import Callable
-import json
+from dataclasses import replace
 import os
 from pathlib import Path
 import statistics
@@ -21,23 +21,24 @@ from scipy.ndimage import gaussian_filter
 import SimpleITK as sitk
 
 from drr.caster import render
-from drr.geometry import PRESETS, PROTOCOL_VIEWS
 from drr.volume import Volume
+from dx2ct.config import XraySettings
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.metrics import body_mask, score_pair
-from dx2ct.metrics.reprojection import reprojection_errors
-from dx2ct.metrics.tissue import tissue_scores, tissues
+from dx2ct.metrics import Evaluation, score, Truth
 from dx2ct.report.page import Inputs, write_report
 from dx2ct.report.pictures import write_figures
 from dx2ct.report.tables import write_tables
-from dx2ct.scoring.run import FURTHER, METRICS, write_metrics
+from dx2ct.scoring.run import score_columns
 from dx2ct.scoring.scan import NODULE_COLUMNS, SLICE_COLUMNS
 from dx2ct.scoring.statistics import write_comparisons
+from dx2ct.scoring.summary import write_metrics
 from tests.chromium import browser, PROGRAM
 from tests.dx2ct.data.quirks import chest
+from tests.dx2ct.tiny_run import settings_of
 
 SIZE, SCANS, SPACING_MM = 128, 102, (2.5,) * 3
 ORIGIN_MM = (-158.75,) * 3
+XRAY = XraySettings()
 ROWS = {
     "mean": {"method": "mean"},
     **{
@@ -59,10 +60,12 @@ ROWS = {
 }
 
 
-def films_of(ct: np.ndarray) -> list[np.ndarray]:
-    """PA and lateral line integrals."""
-    volume, beam = Volume(ct, SPACING_MM, ORIGIN_MM), PRESETS["x2ct"]
-    return list(render(volume, [beam.view(name, volume.centre_mm) for name in PROTOCOL_VIEWS], "cpu"))
+def with_xrays(ct: np.ndarray) -> Truth:
+    """The CT with its line integrals, PA and lateral."""
+    volume = Volume(ct, SPACING_MM, ORIGIN_MM)
+    views = XRAY.exposures(isocentre_mm=volume.centre_mm)
+    images = render(volume, list(views.values()), "cpu")
+    return Truth(volume, xrays=dict(zip(views, images, strict=True)), views=views, threads=1)
 
 
 def truth() -> np.ndarray:
@@ -74,10 +77,10 @@ def truth() -> np.ndarray:
 def write_scores(run: Path, shift: float, scans: list[str]) -> None:
     """scores.csv, slices.csv and nodules.csv of chance."""
     random = np.random.default_rng(int(shift * 10))
-    names = METRICS + FURTHER
+    names = score_columns(tuple(XRAY.views))
     table = pd.DataFrame(random.normal(20 + shift, 1, (4 * len(scans), len(names))), columns=names)
-    table.insert(0, "scan", np.repeat(scans, 4))
-    table.insert(1, "plane", [*PLANES, "mean"] * len(scans))
+    table["scan"] = np.repeat(scans, 4)
+    table["plane"] = [*PLANES, "mean"] * len(scans)
     table["data_range_hu"] = 2500.0
     table.to_csv(run / "scores.csv", index=False)
     lines = [(scan, plane, k, random.normal(24)) for scan in scans for plane in PLANES for k in range(SIZE)]
@@ -93,8 +96,8 @@ def fabricate(root: Path, scans: list[str]) -> list[Path]:
         (root / "data" / kind / "one").mkdir(parents=True)
     for plane in PLANES:
         np.save(root / f"data/slices/one/{plane}.npy", np.ascontiguousarray(to_plane(ct, plane)))
-    for name, film in zip(PROTOCOL_VIEWS, films_of(ct), strict=True):
-        sitk.WriteImage(sitk.GetImageFromArray(film), str(root / f"data/xrays/one/{name}.mha"))
+    for name, image in with_xrays(ct).xrays.items():
+        sitk.WriteImage(sitk.GetImageFromArray(image), str(root / f"data/xrays/one/{name}.mha"))
     for scan in scans:
         for kind in ("slices", "xrays"):
             (root / "data" / kind / scan).symlink_to("one")
@@ -109,7 +112,7 @@ def fabricate(root: Path, scans: list[str]) -> list[Path]:
         Volume(image, SPACING_MM, ORIGIN_MM).write(run / f"volumes/{scans[0]}.nii.gz")
         for scan in scans[1:]:
             os.link(run / f"volumes/{scans[0]}.nii.gz", run / f"volumes/{scan}.nii.gz")
-        (run / "settings.json").write_text(json.dumps({"run": row}))
+        (run / "settings.json").write_text(settings_of(**row))
         write_scores(run, number / 2, scans)
     return [root / name for name in ROWS]
 
@@ -124,22 +127,19 @@ def seconds(work: Callable[[], object], rounds: int = 1) -> float:
     return statistics.median(found)
 
 
-def score_one(ct: np.ndarray, image: np.ndarray, films: list[np.ndarray]) -> None:
-    """Everything but LPIPS that stage score does with one volume of 128 cubed in memory."""
-    body = body_mask(ct)
-    score_pair(ct, image, body, "coronal", 2500.0)
-    tissue_scores(tissues(ct, body), ct, image, 0.0156)
-    reprojection_errors(Volume(image, SPACING_MM, ORIGIN_MM), films, PRESETS["x2ct"], threads=1)
-
-
 def main(root: Path) -> None:
     """Print one line a stage."""
     scans = [f"scan-{number:03d}" for number in range(SCANS)]
     runs = fabricate(root, scans)
     tables, figures, data, sheet = root / "tables", root / "figures", root / "data", root / "sheet.tsv"
     ct = truth()
-    pair, films = (ct, gaussian_filter(ct.astype(np.float32), 2)), films_of(ct)
-    print(f"score one volume    {seconds(lambda: score_one(*pair, films), 5):7.2f} s of one core")
+    image, known = gaussian_filter(ct.astype(np.float32), 2), with_xrays(ct)
+
+    def score_one() -> None:
+        """Everything but LPIPS that stage score does with one volume in memory; the CT's own part each time, too."""
+        score(Evaluation(replace(known, kept={}), image, "coronal"))
+
+    print(f"score one volume    {seconds(score_one, 5):7.2f} s of one core")
 
     def aggregate() -> None:
         write_metrics(runs, root / "metrics.csv")

@@ -19,12 +19,14 @@ from scipy.stats import spearmanr
 import torch
 from tqdm import tqdm
 
+from drr.volume import Volume
 from dx2ct.config import ConsistencySettings, OFF, ReconstructSettings
 from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.methods.base import DEVIATION
 from dx2ct.methods.dx2ct.method import load
 from dx2ct.methods.dx2ct.sampling import projection_of, sample
-from dx2ct.metrics import body_mask, psnr_db, ssim
+from dx2ct.metrics import body_mask, Evaluation, Truth
+from dx2ct.metrics.strict import psnr_db, ssim
 from dx2ct.samplers.consistency import residual
 from dx2ct.training.batches import plane_coordinates
 
@@ -72,9 +74,10 @@ def measure(model, settings, how, scan, data):
     deviation = volumes.pop(DEVIATION, None)
     hu = np.rint(np.mean(list(volumes.values()), axis=0)).astype(np.float32)
     projector, integrals = projection_of(settings, scan, data)
+    evaluation = Evaluation(Truth(Volume(truth, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))), hu)
     row = {
-        "psnr_db": psnr_db(truth, hu, 2500.0),
-        "ssim": ssim(truth, hu),
+        "psnr_db": psnr_db(evaluation),
+        "ssim": ssim(evaluation),
         "jumps": [a / b for a, b in zip(jumps(hu, body), jumps(truth, body), strict=True)],
         "reprojection": residual(projector, hu, integrals),
         "floor": residual(projector, truth, integrals),

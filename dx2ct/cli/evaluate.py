@@ -27,6 +27,7 @@ def score_run(
     threads: Threads = 0,
 ) -> None:
     """Score every test scan of a run: one row a scan and plane, and nodules.csv and slices.csv beside it."""
+    from dx2ct import layout
     from dx2ct.config import parse, ScoreSettings, SelectionSettings, XraySettings
     from dx2ct.data.cohort.sheet import read_sheet
     from dx2ct.report.model_card import write_model_card
@@ -38,7 +39,7 @@ def score_run(
     tests = [row.scan for row in rows if row.split == "test"]
     rendered = parse(XraySettings, xray) if xray else None
     score_all(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules, threads)
-    if output.resolve() == (run / "scores.csv").resolve():
+    if output.resolve() == layout.scores(run).resolve():
         write_model_card(run, sheet, rows)
 
 
@@ -63,8 +64,8 @@ def metrics(
     comparisons: Annotated[Path | None, typer.Option(help="Where run against run goes, paired by scan.")] = None,
 ) -> None:
     """Aggregate the scores of runs: one row a run."""
-    from dx2ct.scoring.run import write_metrics
     from dx2ct.scoring.statistics import write_comparisons
+    from dx2ct.scoring.summary import write_metrics
 
     write_metrics(runs, output)
     if comparisons:

@@ -1,30 +1,26 @@
-"""Image metrics of a reconstruction against its CT: pure functions of two arrays in HU.
+"""Image metrics of a reconstruction against its CT.
 
 Published numbers of this task differ by rule more than by method, so every rule in use has its own name and stands
-beside the others: `strict` is what this project reports, `published` what X2CT-GAN and PerX2CT compute. docs/metrics.md
-is the table of definitions.
+beside the others: `strict` is what this project reports, `published` what X2CT-GAN and PerX2CT compute. All are listed
+in registry.py; docs/metrics.md is the table of definitions.
 """
 
 from dx2ct.metrics.body import body_mask
-from dx2ct.metrics.matrix import COLUMNS, score_pair
-from dx2ct.metrics.published import perx2ct_psnr_db, perx2ct_ssim, x2ct_psnr_3d_db, x2ct_psnr_db, x2ct_ssim
+from dx2ct.metrics.evaluation import Evaluation, Truth
+from dx2ct.metrics.metric import Metric, Scope
+from dx2ct.metrics.registry import measured, METRICS, score, views_in
 from dx2ct.metrics.scale import Array, Distance
-from dx2ct.metrics.strict import mae_body_hu, mae_hu, psnr_db, ssim, ssim_slices
 
 __all__ = [
-    "COLUMNS",
+    "METRICS",
     "Array",
     "Distance",
+    "Evaluation",
+    "Metric",
+    "Scope",
+    "Truth",
     "body_mask",
-    "mae_body_hu",
-    "mae_hu",
-    "perx2ct_psnr_db",
-    "perx2ct_ssim",
-    "psnr_db",
-    "score_pair",
-    "ssim",
-    "ssim_slices",
-    "x2ct_psnr_3d_db",
-    "x2ct_psnr_db",
-    "x2ct_ssim",
+    "measured",
+    "score",
+    "views_in",
 ]

@@ -1,47 +1,56 @@
-"""The four structural similarities of the matrix in one go, several times as fast as one by one.
+"""The four structural similarities in one go, several times as fast as scikit-image one by one.
 
 Means over windows are what takes the time: a window in 3-D is the window in 2-D and one pass more, and OpenCV averages
-a slice with vector instructions. `strict` and `published` are the plain definitions by scikit-image; a test compares.
+a slice with vector instructions. Tests compare with scikit-image.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.metrics.published import PERX2CT_SSIM_RANGE
-from dx2ct.metrics.scale import Array, unit
+from dx2ct.metrics.evaluation import Evaluation
+from dx2ct.metrics.scale import unit
 
-GAUSSIAN = cv2.getGaussianKernel(11, 1.5, cv2.CV_64F)
+GAUSSIAN = cv2.getGaussianKernel(11, 1.5, cv2.CV_64F)  # Wang et al., 2004
 UNIFORM = np.full((7, 1), 1 / 7, np.float64)
+SMALLEST = len(GAUSSIAN)  # voxels along each axis
+PERX2CT_RANGE = 2.0
 _ALONE = np.ones((1, 1), np.float64)
 Stack = NDArray[np.float64]
 
 
-def ssims(truth: Array, image: Array, plane: str) -> dict[str, float]:
-    """ssim, ssim_slices, x2ct_ssim and perx2ct_ssim of two volumes (z, y, x) in HU.
+@dataclass(frozen=True)
+class Similarities:
+    """volume: Gaussian window in 3-D; slices: in 2-D; x2ct and perx2ct: by the rules of those papers."""
 
-    plane: whose slices ssim_slices sees. Each axis needs 11 voxels. float64: differences of means cost float32
-    its sixth digit.
+    volume: float
+    slices: float
+    x2ct: float
+    perx2ct: float
+
+
+def similarities(evaluation: Evaluation) -> Similarities:
+    """All four of two volumes with at least SMALLEST voxels along each axis.
+
+    float64: differences of means cost float32 its sixth digit.
     """
-    raw = unit(image, clip=False).astype(np.float64)
-    pair = unit(truth).astype(np.float64), np.clip(raw, 0, 1)
-    seen = _moments(_stacks(pair, plane), GAUSSIAN)
-    scores = {
-        "ssim": _mean_similarity(_across(seen, GAUSSIAN), 1.0, 1.0),
-        "ssim_slices": _mean_similarity(seen, 1.0, 1.0),
-    }
+    raw = unit(evaluation.image, clip=False).astype(np.float64)
+    pair = unit(evaluation.truth).astype(np.float64), np.clip(raw, 0, 1)
+    seen = _moments(_stacks(pair, evaluation.plane), GAUSSIAN)
+    volume = _mean_similarity(_across(seen, GAUSSIAN), 1.0, 1.0)
+    slices = _mean_similarity(seen, 1.0, 1.0)
     each = []
     for axis in PLANES:
         seen = _moments(_stacks(pair, axis), UNIFORM)
         each.append(_mean_similarity(seen, 1.0, 49 / 48))  # scikit-image's default: unbiased covariances
     if not np.array_equal(raw, pair[1]):
         seen = _moments(_stacks((pair[0], raw), PLANES[-1]), UNIFORM)
-    scores["x2ct_ssim"] = float(np.mean(each))
-    scores["perx2ct_ssim"] = _mean_similarity(_across(seen, UNIFORM), PERX2CT_SSIM_RANGE, 343 / 342)
-    return scores
+    perx2ct = _mean_similarity(_across(seen, UNIFORM), PERX2CT_RANGE, 343 / 342)
+    return Similarities(volume, slices, float(np.mean(each)), perx2ct)
 
 
 def _stacks(pair: tuple[Stack, Stack], plane: str) -> list[Stack]:

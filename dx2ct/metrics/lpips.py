@@ -18,17 +18,17 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.window import to_network
-from dx2ct.metrics import Distance
+from dx2ct.metrics.scale import Distance
 from dx2ct.torchvision_guard import import_torchvision
 
-BACKBONES = {"lpips": ("alex", "AlexNet"), "lpips_vgg": ("vgg", "VGG16")}
+BACKBONES = {"alex": "AlexNet", "vgg": "VGG16"}
 SILENCE_S = 10.0  # a download that is silent for this long is given up
 SLICES_AT_ONCE = 32
 _NOT_THERE = (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError)
 
 
 def load_lpips() -> dict[str, Distance]:
-    """LPIPS of two stacks (slice, row, column) in HU, mean over the slices, by BACKBONES' names of columns.
+    """LPIPS of two stacks (slice, row, column) in HU, mean over the slices, by backbone ("alex", "vgg").
 
     Version 0.1; the window [-1024, 1476] HU is mapped to [-1, 1] and repeated to three channels, and slices keep their
     size. A backbone whose weights cannot be had is left out, and one line in the log says why.
@@ -37,9 +37,9 @@ def load_lpips() -> dict[str, Distance]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     found: dict[str, Distance] = {}
     reasons = {}
-    for column, (name, label) in BACKBONES.items():
+    for name, label in BACKBONES.items():
         try:
-            found[column] = partial(_mean_distance, _load_network(name).to(device))
+            found[name] = partial(_mean_distance, _load_network(name).to(device))
         except _NOT_THERE as error:
             reasons[label] = " ".join(str(error).split())
     if reasons:

@@ -24,7 +24,7 @@ class Nodule:
 
 @dataclass(frozen=True)
 class Kept:
-    """Contrast of a nodule in the CT and in the reconstruction, HU, and the fraction kept; NaN: no say."""
+    """Contrast of a nodule in the CT and in the reconstruction, HU, and the fraction kept; NaN: not measurable."""
 
     contrast_truth_hu: float
     contrast_hu: float
@@ -46,10 +46,11 @@ def retention(truth: Array, image: Volume, nodule: Nodule) -> Kept:
     lung = (around > inner) & (around <= inner + SHELL_VOXELS * voxel_mm) & np.less(truth, LUNG_HU)
     if not _is_on_grid(image, nodule.centre_mm) or np.count_nonzero(lung) < LEAST_VOXELS or not inside.any():
         return Kept(*[float("nan")] * 3)
-    ours, theirs = (
+    contrast, truth_contrast = (
         float(np.average(volume, weights=inside) - volume[lung].mean(dtype=float)) for volume in (image.array, truth)
     )
-    return Kept(theirs, ours, ours / theirs if theirs >= VISIBLE_HU else float("nan"))
+    kept = contrast / truth_contrast if truth_contrast >= VISIBLE_HU else float("nan")
+    return Kept(truth_contrast, contrast, kept)
 
 
 def _distances_mm(grid: Volume, centre_mm: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -6,22 +6,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drr.geometry import ConeBeam, PROTOCOL_VIEWS
+from drr.geometry import View
 from drr.projector import Projector
 from drr.volume import Volume
 
 
 def reprojection_errors(
-    volume: Volume, xrays: Sequence[NDArray[np.float32]], beam: ConeBeam, threads: int = 0
+    volume: Volume, xrays: Sequence[NDArray[np.float32]], views: Sequence[View], threads: int = 0
 ) -> tuple[float, ...]:
-    """Relative error of the volume's own line integrals in each of PROTOCOL_VIEWS: |rendered - given| / |given|.
+    """Relative error of the volume's own line integrals in each of the views: |rendered - given| / |given|.
 
-    volume: HU. xrays: the CT's line integrals (row, column), as stage xray rendered them with the same beam around the
-    centre of the same cube. The volume is rendered at the X-rays' resolution; then both are averaged down to as many
-    pixels as the volume has voxels along an axis (at most: X-rays are not enlarged), because it cannot know what is
-    finer. NaN for an X-ray that is 0 everywhere.
+    volume: HU. xrays: the CT's line integrals (row, column), as stage xray rendered them in these views. The volume is
+    rendered at the X-rays' resolution; then both are averaged down to as many pixels as the volume has voxels along an
+    axis (at most: X-rays are not enlarged), because it cannot know what is finer. NaN for an X-ray that is 0
+    everywhere.
     """
-    views = [beam.view(name, volume.centre_mm) for name in PROTOCOL_VIEWS]
     rendered = Projector(volume, views, backend="cpu", threads=threads).render(volume.array)
     pixels = min(volume.array.shape[0], *xrays[0].shape)
     return tuple(

@@ -3,56 +3,45 @@
 All of them look through the window [-1024, 1476] HU that the networks see: what lies outside cannot be reconstructed.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from dx2ct.data.window import windowed
-from dx2ct.metrics.scale import Array, unit
-
-# Wang et al., 2004: 11 pixels wide with a deviation of 1.5, and biased covariances
-_GAUSSIAN: dict[str, Any] = {
-    "data_range": 1.0,
-    "gaussian_weights": True,
-    "sigma": 1.5,
-    "use_sample_covariance": False,
-}
+from dx2ct.metrics.evaluation import Evaluation
+from dx2ct.metrics.fast import similarities
 
 
-def psnr_db(truth: Array, image: Array, data_range_hu: float) -> float:
-    """Peak signal-to-noise ratio over the whole volume, dB: 10 log10(data_range_hu² / mean squared error).
+def psnr_db(evaluation: Evaluation) -> float:
+    """10 log10(range² / mean squared error) over the whole volume. The range is `score.data_range_hu`, 2500 HU.
 
     Infinite for volumes that are equal within the window.
     """
-    mse = float(np.mean((windowed(truth) - windowed(image)) ** 2))
-    return float("inf") if mse == 0 else float(10 * np.log10(data_range_hu**2 / mse))
+    mse = float(np.mean((windowed(evaluation.truth) - windowed(evaluation.image)) ** 2))
+    return float("inf") if mse == 0 else float(10 * np.log10(evaluation.ct.data_range_hu**2 / mse))
 
 
-def ssim(truth: Array, image: Array) -> float:
-    """Structural similarity (Wang et al., 2004) in 3-D: Gaussian window of 1.5 voxels, 11 voxels wide along each axis.
+def ssim(evaluation: Evaluation) -> float:
+    """Structural similarity in 3D: Gaussian window of 11 cubed voxels (sigma 1.5), range 1 on [0, 1].
 
-    The window of HU is scaled to [0, 1] and the data range is 1; the mean leaves out a border of 5 voxels, as
-    scikit-image does. Each axis needs 11 voxels.
+    The mean leaves out 5 voxels at each side, where the window does not fit. Covariances are biased, as in the paper.
     """
-    return float(structural_similarity(unit(truth), unit(image), **_GAUSSIAN))
+    return evaluation.once(similarities).volume
 
 
-def ssim_slices(truth: Array, image: Array) -> float:
-    """Mean over the slices of two stacks (slice, row, column) in HU of the 2-D structural similarity.
+def ssim_slices(evaluation: Evaluation) -> float:
+    """Structural similarity in 2D, mean over the slices of the plane: Gaussian window of 11 x 11 pixels (sigma 1.5),
+    range 1 on [0, 1].
 
-    Gaussian window of 1.5 pixels, 11 x 11 pixels wide; the window of HU is scaled to [0, 1] and the data range is 1;
-    the mean leaves out a border of 5 pixels in each slice, as scikit-image does. Rows and columns need 11 pixels.
+    The mean leaves out 5 pixels at each side. Covariances are biased.
     """
-    return float(structural_similarity(unit(truth), unit(image), channel_axis=0, **_GAUSSIAN))
+    return evaluation.once(similarities).slices
 
 
-def mae_hu(truth: Array, image: Array) -> float:
-    """Mean absolute error over the whole volume, HU."""
+def mae_hu(evaluation: Evaluation) -> float:
+    """Mean absolute error over the whole volume, body and air."""
+    return float(np.mean(np.abs(windowed(evaluation.truth) - windowed(evaluation.image))))
+
+
+def mae_body_hu(evaluation: Evaluation) -> float:
+    """Mean absolute error over the body: the largest piece of the CT above -500 HU, with what that encloses."""
+    truth, image = evaluation.truth[evaluation.body], evaluation.image[evaluation.body]
     return float(np.mean(np.abs(windowed(truth) - windowed(image))))
-
-
-def mae_body_hu(truth: Array, image: Array, body: NDArray[np.bool_]) -> float:
-    """Mean absolute error over the voxels of `body`, HU; the mask comes from the truth (`body_mask`)."""
-    return float(np.mean(np.abs(windowed(truth[body]) - windowed(image[body]))))

@@ -6,57 +6,68 @@ from scipy import ndimage
 
 from drr.errors import InputError
 from dx2ct.metrics.body import body_mask
+from dx2ct.metrics.evaluation import Evaluation, Truth
 from dx2ct.metrics.scale import Array
 
+TISSUES = ("lung", "soft", "bone")
 LUNG_HU = -500.0  # lung and airways: below, inside the body
 SOFT_HU = (-200.0, 200.0)  # fat, muscle, blood, organs
 BONE_HU = 200.0  # above; contrast agent and calcium too
 LEAST_LUNG = 0.1  # a piece of lung is kept from this fraction of the largest: bowel gas and noise are not
-TISSUE_COLUMNS = (
-    *("dice_lung", "dice_soft", "dice_bone"),
-    "lung_volume_error_ml",
-    *("bias_lung_hu", "bias_soft_hu", "bias_bone_hu"),
-)
 Mask = NDArray[np.bool_]
 
 
 def tissues(volume: Array, body: Mask) -> dict[str, Mask]:
-    """Masks lung, soft and bone of a CT (z, y, x) in HU, inside its own body (`body_mask`)."""
+    """Masks by TISSUES of a CT (z, y, x) in HU, inside its own body (`body_mask`)."""
     hu = volume.astype(np.float32)
-    return {
-        "lung": _large_pieces(body & (hu < LUNG_HU)),
-        "soft": body & (hu >= SOFT_HU[0]) & (hu < SOFT_HU[1]),
-        "bone": body & (hu >= BONE_HU),
-    }
+    masks = (
+        _large_pieces(body & (hu < LUNG_HU)),
+        body & (hu >= SOFT_HU[0]) & (hu < SOFT_HU[1]),
+        body & (hu >= BONE_HU),
+    )
+    return dict(zip(TISSUES, masks, strict=True))
 
 
-def dice(one: Mask, other: Mask) -> float:
+def dice(evaluation: Evaluation) -> float:
+    """Dice of the tissue in the CT and in the reconstruction, each inside its own body; empty where neither has it.
+
+    A reconstruction without a body has no tissue, and scores 0.
+    """
+    return overlap(evaluation.ct.once(_truth)[evaluation.part], evaluation.once(_image)[evaluation.part])
+
+
+def overlap(one: Mask, other: Mask) -> float:
     """2 |A and B| / (|A| + |B|), from 0 to 1; NaN where neither has a voxel."""
     total = np.count_nonzero(one) + np.count_nonzero(other)
     return 2 * np.count_nonzero(one & other) / total if total else float("nan")
 
 
-def tissue_scores(theirs: dict[str, Mask], truth: Array, image: Array, voxel_ml: float) -> dict[str, float]:
-    """TISSUE_COLUMNS of a reconstruction; theirs: the truth's `tissues`, truth, image: (z, y, x) HU.
-
-    bias_*_hu: mean of image - truth over the truth's tissue. lung_volume_error_ml: above 0 is too much lung; voxel_ml
-    is the volume of a voxel. NaN where the truth (for Dice: both) lacks the tissue. An image without a body has none.
-    """
-    ours = tissues(image, _body(image))
-    error = image.astype(np.float32) - truth.astype(np.float32)
-    biases = {
-        f"bias_{name}_hu": float(error[mask].mean(dtype=float)) if mask.any() else float("nan")
-        for name, mask in theirs.items()
-    }
-    voxels = np.count_nonzero(ours["lung"]) - np.count_nonzero(theirs["lung"])
-    return {
-        **{f"dice_{name}": dice(theirs[name], ours[name]) for name in theirs},
-        "lung_volume_error_ml": float(voxels * voxel_ml),
-        **biases,
-    }
+def lung_volume_error_ml(evaluation: Evaluation) -> float:
+    """Volume of the lungs, reconstruction minus CT: above 0 is too much lung."""
+    image, truth = evaluation.once(_image), evaluation.ct.once(_truth)
+    voxels = np.count_nonzero(image["lung"]) - np.count_nonzero(truth["lung"])
+    return float(voxels * evaluation.voxel_ml)
 
 
-def _body(image: Array) -> Mask:
+def bias_hu(evaluation: Evaluation) -> float:
+    """Mean of reconstruction minus CT over the tissue of the CT; empty where there is none."""
+    mask = evaluation.ct.once(_truth)[evaluation.part]
+    return float(evaluation.once(_error)[mask].mean(dtype=float)) if mask.any() else float("nan")
+
+
+def _truth(ct: Truth) -> dict[str, Mask]:
+    return tissues(ct.volume.array, ct.body)
+
+
+def _image(evaluation: Evaluation) -> dict[str, Mask]:
+    return tissues(evaluation.image, _body_or_none(evaluation.image))
+
+
+def _error(evaluation: Evaluation) -> NDArray[np.float32]:
+    return evaluation.image.astype(np.float32) - evaluation.truth.astype(np.float32)
+
+
+def _body_or_none(image: Array) -> Mask:
     try:
         return body_mask(image)
     except InputError:  # nothing but air: a reconstruction that failed, which scores 0

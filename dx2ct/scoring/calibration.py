@@ -1,4 +1,4 @@
-"""Does the deviation of a run's samples say how wrong their mean is? RUN/calibration.csv and a figure beside it.
+"""Does the deviation of a run's samples predict the error of their mean? RUN/calibration.csv and a figure beside it.
 
 Voxels of the body are sorted by the stated deviation into bins of equal numbers. Were samples and truth drawn from one
 distribution, the squared error of the mean of K samples would be their variance times 1 + 1/K in every bin.
@@ -16,10 +16,10 @@ from scipy.stats import spearmanr
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import read_volume
+from dx2ct import layout
 from dx2ct.data.scans import read_stack
 from dx2ct.metrics import body_mask
-from dx2ct.predict.scan import deviation_path
-from dx2ct.scoring.run import FUSED, reconstruction_path, write_table
+from dx2ct.scoring.run import write_table
 
 BINS = 20
 Array = NDArray[Any]
@@ -61,7 +61,7 @@ def write_calibration(run: Path, scans: Sequence[str], data: Path, output: Path)
     for scan in scans:
         truth = np.asarray(read_stack(data, scan, "axial"))
         mean, deviation = (
-            _read(path, truth.shape) for path in (reconstruction_path(run, scan, FUSED), deviation_path(run, scan))
+            _read(path, truth.shape) for path in (layout.reconstruction(run, scan), layout.deviation(run, scan))
         )
         body = body_mask(truth)
         error = mean.astype(np.float32)[body] - truth[body]

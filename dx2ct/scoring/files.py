@@ -1,5 +1,6 @@
 """Two volume files of any method, scored: what is refused, and what is written."""
 
+from collections.abc import Mapping
 import csv
 import io
 import json
@@ -7,15 +8,13 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct.data.window import WIDTH_HU
-from dx2ct.metrics import body_mask, score_pair
-from dx2ct.metrics.matrix import SMALLEST
-from dx2ct.metrics.tissue import tissue_scores, tissues
+from dx2ct.metrics import body_mask, Distance, Evaluation, score, Truth
+from dx2ct.metrics.fast import SMALLEST
 from dx2ct.scoring.finite import require_finite
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
@@ -26,27 +25,25 @@ SAME_MM = 1e-3
 def score_files(
     truth: Path, prediction: Path, resample: bool = False, lpips: bool = False
 ) -> dict[str, str | float | None]:
-    """Score a volume file against another: names, shape, the metric matrix, tissues, lpips if wanted.
+    """Score a volume file against another: names, shape, and every metric that needs no X-rays, LPIPS on request.
 
     Both are turned to patient axes first, slices are axial, the range of psnr_db is 2500 HU. resample: put the
     prediction on the truth's grid (linear, air outside). Without it voxels are compared by their index, and a
     difference of origins is a warning. Raises InputError, naming the file, for what cannot be compared.
     """
-    one, other = _read(truth), _read(prediction)
+    ct, volume = _read(truth), _read(prediction)
     if resample:
-        other = _resampled(other, one)
+        volume = _resampled(volume, ct)
     else:
-        _check_grids(one, other, truth, prediction)
-    body = _body(one, truth)
-    _body(other, prediction)
+        _check_grids(ct, volume, truth, prediction)
+    for one, path in ((ct, truth), (volume, prediction)):
+        _require_body(one, path)
     return {
         "truth": str(truth),
         "prediction": str(prediction),
-        "shape": "x".join(map(str, one.array.shape)),
+        "shape": "x".join(map(str, ct.array.shape)),
         "resampled": str(resample).lower(),
-        **score_pair(one.array, other.array, body, "axial", WIDTH_HU),
-        **tissue_scores(tissues(one.array, body), one.array, other.array, float(np.prod(one.spacing_mm)) / 1000),
-        **(_lpips(one, other) if lpips else {}),
+        **score(Evaluation(Truth(ct, WIDTH_HU, _lpips() if lpips else {}), volume.array)),
     }
 
 
@@ -80,9 +77,9 @@ def _read(path: Path) -> Volume:
     return Volume(volume.array.astype(np.float32), volume.spacing_mm, volume.origin_mm, volume.direction)
 
 
-def _body(volume: Volume, path: Path) -> NDArray[np.bool_]:
+def _require_body(volume: Volume, path: Path) -> None:
     try:
-        return body_mask(volume.array)
+        body_mask(volume.array)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -105,11 +102,11 @@ def _check_grids(one: Volume, other: Volume, truth: Path, prediction: Path) -> N
     if one.array.shape != other.array.shape:
         raise InputError(f"{prediction}: shape {other.array.shape} is not {one.array.shape} of {truth}: {offer}")
     for name, unit in (("spacing_mm", " mm"), ("direction", "")):
-        mine, theirs = getattr(other, name), getattr(one, name)
-        if not np.allclose(mine, theirs, atol=SAME_MM):
+        found, expected = getattr(other, name), getattr(one, name)
+        if not np.allclose(found, expected, atol=SAME_MM):
             label = name.removesuffix("_mm")
             raise InputError(
-                f"{prediction}: {label} {_short(mine)}{unit} is not {_short(theirs)}{unit} of {truth}: {offer}"
+                f"{prediction}: {label} {_short(found)}{unit} is not {_short(expected)}{unit} of {truth}: {offer}"
             )
     if not np.allclose(other.origin_mm, one.origin_mm, atol=min(one.spacing_mm) / 2):
         logging.getLogger(__name__).warning(
@@ -123,11 +120,10 @@ def _resampled(volume: Volume, grid: Volume) -> Volume:
     return Volume.from_sitk(image)
 
 
-def _lpips(one: Volume, other: Volume) -> dict[str, float | None]:
-    from dx2ct.metrics.lpips import BACKBONES, load_lpips  # torch
+def _lpips() -> Mapping[str, Distance]:
+    from dx2ct.metrics.lpips import load_lpips  # torch
 
-    distances = load_lpips()
-    return {name: distances[name](one.array, other.array) if name in distances else None for name in BACKBONES}
+    return load_lpips()
 
 
 def _short(values: tuple[float, ...]) -> str:

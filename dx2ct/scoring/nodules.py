@@ -5,9 +5,11 @@ from pathlib import Path
 
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.data.cohort.selection import read_rows
+from dx2ct.data.tables import read_table
 from dx2ct.metrics.nodule import Nodule
 
+COLUMNS = ("scan", "column_mm", "row_mm", "z_mm", "diameter_mm")  # of an annotation table
+REMEDY = "take a table such as workflow/resources/lidc-nodules.tsv"
 Lines = Mapping[str, Sequence[Mapping[str, str]]]
 
 
@@ -30,7 +32,7 @@ def nodules_of(scan: str, row: Mapping[str, str], table: Lines, cube: Volume) ->
 def read_nodule_table(path: Path | None) -> Lines:
     """Lines of an annotation table by scan; without one none."""
     found: dict[str, list[Mapping[str, str]]] = {}
-    for line in read_rows(path) if path else ():
+    for line in read_table(path, REMEDY, "\t", COLUMNS) if path else ():
         found.setdefault(line["scan"], []).append(line)
     return found
 

@@ -1,31 +1,25 @@
-"""Stages score and metrics: reconstructions against their CTs, one table a run, then one row a run."""
+"""Stage score: the reconstructions of a run against their CTs, one table a run."""
 
 from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from drr.errors import InputError
 from drr.files import replacing
-from dx2ct.config import check_version, ScoreSettings, XraySettings
+from dx2ct import layout
+from dx2ct.config import ScoreSettings, XraySettings
+from dx2ct.config.keys import require_version
 from dx2ct.data.cohort.selection import read_rows
-from dx2ct.metrics import COLUMNS, Distance
-from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
-from dx2ct.metrics.tissue import TISSUE_COLUMNS
+from dx2ct.data.tables import read_frame, require_columns
+from dx2ct.metrics import Distance, measured, views_in
 from dx2ct.scoring.nodules import read_nodule_table
-from dx2ct.scoring.scan import FUSED, How, NODULE_COLUMNS, reconstruction_path, score_scan, SLICE_COLUMNS
+from dx2ct.scoring.scan import NODULE_COLUMNS, score_scan, ScoringOptions, SLICE_COLUMNS
 
-__all__ = ["FUSED", "reconstruction_path"]
-
-VERSION = 3
-METRICS = ["psnr_db", "ssim", "lpips", "mae_hu"]
-CLINICAL = [*TISSUE_COLUMNS, *REPROJECTION_COLUMNS]
-FURTHER = [*(name for name in COLUMNS if name not in METRICS), "lpips_vgg", *CLINICAL]  # the rest of the metric matrix
-ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]
+AGAIN = "run the score stage again"
 
 
 def score_run(
@@ -39,49 +33,46 @@ def score_run(
     nodules: Path | None = None,
     threads: int = 0,
 ) -> None:
-    """Write one row a scan and volume (axial, coronal, sagittal, mean): scan, plane, METRICS, data_range_hu, FURTHER.
+    """Write one row a scan and volume (axial, coronal, sagittal, mean), with the columns of `score_columns`.
 
     Beside it go nodules.csv, one row a nodule of the sheet (column nodules) or of the table `nodules`, and slices.csv,
     one row a slice; both of the mean volume. run holds volumes/ and planes/ in HU; data holds slices/, and xrays/ made
-    by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, reprojection without xray, a tissue
-    that is not there. threads: of the ray-caster, 0 = all. A PSNR of equal volumes is written as inf.
+    by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, and a tissue that is not there.
+    Without xray there are no columns of reprojection. threads: of the ray-caster, 0 = all. A PSNR of equal volumes is
+    written as inf.
     Raises InputError for a missing or unfit reconstruction, a truth without a body, and when there is no scan to score.
     """
-    check_version("score", VERSION, settings.version)
+    require_version(settings)
     if not scans:
         raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
     rows = {row["scan"]: row for row in read_rows(sheet)} if sheet else {}
-    how = How(settings, data, _lpips() if settings.lpips else {}, xray, rows, read_nodule_table(nodules), threads)
-    found = [score_scan(run, scan, how) for scan in tqdm(scans, desc="score", disable=None)]
-    tables = {
-        output.with_name("nodules.csv"): NODULE_COLUMNS,
-        output.with_name("slices.csv"): SLICE_COLUMNS,
-        output: ("scan", "plane", *METRICS, "data_range_hu", *FURTHER),
-    }
+    lpips = _lpips() if settings.lpips else {}
+    options = ScoringOptions(settings, data, lpips, xray, rows, read_nodule_table(nodules), threads)
+    found = [score_scan(run, scan, options) for scan in tqdm(scans, desc="score", disable=None)]
     scores, kept, slices = ([row for part in parts for row in part] for parts in zip(*found, strict=True))
-    for (path, columns), lines in zip(tables.items(), (kept, slices, scores), strict=True):
-        write_table(pd.DataFrame(lines).reindex(columns=list(columns)), path)
+    _write_rows(kept, NODULE_COLUMNS, output.with_name("nodules.csv"))
+    _write_rows(slices, SLICE_COLUMNS, output.with_name("slices.csv"))
+    _write_rows(scores, score_columns(options.views), output)
 
 
-def _lpips() -> Mapping[str, Distance]:
-    """Those whose weights can be had, by column."""
-    from dx2ct.metrics.lpips import load_lpips  # torch: the metrics and report stages do without it
+def score_columns(views: Sequence[str]) -> list[str]:
+    """The columns of scores.csv where X-rays of these views were compared.
 
-    return load_lpips()
-
-
-def write_metrics(runs: Sequence[Path], output: Path) -> None:
-    """Write one row a run from RUN/settings.json and RUN/scores.csv, means over scans.
-
-    METRICS and FURTHER are of the mean volume (psnr_db_std is the sample deviation over scans); *_planes are means over
-    the three plane volumes, which is how the paper averages. Empty where a column does not apply.
+    Raises InputError for names of views from which the columns do not tell them apart, such as pa and floor_pa.
     """
-    write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+    metrics = measured(views)
+    columns = ["scan", "plane", *(metric.name for metric in metrics if metric.headline)]
+    columns += ["data_range_hu", *(metric.name for metric in metrics if not metric.headline)]
+    if views_in(columns) != tuple(views):
+        raise InputError(
+            f"xray.views: {', '.join(views)}: names that begin with floor_ cannot be scored, choose others"
+        )
+    return columns
 
 
 def read_settings(run: Path) -> dict[str, Any]:
     """The settings that a run was trained with."""
-    path = run / "settings.json"
+    path = layout.settings(run)
     try:
         settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -90,52 +81,31 @@ def read_settings(run: Path) -> dict[str, Any]:
 
 
 def read_scores(run: Path) -> pd.DataFrame:
-    """The run's scores.csv; numbers as float, empty ones as NaN."""
-    path = run / "scores.csv"
-    try:
-        scores = pd.read_csv(path, dtype={"scan": str, "plane": str} | dict.fromkeys(METRICS + FURTHER, float))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no scores of a run ({error}): run the score stage") from None
-    missing = {"scan", "plane", "data_range_hu", *METRICS, *FURTHER} - set(scores.columns)
-    if missing:
-        raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}: run the score stage again")
+    """The run's scores.csv; numbers as float, empty ones as NaN. InputError where a metric is missing."""
+    path = layout.scores(run)
+    scores = read_frame(path, AGAIN, text=("scan", "plane"))
+    require_columns(path, AGAIN, score_columns(views_in(scores.columns)), scores.columns)
     return scores
 
 
-def _summary(run: Path) -> dict[str, Any]:
-    settings, scores = read_settings(run)["run"], read_scores(run)
-    is_fused = scores["plane"] == FUSED
-    fused, planes = scores.loc[is_fused, METRICS + FURTHER], scores.loc[~is_fused, METRICS + FURTHER]
-    means, of_planes = _mean(fused), _mean(planes).add_suffix("_planes")
-    with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
-        psnr_db_std = fused["psnr_db"].std()
-    return {
-        "run": run.name,
-        "method": settings["method"],
-        **{key: _cell(settings.get(key)) for key in ABLATIONS},
-        "scans": len(fused),
-        **means[METRICS],
-        **of_planes[[f"{name}_planes" for name in METRICS]],
-        "psnr_db_std": psnr_db_std,
-        "data_range_hu": scores["data_range_hu"].iloc[0],
-        **{key: table[key] for name in FURTHER for key, table in ((name, means), (f"{name}_planes", of_planes))},
-    }
-
-
-def _mean(scores: pd.DataFrame) -> "pd.Series[float]":
-    """Of each column. A scan without bone says nothing about bone; LPIPS of some scans is no LPIPS."""
-    means = scores.mean(skipna=False)
-    means[CLINICAL] = scores[CLINICAL].mean()
-    return means
-
-
-def _cell(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "+".join(value) if isinstance(value, list) else value if value is None else str(value)
+def read_fused(run: Path) -> pd.DataFrame:
+    """The scores of the fused volumes, by scan."""
+    scores = read_scores(run)
+    return scores[scores["plane"] == layout.FUSED].set_index("scan")
 
 
 def write_table(table: pd.DataFrame, output: Path, float_format: str = "%.4f") -> None:
     """Write CSV, NaN as an empty cell."""
     with replacing(output) as part:
         table.to_csv(part, index=False, float_format=float_format)
+
+
+def _write_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], output: Path) -> None:
+    write_table(pd.DataFrame(rows).reindex(columns=list(columns)), output)
+
+
+def _lpips() -> Mapping[str, Distance]:
+    """Those whose weights can be had, by backbone."""
+    from dx2ct.metrics.lpips import load_lpips  # torch: the metrics and report stages do without it
+
+    return load_lpips()

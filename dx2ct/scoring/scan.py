@@ -1,7 +1,7 @@
 """One scan of a run against its CT: everything that the stage score measures."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.errors import InputError
-from drr.geometry import PROTOCOL_VIEWS
 from drr.volume import read_volume, Volume
+from dx2ct import layout
 from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.data.scans import read_films, read_stack
+from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.data.window import windowed
-from dx2ct.metrics import body_mask, Distance, score_pair
+from dx2ct.metrics import Distance, Evaluation, score, Truth
 from dx2ct.metrics.nodule import retention
-from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS, reprojection_errors
-from dx2ct.metrics.tissue import tissue_scores, tissues
 from dx2ct.scoring.finite import require_finite
 from dx2ct.scoring.nodules import Lines, nodules_of
 
-FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 NODULE_COLUMNS = (
     *("scan", "nodule", "x_mm", "y_mm", "z_mm", "diameter_mm"),
     *("contrast_truth_hu", "contrast_hu", "kept"),
@@ -32,43 +29,44 @@ Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class How:
-    """What a scan is scored by. xray: of the films, None leaves the reprojection out; sheet: rows by scan."""
+class ScoringOptions:
+    """What the scans of a run are scored by.
+
+    lpips: distances by backbone. xray: how the X-rays were rendered; None leaves the reprojection out. sheet: rows by
+    scan. threads: of the ray-caster, 0 = all.
+    """
 
     settings: ScoreSettings
     data: Path
-    lpips: Mapping[str, Distance]
-    xray: XraySettings | None
-    sheet: Mapping[str, Mapping[str, str]]
-    nodules: Lines
+    lpips: Mapping[str, Distance] = field(default_factory=dict)
+    xray: XraySettings | None = None
+    sheet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    nodules: Lines = field(default_factory=dict)
     threads: int = 0
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views whose X-rays reconstructions are compared with."""
+        return tuple(self.xray.views) if self.xray else ()
 
-def score_scan(run: Path, scan: str, how: How) -> tuple[Rows, Rows, Rows]:
+
+def score_scan(run: Path, scan: str, options: ScoringOptions) -> tuple[Rows, Rows, Rows]:
     """Rows of scores.csv (one a volume), nodules.csv and slices.csv of one scan; the latter two of the fused volume."""
-    truth = np.asarray(read_stack(how.data, scan, "axial"))
-    body = _body(truth, scan)
-    theirs = tissues(truth, body)
-    volumes = {plane: _read(reconstruction_path(run, scan, plane), truth.shape) for plane in (*PLANES, FUSED)}
-    fused = volumes[FUSED]
-    floor = _reprojection(Volume(truth, fused.spacing_mm, fused.origin_mm), scan, how)
-    scores = []
-    for plane, image in volumes.items():
-        stack = "axial" if plane == FUSED else plane
-        pair = truth, image.array
-        values = {
-            **score_pair(*pair, body, stack, how.settings.data_range_hu),
-            **{name: distance(*(to_plane(one, stack) for one in pair)) for name, distance in how.lpips.items()},
-            **tissue_scores(theirs, *pair, float(np.prod(image.spacing_mm)) / 1000),
-            **dict(zip(REPROJECTION_COLUMNS, _reprojection(image, scan, how) + floor, strict=True)),
+    hu = np.asarray(read_stack(options.data, scan, "axial"))
+    planes = (*PLANES, layout.FUSED)
+    volumes = {plane: _read(layout.reconstruction(run, scan, plane), hu.shape) for plane in planes}
+    fused = volumes[layout.FUSED]
+    ct = _truth(Volume(hu, fused.spacing_mm, fused.origin_mm), scan, options)
+    scores = [
+        {
+            "scan": scan,
+            "plane": plane,
+            "data_range_hu": ct.data_range_hu,
+            **score(Evaluation(ct, volume.array, "axial" if plane == layout.FUSED else plane)),
         }
-        scores.append({"scan": scan, "plane": plane, "data_range_hu": how.settings.data_range_hu, **values})
-    return scores, _nodules(truth, fused, scan, how), _slices(truth, fused.array, scan, how.settings.data_range_hu)
-
-
-def reconstruction_path(run: Path, scan: str, plane: str) -> Path:
-    """Where a run keeps a scan's volume made from the slices of `plane`, or their mean ("mean")."""
-    return run / "volumes" / f"{scan}.nii.gz" if plane == FUSED else run / "planes" / scan / f"{plane}.nii.gz"
+        for plane, volume in volumes.items()
+    ]
+    return scores, _nodules(hu, fused, scan, options), _slices(hu, fused.array, scan, ct.data_range_hu)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> Volume:
@@ -83,23 +81,22 @@ def _read(path: Path, shape: tuple[int, ...]) -> Volume:
     return volume
 
 
-def _body(truth: NDArray[Any], scan: str) -> NDArray[np.bool_]:
+def _truth(volume: Volume, scan: str, options: ScoringOptions) -> Truth:
+    """The CT with its X-rays; InputError for one without a body."""
+    xrays = read_xrays(options.data, scan, options.views)
+    views = options.xray.exposures(isocentre_mm=volume.centre_mm) if options.xray else {}
+    ct = Truth(volume, options.settings.data_range_hu, options.lpips, xrays, views, options.threads)
     try:
-        return body_mask(truth)
+        _ = ct.body
     except InputError as error:
         raise InputError(f"scan {scan}: {error}: take it out of the test split") from None
+    return ct
 
 
-def _reprojection(volume: Volume, scan: str, how: How) -> tuple[float, ...]:
-    if how.xray is None:
-        return (float("nan"),) * len(PROTOCOL_VIEWS)
-    films = read_films(how.data, scan, PROTOCOL_VIEWS)
-    return reprojection_errors(volume, films, how.xray.cone_beam, how.threads)
-
-
-def _nodules(truth: NDArray[Any], fused: Volume, scan: str, how: How) -> Rows:
+def _nodules(truth: NDArray[Any], fused: Volume, scan: str, options: ScoringOptions) -> Rows:
     rows = []
-    for number, nodule in enumerate(nodules_of(scan, how.sheet.get(scan, {}), how.nodules, fused), start=1):
+    nodules = nodules_of(scan, options.sheet.get(scan, {}), options.nodules, fused)
+    for number, nodule in enumerate(nodules, start=1):
         place = dict(zip(("x_mm", "y_mm", "z_mm"), nodule.centre_mm, strict=True))
         found = asdict(retention(truth, fused, nodule))
         rows.append({"scan": scan, "nodule": number, **place, "diameter_mm": nodule.diameter_mm, **found})

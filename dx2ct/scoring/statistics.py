@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
 
-from dx2ct.scoring.run import FURTHER, FUSED, METRICS, read_scores, write_table
+from dx2ct.metrics import measured, views_in
+from dx2ct.scoring.run import read_fused, write_table
 
 RESAMPLES = 9999
 CONFIDENCE = 0.95
@@ -22,7 +23,7 @@ _COLUMNS = ("run", "other", "metric")
 
 @dataclass(frozen=True)
 class Paired:
-    """One metric of two runs on the same scans; NaN where it cannot be said."""
+    """One metric of two runs on the same scans; NaN where it cannot be computed."""
 
     scans: int
     mean: float
@@ -54,13 +55,13 @@ def write_comparisons(runs: Sequence[Path], output: Path) -> None:
     """Write one row for each pair of runs and metric, of the mean volumes of the scans that both have scored.
 
     Columns: run, other, metric, those of `Paired`, and lowest_scan, highest_scan, where run - other is least and most.
-    A single run gives a header without rows.
+    A single run gives a header without rows. Metrics of a view stand there where both runs have it.
     """
-    tables = {run.name: _fused(run) for run in runs}
+    tables = {run.name: read_fused(run) for run in runs}
     rows = [
         {"run": run, "other": other, "metric": metric} | _row(tables[run][metric], tables[other][metric])
         for run, other in combinations(tables, 2)
-        for metric in METRICS + FURTHER
+        for metric in _in_both(tables[run], tables[other])
     ]
     names = [*_COLUMNS, *Paired.__dataclass_fields__, "lowest_scan", "highest_scan"]
     write_table(pd.DataFrame(rows, columns=names), output, "%.6g")
@@ -68,13 +69,14 @@ def write_comparisons(runs: Sequence[Path], output: Path) -> None:
 
 def extremes(run: Path) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """The run's worst scans (worst first) and its best (best first): scan and psnr_db of the mean volume."""
-    ranked = [(str(scan), float(value)) for scan, value in _fused(run)["psnr_db"].sort_values(kind="stable").items()]
+    ranked = [
+        (str(scan), float(value)) for scan, value in read_fused(run)["psnr_db"].sort_values(kind="stable").items()
+    ]
     return ranked[:EXTREMES], ranked[::-1][:EXTREMES]
 
 
-def _fused(run: Path) -> pd.DataFrame:
-    scores = read_scores(run)
-    return scores[scores["plane"] == FUSED].set_index("scan")
+def _in_both(run: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    return [metric.name for metric in measured(views_in(run.columns)) if metric.name in other.columns]
 
 
 def _row(run: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, object]:

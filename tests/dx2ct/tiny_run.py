@@ -1,13 +1,16 @@
 """A fabricated run with its data: what score, metrics and report read, small enough for a test."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from drr.volume import Volume
+from dx2ct.config.keys import fields_of
 from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.methods import methods
+from dx2ct.methods.saved import settings_as, to_text
 
 SIZE = 32
 TESTS = ("t-1", "t_2", "t3")
@@ -41,10 +44,17 @@ def write_data(data: Path) -> None:
             sitk.WriteImage(sitk.GetImageFromArray(film), str(data / "xrays" / scan / f"{view}.mha"))
 
 
-def write_run(run: Path, settings: dict[str, object], offset_hu: float, scans: tuple[str, ...] = TESTS) -> None:
+def settings_of(method: str, **row: Any) -> str:
+    """Settings of a run of the method, as they are kept, with the defaults but for its row."""
+    kind = methods()[method]
+    values = {section: {} for section in fields_of(kind.settings)} | {"run": {"method": method} | row}
+    return to_text(settings_as(kind, values, "run"))
+
+
+def write_run(run: Path, settings: dict[str, Any], offset_hu: float, scans: tuple[str, ...] = TESTS) -> None:
     """Reconstructions off by offset_hu in the axial, twice that in the coronal, thrice in the sagittal volume."""
     run.mkdir(parents=True)
-    (run / "settings.json").write_text(json.dumps({"run": settings}))
+    (run / "settings.json").write_text(settings_of(**settings))
     for number, scan in enumerate(scans):
         for factor, plane in enumerate(PLANES, start=1):
             volume = Volume(body(number) + np.float32(offset_hu * factor), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))

@@ -9,7 +9,7 @@ import pytest
 
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.predict.scan import deviation_path
+from dx2ct import layout
 from dx2ct.scoring.calibration import calibrate, rank_correlation, write_calibration
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
 
@@ -42,7 +42,7 @@ def test_table_and_figure_of_a_run(tmp_path: Path):
     random = np.random.default_rng(0)
     for number, scan in enumerate(TESTS):
         spread = random.uniform(1, 50, body(number).shape).astype(np.float32)
-        Volume(spread, (2.0,) * 3, (0.0,) * 3).write(deviation_path(tmp_path / "run", scan))
+        Volume(spread, (2.0,) * 3, (0.0,) * 3).write(layout.deviation(tmp_path / "run", scan))
     write_calibration(tmp_path / "run", TESTS, tmp_path / "data", tmp_path / "run/calibration.csv")
     table = pd.read_csv(tmp_path / "run/calibration.csv")
     assert list(table["scan"].unique()) == list(TESTS) and len(table) == 60

@@ -96,7 +96,7 @@ def test_positions_that_are_no_numbers_are_named(text):
 def test_the_annotated_nodule_of_a_real_scan_is_found():
     """Its place by ImagePositionPatient is (-166 + 222.17, -171.7 + 257.90, -115.86) mm."""
     cube = to_cube(
-        read_ct(REAL / "ct/LIDC-IDRI-0001.zip", None, 40.0), VolumeSettings(2, 2.5, 128, "center", "linear", 40)
+        read_ct(REAL / "ct/LIDC-IDRI-0001.zip", None, 40.0), VolumeSettings(2.5, 128, "center", "linear", 40)
     )
     resources = ROOT / "workflow/resources"
     row = next(row for row in read_rows(resources / "lidc-idri.tsv") if row["scan"] == "LIDC-IDRI-0001")

@@ -7,18 +7,19 @@ import pytest
 from drr.errors import InputError
 from drr.geometry import ConeBeam
 from drr.volume import Volume
-from dx2ct.config import ScoreSettings, XraySettings
+from dx2ct.config import Rotation, ScoreSettings, XraySettings
 from dx2ct.data.planes import PLANES
 from dx2ct.data.prepare.xrays import make_xrays
-from dx2ct.metrics import COLUMNS, psnr_db
-from dx2ct.metrics.reprojection import REPROJECTION_COLUMNS
-from dx2ct.metrics.tissue import TISSUE_COLUMNS
+from dx2ct.metrics import measured
+from dx2ct.metrics.strict import psnr_db
 from dx2ct.scoring import run as stage
-from dx2ct.scoring.run import FURTHER, METRICS, score_run, VERSION, write_metrics
+from dx2ct.scoring.run import score_columns, score_run
+from dx2ct.scoring.summary import write_metrics
+from tests.dx2ct.evaluations import evaluation
 from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
 
-SETTINGS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)
-WITH_LPIPS = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=True)
+SETTINGS = ScoreSettings(lpips=False)
+WITH_LPIPS = ScoreSettings(lpips=True)
 
 
 @pytest.fixture
@@ -42,10 +43,10 @@ def test_one_row_a_scan_and_plane(run):
     rows = scored(run)
     planes = ["axial", "coronal", "sagittal", "mean"]
     assert [(row["scan"], row["plane"]) for row in rows] == [(scan, plane) for scan in TESTS for plane in planes]
-    first = ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
-    assert list(rows[0]) == [*first, *FURTHER]
-    assert set(METRICS + FURTHER) == {"lpips", "lpips_vgg", *COLUMNS, *TISSUE_COLUMNS, *REPROJECTION_COLUMNS}
-    assert all(row[name] for row in rows for name in COLUMNS)
+    assert list(rows[0]) == score_columns(())
+    assert list(rows[0])[:7] == ["scan", "plane", "psnr_db", "ssim", "lpips", "mae_hu", "data_range_hu"]
+    empty = {name for row in rows for name, value in row.items() if not value}
+    assert empty == {"lpips", "lpips_vgg", "dice_bone", "bias_bone_hu"}, "no networks here, and no bone"
 
 
 def test_every_volume_is_measured_against_its_own_scan(run):
@@ -58,7 +59,7 @@ def test_every_volume_is_measured_against_its_own_scan(run):
 
 def test_range_is_a_setting(run):
     psnr = [float(row["psnr_db"]) for row in scored(run)]
-    wider = ScoreSettings(version=VERSION, data_range_hu=4095, lpips=False)
+    wider = ScoreSettings(data_range_hu=4095, lpips=False)
     assert np.subtract([float(row["psnr_db"]) for row in scored(run, wider)], psnr) == pytest.approx(4.286, abs=1e-3)
 
 
@@ -80,7 +81,7 @@ def test_lpips_that_cannot_be_had_is_empty(run, monkeypatch):
 
 def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
     seen = []
-    monkeypatch.setattr(stage, "_lpips", lambda: {"lpips": lambda truth, image: seen.append(truth) or 0.25})
+    monkeypatch.setattr(stage, "_lpips", lambda: {"alex": lambda truth, image: seen.append(truth) or 0.25})
     rows = scored(run, WITH_LPIPS, TESTS[1:2])
     assert [row["lpips"] for row in rows] == ["0.2500"] * 4
     stacks = [np.load(run.parent / "data/slices" / TESTS[1] / f"{plane}.npy") for plane in PLANES]
@@ -112,7 +113,7 @@ def test_the_metric_matrix_is_averaged_over_the_three_plane_volumes(run):
     rows = scored(run)
     write_metrics([run], run.parent / "metrics.csv")
     (row,) = table(run.parent / "metrics.csv")
-    for name in [*COLUMNS, "dice_lung", "bias_soft_hu", "lung_volume_error_ml"]:
+    for name in [metric.name for metric in measured(()) if rows[0][metric.name]]:
         planes = [float(row[name]) for row in rows if row["plane"] != "mean"]
         fused = [float(row[name]) for row in rows if row["plane"] == "mean"]
         assert float(row[f"{name}_planes"]) == pytest.approx(np.mean(planes), abs=2e-4)
@@ -123,9 +124,7 @@ def test_scores_of_an_older_version_are_named(run):
     scored(run)
     lines = (run / "scores.csv").read_text().splitlines()
     (run / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
-    with pytest.raises(
-        InputError, match=f"{run / 'scores.csv'}: lacks the columns reprojection_floor_lateral: run the score stage"
-    ):
+    with pytest.raises(InputError, match=f"{run / 'scores.csv'}: lacks the columns bias_bone_hu: run the score stage"):
         write_metrics([run], run.parent / "metrics.csv")
 
 
@@ -157,7 +156,7 @@ def test_nothing_to_score_is_an_error(run):
 
 def test_another_version_is_refused(run):
     with pytest.raises(InputError, match="stage score"):
-        scored(run, ScoreSettings(version=VERSION + 1, data_range_hu=2500, lpips=False))
+        scored(run, ScoreSettings(version=2))
 
 
 @pytest.mark.parametrize("name", ["settings.json", "scores.csv"])
@@ -170,7 +169,7 @@ def test_metrics_name_what_is_missing(run, name):
 
 def test_psnr_of_a_fabricated_run_is_that_of_the_function(run):
     rows = scored(run)
-    expected = psnr_db(body(0), body(0) + np.float32(30), 2500)
+    expected = psnr_db(evaluation(body(0), body(0) + np.float32(30)))
     assert float(rows[2]["psnr_db"]) == pytest.approx(expected, abs=1e-4)
 
 
@@ -199,8 +198,9 @@ def test_a_cohort_without_nodules_has_a_header(run):
     assert (run / "nodules.csv").read_text().startswith("scan,nodule,x_mm,") and not table(run / "nodules.csv")
 
 
-def test_reprojection_is_measured_where_the_beam_is_known(run):
-    beam = XraySettings(1, ConeBeam(541.0, 949.0, 160.0, 64), "plastimatch")
+def test_reprojection_is_measured_in_every_view(run):
+    views = {"pa": "pa", "lateral": "lateral", "oblique": Rotation(45.0, 10.0)}
+    beam = XraySettings(ConeBeam(541.0, 949.0, 160.0, 64), views=views)
     for number, scan in enumerate(TESTS):
         place = Volume(body(number), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
         place.write(run.parent / "data/volumes" / f"{scan}.mha")
@@ -208,10 +208,12 @@ def test_reprojection_is_measured_where_the_beam_is_known(run):
     score_run(run, TESTS, SETTINGS, run.parent / "data", run / "scores.csv", xray=beam)
     rows = table(run / "scores.csv")
     assert {row["reprojection_floor_pa"] for row in rows} == {"0.0000"}, "the truth lies on the grid of the X-rays here"
-    for view in ("pa", "lateral"):
+    for view in views:
         errors = [float(row[f"reprojection_{view}"]) for row in rows if row["scan"] == TESTS[0]]
         assert 0 < errors[0] < errors[1] < errors[2], "axial is off by 10 HU, coronal by 20, sagittal by 30"
-    assert {row["reprojection_pa"] for row in scored(run)} == {""}, "without the beam there is nothing to compare"
+    write_metrics([run], run.parent / "metrics.csv")
+    assert "reprojection_floor_oblique_planes" in table(run.parent / "metrics.csv")[0]
+    assert "reprojection_pa" not in scored(run)[0], "without X-rays there is nothing to compare"
 
 
 def test_a_reconstruction_that_is_no_number_is_named(run):

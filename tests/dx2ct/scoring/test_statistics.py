@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from dx2ct.scoring.run import FURTHER, METRICS
+from dx2ct.scoring.run import score_columns
 from dx2ct.scoring.statistics import extremes, paired, write_comparisons
+
+COLUMNS = score_columns(("pa", "oblique"))
 
 
 def write_scores(run: Path, psnr: dict[str, float]) -> Path:
     rows = [
-        {"scan": scan, "plane": plane, "data_range_hu": 2500, **dict.fromkeys(METRICS + FURTHER, value), "lpips": None}
+        {name: value for name in COLUMNS} | {"scan": scan, "plane": plane, "lpips": None}
         for scan, value in psnr.items()
         for plane in ("axial", "mean")
     ]
@@ -73,7 +75,7 @@ def test_runs_are_paired_by_the_name_of_the_scan(tmp_path):
     other = write_scores(tmp_path / "other", {"c": 26.0, "a": 18.0, "d": 99.0})
     write_comparisons([one, other], tmp_path / "comparisons.csv")
     table = pd.read_csv(tmp_path / "comparisons.csv")
-    assert list(table["metric"]) == METRICS + FURTHER
+    assert set(table["metric"]) == set(COLUMNS) - {"scan", "plane", "data_range_hu"}
     row = table.iloc[0]
     assert (row["run"], row["other"], row["scans"], row["mean"], row["other_mean"]) == ("one", "other", 2, 22.5, 22.0)
     assert (row["difference"], row["lowest_scan"], row["highest_scan"]) == (0.5, "c", "a")

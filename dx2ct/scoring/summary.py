@@ -1,0 +1,59 @@
+"""Stage metrics: one row a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dx2ct.layout import FUSED
+from dx2ct.metrics import measured, Metric, views_in
+from dx2ct.scoring.run import read_scores, read_settings, write_table
+
+ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]  # of a run's row of settings
+
+
+def write_metrics(runs: Sequence[Path], output: Path) -> None:
+    """Write one row a run from RUN/settings.json and RUN/scores.csv, means over scans.
+
+    A metric's own column is of the mean volume (psnr_db_std is the sample deviation over scans); *_planes are means
+    over the three plane volumes, which is how the paper averages. Empty where a column does not apply.
+    """
+    write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+
+
+def means(scores: pd.DataFrame, metrics: Sequence[Metric]) -> "pd.Series[float]":
+    """Of each metric's column. A scan without bone says nothing about bone; LPIPS of some scans is no LPIPS."""
+    found = scores[[metric.name for metric in metrics]].mean(skipna=False)
+    skipping = [metric.name for metric in metrics if metric.scope.skips_missing]
+    found[skipping] = scores[skipping].mean()
+    return found
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    settings, scores = read_settings(run)["run"], read_scores(run)
+    metrics = measured(views_in(scores.columns))
+    is_fused = scores["plane"] == FUSED
+    fused, planes = means(scores[is_fused], metrics), means(scores[~is_fused], metrics).add_suffix("_planes")
+    headline = [metric.name for metric in metrics if metric.headline]
+    others = [column for m in metrics if not m.headline for column in (m.name, f"{m.name}_planes")]
+    with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
+        psnr_db_std = scores.loc[is_fused, "psnr_db"].std()
+    return {
+        "run": run.name,
+        "method": settings["method"],
+        **{key: _cell(settings.get(key)) for key in ABLATIONS},
+        "scans": int(is_fused.sum()),
+        **fused[headline],
+        **planes[[f"{name}_planes" for name in headline]],
+        "psnr_db_std": psnr_db_std,
+        "data_range_hu": scores["data_range_hu"].iloc[0],
+        **pd.concat([fused, planes])[others],
+    }
+
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "+".join(value) if isinstance(value, list) else value if value is None else str(value)
