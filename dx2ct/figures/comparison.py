@@ -7,32 +7,36 @@ from matplotlib.figure import Figure, SubFigure
 import numpy as np
 
 from dx2ct.data.planes import PLANES
-from dx2ct.figures.panels import Case, CT_WINDOW_HU, ERROR_WINDOW_HU, middle, PANEL_IN, show, VIEWS
+from dx2ct.figures.panels import Case, CT_WINDOW_HU, ERROR_WINDOW_HU, middle, PANEL_IN, show
 
-FILM_PERCENTILES = (1.0, 99.5)
+XRAY_PERCENTILES = (1.0, 99.5)
+PLAIN = 2 * len(PLANES)  # columns of a run: slices and errors
 
 
 def comparison_figure(cases: list[Case]) -> Figure:
     """Middle slices of every case: truth and X-rays in the first row, then one row a run, with its absolute error."""
     heights = [1 + len(case.volumes) for case in cases]
-    figure = Figure(figsize=(6 * PANEL_IN, sum(heights) * PANEL_IN + 0.45 * len(cases)), layout="constrained")
+    width = max(PLAIN, *(len(PLANES) + len(case.xrays) + 1 for case in cases))
+    figure = Figure(figsize=(width * PANEL_IN, sum(heights) * PANEL_IN + 0.45 * len(cases)), layout="constrained")
     parts = figure.subfigures(len(cases), 1, squeeze=False, height_ratios=[rows + 0.25 for rows in heights])[:, 0]
     for part, case in zip(parts, cases, strict=True):
-        _draw_case(part, case)
+        _draw_case(part, case, width)
     return figure
 
 
-def _draw_case(part: SubFigure, case: Case) -> None:
+def _draw_case(part: SubFigure, case: Case, width: int) -> None:
     part.suptitle(case.scan, fontweight="bold")
-    grid = part.subplots(1 + len(case.volumes), 6, squeeze=False)
+    grid = part.subplots(1 + len(case.volumes), width, squeeze=False)
+    for axes in (*grid[0, len(PLANES) + len(case.xrays) : -1], *grid[1:, PLAIN:].flat):
+        axes.set_axis_off()
     truth = {plane: middle(case.truth, plane) for plane in PLANES}
     for axes, (plane, image) in zip(grid[0], truth.items(), strict=False):
         show(axes, image, plane, CT_WINDOW_HU, "gray", f"{plane}")
-    for axes, view in zip(grid[0, 3:5], VIEWS, strict=True):
-        low, high = np.percentile(np.asarray(case.films[view], dtype=float), FILM_PERCENTILES)
-        show(axes, case.films[view], view, (low, high), "gray", VIEWS[view])
+    for axes, (view, xray) in zip(grid[0, len(PLANES) :], case.xrays.items(), strict=False):
+        low, high = np.percentile(np.asarray(xray, dtype=float), XRAY_PERCENTILES)
+        show(axes, xray, view, (low, high), "gray", f"X-ray, {view}")
     grid[0, 0].set_ylabel("CT")
-    _draw_scales(grid[0, 5])
+    _draw_scales(grid[0, -1])
     for row, (run, volume) in zip(grid[1:], case.volumes.items(), strict=True):
         for column, plane in enumerate(PLANES):
             image = middle(volume, plane)

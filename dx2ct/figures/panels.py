@@ -12,8 +12,8 @@ from dx2ct.data.planes import to_plane
 
 CT_WINDOW_HU = (-1000.0, 600.0)  # lung and soft tissue together
 ERROR_WINDOW_HU = (0.0, 500.0)
-VIEWS = {"pa": "X-ray, PA", "lateral": "X-ray, lateral"}
-SIDES = {"axial": "RL", "coronal": "RL", "sagittal": "AP", "pa": "RL", "lateral": "AP"}  # at the left, at the right
+# At the left and at the right of a plane or a view; of an oblique view nothing is said.
+SIDES = {"axial": "RL", "coronal": "RL", "sagittal": "AP", "pa": "RL", "lateral": "AP"}
 PANEL_IN = 1.8
 
 Array = NDArray[np.generic]
@@ -24,7 +24,7 @@ class Case:
     """One scan to show: X-rays by view (row, column), line integrals; the truth and each run's volume, (z, y, x) HU."""
 
     scan: str
-    films: Mapping[str, Array]
+    xrays: Mapping[str, Array]
     truth: Array
     volumes: Mapping[str, Array]
 
@@ -40,7 +40,7 @@ def show(axes: Axes, image: Array, kind: str, window: tuple[float, float], colou
     axes.imshow(image, cmap=colours, vmin=window[0], vmax=window[1], interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=8)
-    for x, side in zip((0.03, 0.97), SIDES[kind], strict=True):
+    for x, side in zip((0.03, 0.97), SIDES.get(kind, "  "), strict=True):
         place = "left" if x < 0.5 else "right"
         text = axes.text(x, 0.97, side, transform=axes.transAxes, color="gold", fontsize=8, ha=place, va="top")
         text.set_path_effects([withStroke(linewidth=1.5, foreground="black")])

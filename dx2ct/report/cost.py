@@ -1,17 +1,27 @@
 """What a run costs, as far as its files and the workflow's benchmarks say."""
 
-import csv
+from collections.abc import Sequence
 import json
 from math import prod
 from pathlib import Path
 from statistics import median
-from typing import Any
+
+from safetensors import safe_open, SafetensorError
 
 from drr.errors import InputError
-from dx2ct.report.table import Cell
-from dx2ct.scoring.run import read_settings
+from dx2ct import layout
+from dx2ct.data.tables import read_table, Row
+from dx2ct.report.table import Cell, Column
 
-NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")
+NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")  # what batch normalisation counts
+COST = (
+    Column("parameters", "parameters", 0),
+    Column("gflop", "GFLOP a slice", 2),
+    Column("train_h", "training, h", 2),
+    Column("train_mb", "training, MB", 0),
+    Column("reconstruct_s", "one scan, s (median)", 1),
+    Column("reconstruct_mb", "one scan, MB", 0),
+)
 
 
 def cost_of(run: Path, benchmarks: Path) -> dict[str, Cell]:
@@ -20,14 +30,14 @@ def cost_of(run: Path, benchmarks: Path) -> dict[str, Cell]:
     gflop: of RUN/profile.json where somebody asked for it, else counted from the settings of DX2CT, without a pass.
     """
     passes = [
-        line for path in sorted((benchmarks / "reconstruct" / run.name).glob("*.tsv")) for line in _lines(path, "\t")
+        row for path in sorted((benchmarks / "reconstruct" / run.name).glob("*.tsv")) for row in _rows(path, "\t")
     ]
-    training = _lines(run / "training.csv", ",")
-    trained = _lines(benchmarks / "train" / f"{run.name}.tsv", "\t")
+    training = _rows(layout.training_log(run), ",")
+    trained = _rows(benchmarks / "train" / f"{run.name}.tsv", "\t")
     seconds = _numbers(training[-1:], "seconds") or _numbers(trained[-1:], "s")
     return {
         "run": run.name,
-        "parameters": _parameters(run / "weights.safetensors"),
+        "parameters": _parameters(layout.weights(run)),
         "gflop": _gflop(run),
         "train_h": seconds[0] / 3600 if seconds else None,
         "train_mb": max(_numbers(trained, "max_rss"), default=None),
@@ -37,56 +47,55 @@ def cost_of(run: Path, benchmarks: Path) -> dict[str, Cell]:
 
 
 def _parameters(weights: Path) -> int | None:
-    """Numbers in the file by its header (8 bytes of length, then JSON), less what batch normalisation counts."""
+    """Numbers in the file by its header."""
     if not weights.is_file():
         return None
     try:
-        with weights.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        tensors = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
+        with safe_open(weights, "np") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{weights}: not a file of weights ({error}): train the run again") from None
-    return sum(int(prod(shape)) for name, shape in tensors.items() if not name.endswith(NO_PARAMETERS))
+    return sum(int(prod(shape)) for name, shape in shapes.items() if not name.endswith(NO_PARAMETERS))
 
 
 def _gflop(run: Path) -> float | None:
-    profile = run / "profile.json"
+    profile = layout.profile(run)
     if profile.is_file():
         try:
             found = json.loads(profile.read_text())
             return float(sum(found["forward_flop"].values()) / found["batch"] / 1e9)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{profile}: not a profile ({error}): delete it or run the profile stage again") from None
-    return _counted(read_settings(run))
+    return _counted(run)
 
 
-def _counted(settings: dict[str, Any]) -> float | None:
-    if settings["run"]["method"] != "dx2ct":
-        return None
-    from dx2ct.config import Dx2ctSettings, parse
-    from dx2ct.profiling.rehearsal import operations  # torch
+def _counted(run: Path) -> float | None:
+    """From the settings, where they are those of a network whose operations can be counted."""
+    from dx2ct.methods.dx2ct.settings import Dx2ctSettings
+    from dx2ct.methods.saved import read_run
 
     try:
-        parsed = parse(Dx2ctSettings, json.dumps(settings))
-    except InputError:  # of a training by an older version, whose keys were others
+        _, settings = read_run(run)
+    except InputError:  # of a method or a version that is not known here
         return None
-    flop = sum(count for (_, direction), count in operations(parsed).items() if direction == "forward")
-    return flop / parsed.train.batch / 1e9
+    if not isinstance(settings, Dx2ctSettings):
+        return None
+    from dx2ct.profiling.rehearsal import operations  # torch
+
+    flop = sum(count for (_, direction), count in operations(settings).items() if direction == "forward")
+    return flop / settings.train.batch / 1e9
 
 
-def _lines(path: Path, delimiter: str) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+def _rows(path: Path, delimiter: str) -> list[Row]:
+    return read_table(path, "delete it", delimiter) if path.is_file() else []
 
 
-def _numbers(lines: list[dict[str, str]], key: str) -> list[float]:
+def _numbers(rows: Sequence[Row], key: str) -> list[float]:
     """Those that are numbers: Snakemake writes NA or - for what was too short to measure."""
     found = []
-    for line in lines:
+    for row in rows:
         try:
-            found.append(float(line.get(key) or "NA"))
+            found.append(float(row.get(key) or "NA"))
         except ValueError:
             continue
     return found

@@ -2,19 +2,37 @@
 
 from collections import Counter
 from collections.abc import Sequence
-import csv
+from dataclasses import dataclass
 import json
 import math
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from drr.errors import InputError
 from drr.files import replacing
+from dx2ct import layout
+from dx2ct.config import plain
 from dx2ct.data.cohort.sheet import Row
-from dx2ct.scoring.run import ABLATIONS, FUSED, METRICS, read_scores, read_settings
+from dx2ct.data.tables import read_table
+from dx2ct.methods import methods
+from dx2ct.methods.saved import read_run
+from dx2ct.metrics import measured
+from dx2ct.report.provenance import columns_of
+from dx2ct.report.templating import environment
+from dx2ct.scoring.run import read_fused, read_settings
+from dx2ct.scoring.summary import means
 
-CARD = "model_card.md"
+
+@dataclass(frozen=True)
+class Description:
+    """A method in words: title, a paragraph of Markdown, its paper (empty: none is known).
+
+    samples: it starts from noise. elsewhere: its volumes were made by others.
+    """
+
+    title: str
+    card: str
+    source: str = ""
+    samples: bool = False
+    elsewhere: bool = False
 
 
 def write_model_card(run: Path, sheet: Path, rows: Sequence[Row]) -> None:
@@ -22,54 +40,53 @@ def write_model_card(run: Path, sheet: Path, rows: Sequence[Row]) -> None:
 
     rows: the scans of the sheet that the run used. Raises InputError for files that cannot be read.
     """
-    settings = read_settings(run)
-    head = _head(sheet)
-    is_phantom, is_lidc = "seed" in head, "idc_uuid" in head
-    row, volume = settings["run"], settings["volume"]
-    splits = Counter(r.split for r in rows)
-    environment = Environment(
-        loader=PackageLoader("dx2ct.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    settings, columns = read_settings(run), columns_of(sheet)
+    is_phantom, is_lidc = "seed" in columns, "idc_uuid" in columns
+    volume, splits = settings["volume"], Counter(row.split for row in rows)
+    text = (
+        environment(is_html=False)
+        .get_template("model_card.md.j2")
+        .render(
+            **_scores(run),
+            method=describe(run),
+            name=run.resolve().name,
+            sheet=sheet.name,
+            is_phantom=is_phantom,
+            is_lidc=is_lidc,
+            data_short="procedural phantoms" if is_phantom else "LIDC-IDRI" if is_lidc else sheet.name,
+            counts={split: splits[split] for split in ("train", "val", "test")},
+            size=settings["slices"]["size"],
+            cube_mm=volume["size"] * volume["spacing_mm"],
+            last=_last_line(layout.training_log(run)),
+            settings=json.dumps(settings, indent=2, sort_keys=True),
+        )
     )
-    text = environment.get_template("model_card.md.j2").render(
-        **dict.fromkeys(ABLATIONS) | row,
-        **_scores(run),
-        name=run.resolve().name,
-        sheet=sheet.name,
-        is_phantom=is_phantom,
-        is_lidc=is_lidc,
-        data_short="procedural phantoms" if is_phantom else "LIDC-IDRI" if is_lidc else sheet.name,
-        counts={split: splits[split] for split in ("train", "val", "test")},
-        size=settings["slices"]["size"],
-        cube_mm=volume["size"] * volume["spacing_mm"],
-        last=_last_line(run / "training.csv"),
-        settings=json.dumps(settings, indent=2, sort_keys=True),
-    )
-    with replacing(run / CARD) as part:
+    with replacing(layout.model_card(run)) as part:
         part.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def _head(sheet: Path) -> list[str]:
-    try:
-        return sheet.read_text(encoding="utf-8").partition("\n")[0].split("\t")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{sheet}: sheet cannot be read ({error})") from None
+def describe(run: Path) -> Description:
+    """The method of a run in its own words, filled in with the run's row; of an unknown one its name and no more."""
+    name = read_settings(run)["run"].get("method")
+    if name not in methods():
+        return Description(str(name), f"Method `{name}`, which this version of dx2ct does not know.")
+    method, settings = read_run(run)
+    row = plain(settings.run)
+    text = environment(is_html=False).from_string(method.card).render(**row)
+    return Description(method.title, " ".join(text.split()), method.source, method.samples, "trained_on" in row)
 
 
 def _scores(run: Path) -> dict[str, object]:
-    """Means of the metrics that are known, of the mean volume."""
-    if not (run / "scores.csv").is_file():
+    """Means of the headline metrics that are known, of the mean volume."""
+    if not layout.scores(run).is_file():
         return {"scores": {}, "scored": 0, "data_range_hu": 0.0}
-    table = read_scores(run)
-    table = table[table["plane"] == FUSED]
-    means = {metric: float(table[metric].mean(skipna=False)) for metric in METRICS}
-    known = {metric: value for metric, value in means.items() if math.isfinite(value)}
-    return {"scores": known, "scored": len(table), "data_range_hu": float(table["data_range_hu"].iloc[0])}
+    fused = read_fused(run)
+    found = means(fused, [metric for metric in measured(()) if metric.headline])
+    known = {name: value for name, value in found.items() if math.isfinite(value)}
+    return {"scores": known, "scored": len(fused), "data_range_hu": float(fused["data_range_hu"].iloc[0])}
 
 
 def _last_line(log: Path) -> dict[str, str]:
     """Of training.csv; empty for a method that has none."""
-    if not log.is_file():
-        return {}
-    with log.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    lines = read_table(log, "train the run again") if log.is_file() else []
     return {key: value for key, value in lines[-1].items() if value} if lines else {}

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 import json
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 import numpy as np
-import pandas as pd
 
 from drr.errors import InputError
 from drr.files import replacing
-from dx2ct.report.pictures import CASES, FIGURES, test_scans
-from dx2ct.report.provenance import commit, count, is_phantom, read_lines, reasons, versions
+from dx2ct import layout
+from dx2ct.data.tables import read_table as read_rows
+from dx2ct.data.tables import Row
+from dx2ct.metrics import views_in
+from dx2ct.report.pictures import CASES, test_scans
+from dx2ct.report.provenance import columns_of, commit, count, reasons, versions
+from dx2ct.report.results import DEFINED, HEADLINE, results, scans
 from dx2ct.report.table import read_table
-from dx2ct.report.tables import TABLES
+from dx2ct.report.tables import tables
+from dx2ct.report.templating import environment
 from dx2ct.report.viewer import viewer_of
-from dx2ct.scoring.run import FUSED, METRICS, read_scores, read_settings
+from dx2ct.scoring.run import read_settings
 from dx2ct.scoring.statistics import extremes
 
 VENDOR = Path(__file__).parent / "vendor"
+AGAIN = "run the metrics stage"
 
 
 @dataclass(frozen=True)
@@ -47,24 +52,27 @@ def write_report(
     Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
     """
     tests = test_scans(inputs.sheet, leave_out)
-    comparisons = read_lines(inputs.comparisons, ",")
+    metrics = read_rows(inputs.metrics, AGAIN)
+    shown = tables(views_in(metrics[0] if metrics else ())).values()
     page = (
-        _environment()
+        environment(is_html=True, filters={"number": _number})
         .get_template("report.html.j2")
         .render(
-            is_phantom=is_phantom(inputs.sheet),
-            metrics=read_lines(inputs.metrics, ","),
-            comparisons=[row for row in comparisons if row["metric"] in METRICS and int(row["scans"])],
+            is_phantom="seed" in columns_of(inputs.sheet),
+            results=results(metrics),
+            defined=DEFINED,
+            ranges=dict.fromkeys(_number(row["data_range_hu"], 0) for row in metrics),
+            comparisons=_comparisons(inputs.comparisons),
             extremes={run.name: extremes(run) for run in runs},
-            tables=[table for empty in TABLES.values() if (table := read_table(empty, inputs.tables)).rows],
-            figures={name: _png(inputs.figures / f"{name}.png") for name in FIGURES},
+            tables=[table for empty in shown if (table := read_table(empty, inputs.tables)).rows],
+            figures={name: _png(inputs.figures / f"{name}.png") for name in layout.FIGURES},
             loss=_optional_png(inputs.figures / "training.png"),
-            calibrations={run.name: png for run in runs if (png := _optional_png(run / "calibration.png"))},
+            calibrations={run.name: png for run in runs if (png := _optional_png(layout.calibration(run, "png")))},
             shown=tests[:CASES],
             runs=[run.name for run in runs],
             splits=count(inputs.sheet, leave_out),
             left_out=reasons(leave_out, left_out),
-            scans=_scan_table(runs),
+            scans=scans(runs),
             settings={run.name: json.dumps(read_settings(run), indent=2, sort_keys=True) for run in runs},
             config=_pretty(inputs.config),
             commit=commit(),
@@ -79,16 +87,10 @@ def write_report(
         part.write_text(page, encoding="utf-8")
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("dx2ct.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    return environment
+def _comparisons(path: Path) -> list[Row]:
+    """Those of headline metrics that rest on a scan."""
+    names = [metric.name for metric in HEADLINE]
+    return [row for row in read_rows(path, AGAIN) if row["metric"] in names and int(row["scans"])]
 
 
 def _number(value: str | float, digits: int) -> str:
@@ -114,11 +116,3 @@ def _pretty(config: str | None) -> str | None:
         return json.dumps(json.loads(config), indent=2) if config else None
     except ValueError as error:
         raise InputError(f"--config is no JSON ({error})") from None
-
-
-def _scan_table(runs: Sequence[Path]) -> list[dict[str, object]]:
-    """The mean volume's metrics, one row a scan and run, by scan."""
-    tables = {run.name: read_scores(run) for run in runs}
-    fused = [scores[scores["plane"] == FUSED].assign(run=name) for name, scores in tables.items()]
-    table = pd.concat(fused).sort_values("scan", kind="stable")[["scan", "run", *METRICS]]
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -10,23 +10,25 @@ import pandas as pd
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import read_volume
+from dx2ct import layout
 from dx2ct.data.cohort.sheet import read_sheet
-from dx2ct.data.scans import read_stack, read_xrays
+from dx2ct.data.scans import averaged, read_stack, read_xrays
+from dx2ct.data.tables import read_frame
 from dx2ct.figures.comparison import comparison_figure
 from dx2ct.figures.curves import loss_figure, scatter_figure, slices_figure
 from dx2ct.figures.grid import error_figure, grid_figure
-from dx2ct.figures.panels import Case, VIEWS
-from dx2ct.scoring.run import FUSED, read_scores, reconstruction_path
+from dx2ct.figures.panels import Case
+from dx2ct.metrics import views_in
+from dx2ct.scoring.run import AGAIN, read_fused
 from dx2ct.scoring.scan import SLICE_COLUMNS
 
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
-FILM_PIXELS = 256
+XRAY_PIXELS = 256
 DPI = {"png": 130, "pdf": 200}
-FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")  # and training, where something was trained
 
 
 def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], data: Path, output: Path) -> None:
-    """Write output/NAME.png and .pdf of FIGURES, and of training where a run has a training.csv.
+    """Write output/NAME.png and .pdf of layout.FIGURES, and of training where a run has a training.csv.
 
     runs: folders with scores.csv, slices.csv, volumes/. figure3 and errors show the scan of median PSNR (`ranked`).
     Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
@@ -44,10 +46,9 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
         "psnr_by_slice": slices_figure({run.name: _slices(run) for run in runs}),
         "scatter": scatter_figure({run.name: fused_psnr(run) for run in runs}),
     }
-    curves = {run.name: pd.read_csv(run / "training.csv") for run in runs if (run / "training.csv").is_file()}
+    curves = {run.name: _loss(log) for run in runs if (log := layout.training_log(run)).is_file()}
     if curves:
-        columns = {run: (np.asarray(table["step"]), np.asarray(table["loss"])) for run, table in curves.items()}
-        figures["training"] = loss_figure(columns)
+        figures["training"] = loss_figure(curves)
     for name, figure in figures.items():
         _save(figure, output, name)
     if not curves:  # nothing declares it, so nothing else would take an older one away
@@ -65,8 +66,7 @@ def test_scans(sheet: Path, leave_out: Sequence[str]) -> list[str]:
 
 def fused_psnr(run: Path) -> "pd.Series[float]":
     """psnr_db of the fused volume by scan."""
-    scores = read_scores(run)
-    return scores[scores["plane"] == FUSED].set_index("scan")["psnr_db"]
+    return read_fused(run)["psnr_db"]
 
 
 def ranked(runs: Sequence[Path]) -> list[str]:
@@ -77,24 +77,25 @@ def ranked(runs: Sequence[Path]) -> list[str]:
 
 def volumes_of(scan: str, runs: Sequence[Path], data: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The CT on the training grid and each run's fused volume, (z, y, x) HU."""
-    volumes = {run.name: read_volume(reconstruction_path(run, scan, FUSED)).array for run in runs}
+    volumes = {run.name: read_volume(layout.reconstruction(run, scan)).array for run in runs}
     return np.asarray(read_stack(data, scan, "axial")), volumes
 
 
 def _case(scan: str, runs: Sequence[Path], data: Path) -> Case:
-    films = dict(zip(VIEWS, read_xrays(data, scan, tuple(VIEWS), FILM_PIXELS), strict=True))
-    return Case(scan, films, *volumes_of(scan, runs, data))
+    """The scan with the X-rays that the first run was scored with."""
+    xrays = read_xrays(data, scan, views_in(read_fused(runs[0]).columns))
+    small = {view: averaged(image, min(XRAY_PIXELS, *image.shape)) for view, image in xrays.items()}
+    return Case(scan, small, *volumes_of(scan, runs, data))
+
+
+def _loss(log: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and losses."""
+    table = read_frame(log, "train the run again", text=(), columns=("step", "loss"))
+    return np.asarray(table["step"]), np.asarray(table["loss"])
 
 
 def _slices(run: Path) -> pd.DataFrame:
-    path = run / "slices.csv"
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no scores of slices ({error}): run the score stage") from None
-    if missing := set(SLICE_COLUMNS) - set(table.columns):
-        raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}: run the score stage again")
-    return table
+    return read_frame(layout.scores(run, "slices"), AGAIN, text=("scan", "plane"), columns=SLICE_COLUMNS)
 
 
 def _save(figure: Figure, folder: Path, name: str) -> None:

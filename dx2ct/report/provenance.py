@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-import csv
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import platform
@@ -11,6 +10,7 @@ import subprocess
 from drr.errors import InputError
 from dx2ct.data.cohort.selection import SPLITS
 from dx2ct.data.cohort.sheet import read_sheet
+from dx2ct.data.tables import read_table
 
 PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "scikit-image", "lpips", "matplotlib", "snakemake")
 
@@ -44,18 +44,12 @@ def _version(package: str) -> str:
         return "run from its source folder"
 
 
-def is_phantom(sheet: Path) -> bool:
-    """Only the phantom cohort's sheet has a column `seed`."""
-    return "seed" in sheet.read_text(encoding="utf-8").partition("\n")[0].split("\t")
-
-
-def read_lines(path: Path, delimiter: str) -> list[dict[str, str]]:
-    """The lines of a table with a header; InputError when it cannot be read."""
+def columns_of(sheet: Path) -> list[str]:
+    """The columns of a sheet: only the phantom cohort's has `seed`, only LIDC-IDRI's `idc_uuid`."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, delimiter=delimiter))
+        return sheet.read_text(encoding="utf-8").partition("\n")[0].split("\t")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read for the report ({error})") from None
+        raise InputError(f"{sheet}: sheet cannot be read ({error})") from None
 
 
 def count(sheet: Path, leave_out: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -71,7 +65,7 @@ def reasons(leave_out: Sequence[str], left_out: Sequence[Path]) -> list[tuple[st
     reasons: dict[str, str] = {}
     for path in left_out:
         if path.suffix == ".tsv":
-            table = read_lines(path, "\t")
+            table = read_table(path, "delete it and run the workflow again", "\t")
             reasons |= {line.get("path") or line.get("scan") or "?": line.get("reason") or "" for line in table}
         else:
             reasons[path.stem] = _first_line(path)

@@ -8,8 +8,7 @@ import torch
 
 from drr.errors import InputError
 from drr.files import replacing
-from dx2ct.methods.base import SETTINGS, WEIGHTS
-from dx2ct.report.model_card import CARD
+from dx2ct import layout
 
 MOST_MB = 12
 _NOTE = "\nThe weights were rounded to half precision (float16) to be handed out; they are used in float32.\n"
@@ -21,19 +20,19 @@ def publish(run: Path, output: Path) -> int:
     Raises InputError for a run without weights or card, for weights that float16 cannot hold, and for more than
     MOST_MB, which is no small model.
     """
-    for name in (WEIGHTS, SETTINGS, CARD):
-        if not (run / name).is_file():
-            raise InputError(f"{run / name}: missing: publish a finished run, whose card training and scoring write")
-    weights = {name: _halved(run, name, value) for name, value in load_file(run / WEIGHTS).items()}
+    for path in (layout.weights(run), layout.settings(run), layout.model_card(run)):
+        if not path.is_file():
+            raise InputError(f"{path}: missing: publish a finished run, whose card training and scoring write")
+    weights = {name: _halved(run, name, value) for name, value in load_file(layout.weights(run)).items()}
     size = sum(value.nbytes for value in weights.values())
     if size > MOST_MB * 2**20:
         raise InputError(f"{run}: {size / 2**20:.0f} MB in half precision, a small model has at most {MOST_MB}")
-    card = (run / CARD).read_text(encoding="utf-8")
+    card = layout.model_card(run).read_text(encoding="utf-8")
     with replacing(output) as part:
         part.mkdir()
-        (part / WEIGHTS).write_bytes(save(weights))
-        shutil.copyfile(run / SETTINGS, part / SETTINGS)
-        (part / CARD).write_text(card + _NOTE, encoding="utf-8")
+        layout.weights(part).write_bytes(save(weights))
+        shutil.copyfile(layout.settings(run), layout.settings(part))
+        layout.model_card(part).write_text(card + _NOTE, encoding="utf-8")
     return size
 
 
@@ -42,5 +41,5 @@ def _halved(run: Path, name: str, value: torch.Tensor) -> torch.Tensor:
         return value
     half = value.to(torch.float16)
     if not torch.isfinite(half).all():
-        raise InputError(f"{run / WEIGHTS}: {name} has values that half precision cannot hold")
+        raise InputError(f"{layout.weights(run)}: {name} has values that half precision cannot hold")
     return half

@@ -1,16 +1,18 @@
 """The quality page of a cohort: one self-contained HTML table with pictures, to be sorted and searched."""
 
 from collections.abc import Mapping
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from drr.errors import InputError
 from drr.files import replacing
-from dx2ct.data.cohort.selection import flags_of, read_rows
+from dx2ct import layout
+from dx2ct.data.cohort.selection import flags_of
+from dx2ct.data.tables import read_table
+from dx2ct.report.templating import environment
+
+AGAIN = "run the cohort stage again"
 
 
 def write_qc_page(cohort: Path, left_out: Path, data: Path, output: Path) -> None:
@@ -18,16 +20,14 @@ def write_qc_page(cohort: Path, left_out: Path, data: Path, output: Path) -> Non
 
     Raises InputError for a table or a scan's file that is missing or cannot be read.
     """
-    environment = Environment(
-        loader=PackageLoader("dx2ct.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    scans = [_scan(row, data / "qc" / f"{row['scan']}.json") for row in read_rows(cohort)]
-    page = environment.get_template("qc.html.j2").render(
-        scans=scans, left_out=_left_out(left_out), warned=sum(bool(scan["warnings"]) for scan in scans)
+    scans = [
+        _scan(row, layout.quality(data, row["scan"])) for row in read_table(cohort, AGAIN, "\t", ("scan", "split"))
+    ]
+    reasons = [(row["scan"], row["reason"]) for row in read_table(left_out, AGAIN, "\t", ("scan", "reason"))]
+    page = (
+        environment(is_html=True)
+        .get_template("qc.html.j2")
+        .render(scans=scans, left_out=reasons, warned=sum(bool(scan["warnings"]) for scan in scans))
     )
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")
@@ -46,11 +46,3 @@ def _curve(histogram: list[int]) -> str:
     """Points of a polyline in a box of 100 x 100, y downwards."""
     step = 100 / (len(histogram) - 1)
     return " ".join(f"{k * step:.0f},{100 - height}" for k, height in enumerate(histogram))
-
-
-def _left_out(path: Path) -> list[tuple[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [(line["scan"], line["reason"]) for line in csv.DictReader(file, delimiter="\t")]
-    except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None

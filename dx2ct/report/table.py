@@ -1,15 +1,18 @@
-"""A table as CSV, Markdown and LaTeX."""
+"""A table as CSV, Markdown and LaTeX.
+
+Written by hand: pandas still needs every cell as text for Markdown, and its LaTeX leaves signs such as ≥ as they are.
+"""
 
 from collections.abc import Mapping, Sequence
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 import math
 from pathlib import Path
 import re
 
-from drr.errors import InputError
 from drr.files import replacing
+from dx2ct.data.tables import read_table as read_rows
 
 Cell = str | float | None
 DASH = "–"
@@ -32,15 +35,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows are mappings from a column's key; what is missing, None or NaN is an empty cell in CSV, a dash elsewhere."""
+    """Rows are mappings from a column's key; what is missing, None or NaN is an empty cell in CSV, a dash elsewhere.
+
+    marks_best: the best value of a column is marked, where it ranks two rows or more.
+    """
 
     name: str
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Cell]] = field(default_factory=list)
+    marks_best: bool = True
 
     def texts(self) -> list[list[tuple[str, bool]]]:
-        """Each row's cells as they are printed, and whether one is the best of a column that ranks two or more."""
+        """Each row's cells as they are printed, and whether they are marked as the best of their column."""
         best = {column.key: self._best(column) for column in self.columns}
         return [
             [(_text(row.get(c.key), c.digits), _is(row.get(c.key), best[c.key])) for c in self.columns]
@@ -49,7 +56,9 @@ class Table:
 
     def _best(self, column: Column) -> float | None:
         numbers = [number for row in self.rows if (number := _number(row.get(column.key))) is not None]
-        return None if not column.best or len(numbers) < 2 else (max if column.best > 0 else min)(numbers)
+        if not self.marks_best or not column.best or len(numbers) < 2:
+            return None
+        return (max if column.best > 0 else min)(numbers)
 
     def write(self, folder: Path) -> None:
         """folder/NAME.csv, .md and .tex."""
@@ -96,11 +105,8 @@ class Table:
 def read_table(empty: Table, folder: Path) -> Table:
     """The table with the rows that `write` left in the folder; InputError when they are not there."""
     path = folder / f"{empty.name}.csv"
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return Table(empty.name, empty.caption, empty.columns, list(csv.DictReader(file)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no table for the report ({error}): run the tables stage") from None
+    keys = [column.key for column in empty.columns]
+    return replace(empty, rows=read_rows(path, "run the tables stage", columns=keys))
 
 
 def _number(cell: Cell) -> float | None:

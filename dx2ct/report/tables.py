@@ -1,16 +1,15 @@
-"""Stage tables: the paper's Tables I and II, what becomes of nodules, and what every run costs."""
+"""Stage tables: the paper's Tables I and II, tissues, X-rays, what becomes of nodules, and what every run costs."""
 
 from collections.abc import Mapping, Sequence
-import csv
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
-from drr.errors import InputError
-from dx2ct.report.cost import cost_of
+from dx2ct.data.tables import read_table
+from dx2ct.metrics import measured, Metric, METRICS, views_in
+from dx2ct.metrics.metric import TISSUE, XRAY
+from dx2ct.report.cost import COST, cost_of
+from dx2ct.report.nodules import nodules_by_size
 from dx2ct.report.table import Cell, Column, Table
-from dx2ct.scoring.scan import NODULE_COLUMNS
 
 RUN, METHOD, VIEWS = Column("run", "run"), Column("method", "method"), Column("views", "X-rays")
 ABLATIONS = (
@@ -18,34 +17,6 @@ ABLATIONS = (
     Column("conditioning", "conditioning"),
     Column("prediction", "prediction"),
 )
-QUALITY = (
-    Column("perx2ct_psnr_db_planes", "PSNR, dB", 2, +1),
-    Column("perx2ct_ssim_planes", "SSIM", 3, +1),
-    Column("lpips_planes", "LPIPS", 3, -1),
-    Column("psnr_db", "strict PSNR, dB", 2, +1),
-    Column("ssim", "strict SSIM", 3, +1),
-    Column("mae_hu", "MAE, HU", 1, -1),
-)
-RULES = (
-    "PSNR and SSIM by PerX2CT's rule and LPIPS (AlexNet) of the three plane volumes, averaged as DX2CT does; strict: "
-    "3D, range 2500 HU, fused volume."
-)
-CLINICAL = (
-    Column("dice_lung", "Dice, lung", 3, +1),
-    Column("dice_soft", "Dice, soft tissue", 3, +1),
-    Column("dice_bone", "Dice, bone", 3, +1),
-    Column("lung_volume_error_ml", "lung volume error, ml", 0),
-    Column("bias_lung_hu", "bias, lung, HU", 1),
-    Column("bias_soft_hu", "bias, soft, HU", 1),
-    Column("bias_bone_hu", "bias, bone, HU", 1),
-)
-REPROJECTION = (
-    Column("reprojection_pa", "PA", 4, -1),
-    Column("reprojection_floor_pa", "floor, PA", 4),
-    Column("reprojection_lateral", "lateral", 4, -1),
-    Column("reprojection_floor_lateral", "floor, lateral", 4),
-)
-SIZES_MM = (0, 6, 8, 15, 30)  # where Lung-RADS 2022 draws its lines; from 30 mm on it is called a mass
 NODULES = (
     Column("size_mm", "diameter, mm"),
     Column("nodules", "nodules", 0),
@@ -55,13 +26,9 @@ NODULES = (
     Column("lower", "lower quartile", 2),
     Column("upper", "upper quartile", 2),
 )
-COST = (
-    Column("parameters", "parameters", 0),
-    Column("gflop", "GFLOP a slice", 2),
-    Column("train_h", "training, h", 2),
-    Column("train_mb", "training, MB", 0),
-    Column("reconstruct_s", "one scan, s (median)", 1),
-    Column("reconstruct_mb", "one scan, MB", 0),
+_RULES = (
+    "PSNR and SSIM by PerX2CT's rule and LPIPS (AlexNet) of the three plane volumes, averaged as DX2CT does; the other "
+    "columns are strict: 3D, range 2500 HU, fused volume."
 )
 _TISSUES = (
     "Tissues of the fused volume by fixed thresholds (lung below -500 HU inside the body, soft -200 to 200, bone from "
@@ -79,72 +46,74 @@ _COST = (
     "Cost on the machine where this was run. Parameters: numbers in the weights file; GFLOP: one forward pass of the "
     "network for one slice; memory is the host's at its largest."
 )
-TABLES = {
-    "table1a": Table("table1a", f"Table I (a): from two X-rays. {RULES}", (RUN, METHOD, *QUALITY)),
-    "table1b": Table("table1b", f"Table I (b): from one X-ray. {RULES}", (RUN, METHOD, VIEWS, *QUALITY)),
-    "table2": Table("table2", f"Table II: ablations of DX2CT. {RULES}", (RUN, VIEWS, *ABLATIONS, *QUALITY)),
-    "clinical": Table("clinical", _TISSUES, (RUN, *CLINICAL)),
-    "reprojection": Table("reprojection", _REPROJECTION, (RUN, *REPROJECTION)),
-    "nodules": Table("nodules", _NODULES, (RUN, *NODULES)),
-    "cost": Table("cost", _COST, (RUN, *COST)),
-}
+
+
+def column(metric: Metric, planes: bool = False) -> Column:
+    """A metric's column of metrics.csv: of the fused volume or, planes, the mean over the three plane volumes."""
+    return Column(f"{metric.name}_planes" if planes else metric.name, metric.label, metric.digits, metric.better)
+
+
+def quality() -> tuple[Column, ...]:
+    """DX2CT's own metrics as the paper averages them, then the other headline metrics of the fused volume."""
+    paper = sorted((metric for metric in METRICS if metric.paper), key=lambda metric: metric.paper)
+    rest = [metric for metric in METRICS if metric.headline and not metric.paper]
+    return (*(column(metric, planes=True) for metric in paper), *map(column, rest))
+
+
+def tables(views: Sequence[str]) -> dict[str, Table]:
+    """The tables without their rows, by name; views: whose X-rays the runs were scored with."""
+    metrics = measured(views)
+    tissues = [column(metric) for metric in metrics if metric.scope == TISSUE]
+    xrays = [column(one) for view in views for one in measured([view]) if one.scope == XRAY]
+    both, one = "Table I (a): from two X-rays.", "Table I (b): from one X-ray."
+    found = (
+        Table("table1a", f"{both} {_RULES}", (RUN, METHOD, *quality())),
+        Table("table1b", f"{one} {_RULES}", (RUN, METHOD, VIEWS, *quality())),
+        Table("table2", f"Table II: ablations of DX2CT. {_RULES}", (RUN, VIEWS, *ABLATIONS, *quality())),
+        Table("clinical", _TISSUES, (RUN, *tissues)),
+        Table("reprojection", _REPROJECTION, (RUN, *xrays)),
+        Table("nodules", _NODULES, (RUN, *NODULES)),
+        Table("cost", _COST, (RUN, *COST)),
+    )
+    return {table.name: table for table in found}
 
 
 def write_tables(runs: Sequence[Path], metrics: Path, benchmarks: Path, output: Path) -> None:
-    """Write every table of TABLES as output/NAME.csv, .md and .tex; one without rows has its header.
+    """Write every table as output/NAME.csv, .md and .tex; one without rows has its header.
 
     runs: folders with settings.json, weights.safetensors and nodules.csv. benchmarks: the workflow's folder; what it
     does not hold stays empty. Raises InputError for a file that is missing or cannot be read.
     """
-    lines = _read(metrics)
+    lines = read_table(metrics, "run the metrics stage")
+    views = views_in(lines[0] if lines else ())
     rows: dict[str, Sequence[Mapping[str, Cell]]] = {
-        "table1a": _of_views(lines, ("pa+lateral", "lateral+pa")),
-        "table1b": _of_views(lines, ("pa", "lateral")),
-        "table2": [line for line in lines if line["method"] == "dx2ct"],
+        "table1a": _of_views(lines, 2),
+        "table1b": _of_views(lines, 1),
+        "table2": [line for line in lines if _has_ablations(line)],
         "clinical": lines,
-        "reprojection": lines,
+        "reprojection": lines if views else [],
         "nodules": [row for run in runs for row in nodules_by_size(run)],
         "cost": [cost_of(run, benchmarks) for run in runs],
     }
-    for name, table in TABLES.items():
+    for name, table in tables(views).items():
         replace(table, rows=rows[name]).write(output)
 
 
-def nodules_by_size(run: Path) -> list[dict[str, Cell]]:
-    """One row a class of SIZES_MM that has a nodule."""
-    path = run / "nodules.csv"
-    try:
-        found = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no nodules of a run ({error}): run the score stage") from None
-    if missing := set(NODULE_COLUMNS) - set(found.columns):
-        raise InputError(f"{path}: lacks the columns {', '.join(sorted(missing))}: run the score stage again")
-    rows: list[dict[str, Cell]] = []
-    for low, high in zip(SIZES_MM, (*SIZES_MM[1:], float("inf")), strict=True):
-        some = found[(found["diameter_mm"] >= low) & (found["diameter_mm"] < high)]
-        kept = some["kept"].dropna()
-        size = f"≥ {low}" if high == float("inf") else f"{low} to {high}"
-        lower, median, upper = map(float, kept.quantile([0.25, 0.5, 0.75]))
-        numbers = {"mean": float(kept.mean()), "median": median, "lower": lower, "upper": upper}
-        if len(some):
-            rows.append({"run": run.name, "size_mm": size, "nodules": len(some), "visible": len(kept), **numbers})
-    return rows
+def _of_views(lines: Sequence[Mapping[str, str]], count: int) -> Sequence[Mapping[str, str]]:
+    """A part of Table I: the methods that see so many X-rays, with those that see none as their floor."""
+    found = [line for line in lines if _is_main(line) and len(_views(line)) in (0, count)]
+    return found if any(map(_views, found)) else []
 
 
-def _of_views(lines: Sequence[Mapping[str, str]], views: Sequence[str]) -> Sequence[Mapping[str, str]]:
-    """A part of Table I: the methods that see these X-rays, with those that see none as their floor."""
-    found = [line for line in lines if _is_main(line) and line["views"] in ("", *views)]
-    return found if any(line["views"] for line in found) else []
+def _views(line: Mapping[str, str]) -> list[str]:
+    return [view for view in line["views"].split("+") if view]
+
+
+def _has_ablations(line: Mapping[str, str]) -> bool:
+    """Whether the row says what is varied in Table II."""
+    return bool(line["query_transformer"])
 
 
 def _is_main(line: Mapping[str, str]) -> bool:
     """Not an ablation of Table II."""
-    return line["method"] != "dx2ct" or (line["query_transformer"] == "true" and line["conditioning"] == "spade")
-
-
-def _read(metrics: Path) -> list[dict[str, str]]:
-    try:
-        with metrics.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{metrics}: no metrics of runs ({error}): run the metrics stage") from None
+    return not _has_ablations(line) or (line["query_transformer"] == "true" and line["conditioning"] == "spade")

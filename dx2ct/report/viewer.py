@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.volume import read_volume, Volume
+from dx2ct import layout
 from dx2ct.data.scans import read_stack
 from dx2ct.data.window import LOW_HU, WIDTH_HU
 from dx2ct.report.pictures import ranked
-from dx2ct.scoring.run import FUSED, reconstruction_path
 
 BUDGET = 44e6  # characters of all volumes together: the page stays below 60 MB
 ROUNDED_HU = 10  # what a byte can hold of the window
@@ -62,7 +62,7 @@ def _viewer(chosen: Sequence[tuple[str, str]], runs: Sequence[Path], data: Path,
     volumes: dict[str, str] = {}
     index: list[dict[str, object]] = []
     for number, (scan, why) in enumerate(chosen):
-        images = {run.name: read_volume(reconstruction_path(run, scan, FUSED)) for run in runs}
+        images = {run.name: read_volume(layout.reconstruction(run, scan)) for run in runs}
         place = next(iter(images.values()))
         ids = {name: f"volume-{number}-{k}" for k, name in enumerate(images, start=1)}
         truth = Volume(np.asarray(read_stack(data, scan, "axial")), place.spacing_mm, place.origin_mm)

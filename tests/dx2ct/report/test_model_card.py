@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from drr.errors import InputError
+from dx2ct import layout
 from dx2ct.data.cohort.sheet import Row
-from dx2ct.report.model_card import CARD, write_model_card
-from dx2ct.scoring.run import FURTHER
-from tests.dx2ct.settings_for_tests import tiny
+from dx2ct.methods import methods
+from dx2ct.report.model_card import write_model_card
+from dx2ct.scoring.run import score_columns
+from tests.dx2ct.tiny_run import settings_of
 
 HEADS = {
     "phantom": "scan\tpatient\tpath\tseries_uid\tsplit\tseed",
@@ -19,35 +21,39 @@ HEADS = {
     "mine": "scan\tpatient\tpath\tseries_uid\tsplit",
 }
 ROWS = [Row(f"s{i}", f"s{i}", "", "", split) for i, split in enumerate(["train", "train", "val", "test"])]
-_SCORES = """scan,plane,psnr_db,ssim,lpips,mae_hu,data_range_hu
-s3,axial,10.0,0.1,,500,2500
-s3,mean,21.5,0.5,,130,2500
-"""
-# with the further columns of a scores.csv, empty
-SCORES = "".join(
-    line + ("," + ",".join(FURTHER) if number == 0 else "," * len(FURTHER)) + "\n"
-    for number, line in enumerate(_SCORES.splitlines())
-)
+KNOWN = {"scan": "s3", "data_range_hu": 2500, "psnr_db": 21.5, "ssim": 0.5, "mae_hu": 130}
+
+
+def scores() -> str:
+    """A scores.csv of one scan that knows KNOWN of its mean volume; its axial volume is twice as bad."""
+    columns = score_columns(("pa",))
+    rows = [KNOWN | {"plane": "mean"}, {key: 2 * value for key, value in KNOWN.items()} | {"plane": "axial"}]
+    lines = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    return "".join(",".join(line) + "\n" for line in lines)
 
 
 def card(folder: Path, kind: str = "phantom", settings: str | None = None, **files: str) -> tuple[dict, str]:
     """Front matter and body of the card of a run with these files."""
     run, sheet = folder / "my_run", folder / f"{kind}.tsv"
-    run.mkdir()
+    run.mkdir(parents=True)
     sheet.write_text(HEADS[kind] + "\n")
-    (run / "settings.json").write_text(settings or tiny())
+    (run / "settings.json").write_text(settings or settings_of("dx2ct"))
     for name, text in files.items():
         (run / f"{name}.csv").write_text(text)
     write_model_card(run, sheet, ROWS)
-    _, front, body = (run / CARD).read_text().split("---\n", 2)
+    _, front, body = layout.model_card(run).read_text().split("---\n", 2)
     return yaml.safe_load(front), body
 
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_data_are_named(kind: str, tmp_path: Path) -> None:
     _, body = card(tmp_path, kind)
-    said = {"phantom": "procedural phantoms only", "lidc": "LIDC-IDRI (Armato", "mine": "user's own, named in mine.tsv"}
-    assert {name: phrase in body for name, phrase in said.items()} == {name: name == kind for name in said}
+    phrases = {
+        "phantom": "procedural phantoms only",
+        "lidc": "LIDC-IDRI (Armato",
+        "mine": "own, named in mine.tsv",
+    }
+    assert {name: phrase in body for name, phrase in phrases.items()} == {name: name == kind for name in phrases}
     assert "2 scans to train on, 1 to validate, 1 to test" in body
     assert "Research use only. Not a medical device." in body and "ICASSP 2025" in body
 
@@ -56,45 +62,59 @@ def test_settings_and_training_numbers_are_the_runs(tmp_path: Path) -> None:
     _, body = card(tmp_path, training="step,loss,learning_rate,seconds\n3,0.5,1e-3,7\n6,0.25,1e-6,12.5\n")
     assert "| step | 6 |" in body and "| loss | 0.25 |" in body and "| seconds | 12.5 |" in body and "0.5 |" not in body
     block = re.search(r"```json\n(.*?)```", body, re.DOTALL)
-    assert block and json.loads(block[1]) == json.loads(tiny())
-    assert "from 2 X-rays (pa, lateral)" in body and "predicts x0" in body
+    assert block and json.loads(block[1]) == json.loads(settings_of("dx2ct"))
+    assert "X-rays (pa, lateral)" in body and "predicts epsilon" in body
 
 
 def test_metrics_stand_there_when_they_are_known(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    front, body = card(tmp_path / "a", scores=SCORES)
+    front, body = card(tmp_path / "a", scores=scores())
     result = front["model-index"][0]["results"][0]
     assert {m["type"]: m["value"] for m in result["metrics"]} == {"psnr_db": 21.5, "ssim": 0.5, "mae_hu": 130}
     assert (
         result["dataset"]["name"] == "procedural phantoms, split test" and front["model-index"][0]["name"] == "my_run"
     )
     assert "| psnr_db | 21.5000 |" in body and "lpips |" not in body and "over 1 scans" in body
-    (tmp_path / "b").mkdir()
     front, body = card(tmp_path / "b")
     assert "model-index" not in front and "has not been scored" in body and front["license"] == "apache-2.0"
 
 
-def with_run(row: dict[str, object]) -> str:
-    return json.dumps({**json.loads(tiny()), "run": row})
+@pytest.mark.parametrize("name", methods())
+def test_every_method_is_described_in_its_own_words(tmp_path: Path, name: str) -> None:
+    required = {"volumes": {"path": "/made/{scan}.nii.gz"}}
+    front, body = card(tmp_path, settings=settings_of(name, **required.get(name, {})))
+    method = methods()[name]
+    assert method.title in body and method.source in body and "{{" not in body
+    assert ("diffusion" in front["tags"]) == method.samples
+    first = method.card.split("{{")[0].split("\n")[0].strip()
+    assert first in body
 
 
-def test_ablations_and_the_mean_volume_are_called_so(tmp_path: Path) -> None:
-    for name, settings, phrase in [
-        ("a", tiny(views=["pa"], query_transformer=False, conditioning="concat"), "from 1 X-ray (pa)"),
-        ("b", tiny(query_transformer=False), "Without 3DPQT: an ablation"),
-        ("c", json.dumps({**json.loads(tiny()), "run": {"method": "mean"}}), "It looks at no X-ray"),
-        ("d", with_run({"method": "x2ctgan", "views": ["pa"], "discriminator": False}), "X2CT-CNN (Ying et al."),
-        ("e", with_run({"method": "perx2ct", "views": ["pa"], "camera": "paper", "global_features": True}), "_global"),
-        ("f", with_run({"method": "cnn2d", "views": ["lateral"]}), "one X-ray (lateral)"),
-        ("g", with_run({"method": "backprojection", "views": ["pa"], "filter": "ramp"}), "ramp-filtered"),
-        (
-            "h",
-            with_run({"method": "sart", "views": ["pa"], "start": "mean", "iterations": 9}),
-            "9 iterations from the mean",
-        ),
-    ]:
-        (tmp_path / name).mkdir()
-        assert phrase in card(tmp_path / name, settings=settings)[1]
+def test_ablations_are_called_so(tmp_path: Path) -> None:
+    for number, (settings, phrase) in enumerate(
+        [
+            (settings_of("dx2ct", views=["pa"], query_transformer=False), "1 X-ray"),
+            (settings_of("dx2ct", query_transformer=False), "Without 3DPQT: an ablation"),
+            (settings_of("x2ctgan", views=["pa"], discriminator=False), "X2CT-CNN (Ying et al."),
+            (settings_of("backprojection", filter="ramp"), "ramp-filtered"),
+            (settings_of("sart", start="mean", iterations=9), "9 iterations from the mean"),
+        ]
+    ):
+        assert phrase in card(tmp_path / str(number), settings=settings)[1]
+
+
+def test_volumes_of_others_were_not_trained_here(tmp_path: Path) -> None:
+    settings = settings_of("volumes", path="/made/{scan}.nii.gz", trained_on="a thousand chests")
+    _, body = card(tmp_path, settings=settings)
+    assert "a thousand chests" in body and "scored them on scans of phantom.tsv" in body
+    assert "to train on" not in body and "Trained on procedural phantoms" not in body
+
+
+def test_of_an_unknown_method_nothing_is_invented(tmp_path: Path) -> None:
+    values = json.loads(settings_of("mean"))
+    values["run"] = {"method": "lift", "views": ["pa"]}
+    front, body = card(tmp_path, settings=json.dumps(values))
+    assert "Method `lift`, which this version of dx2ct does not know." in body
+    assert "mean of the training volumes" not in body.lower() and "diffusion" not in front["tags"]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -8,19 +8,24 @@ import pandas as pd
 import pytest
 
 from drr.errors import InputError
-from dx2ct.config import ScoreSettings
+from drr.geometry import ConeBeam
+from dx2ct import layout
+from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.figures.comparison import comparison_figure
 from dx2ct.figures.curves import scatter_figure, slices_figure
 from dx2ct.figures.grid import error_figure, grid_figure
 from dx2ct.figures.panels import Case
+from dx2ct.metrics import METRICS
 from dx2ct.report.page import Inputs, write_report
-from dx2ct.report.pictures import FIGURES, write_figures
-from dx2ct.report.tables import write_tables
-from dx2ct.scoring.run import score_run, VERSION, write_metrics
+from dx2ct.report.pictures import write_figures
+from dx2ct.report.results import results
+from dx2ct.report.tables import tables, write_tables
+from dx2ct.scoring.run import score_run
 from dx2ct.scoring.statistics import write_comparisons
+from dx2ct.scoring.summary import write_metrics
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run, write_sheet
 
-QUALITY_HEADS = ("PSNR, dB ↑", "SSIM ↑", "LPIPS ↓", "strict PSNR, dB ↑", "strict SSIM ↑", "MAE, HU ↓")
+XRAY = XraySettings(ConeBeam(541.0, 949.0, 160.0, 32))
 NASTY = '<script>alert("x")</script> & no slices'
 
 
@@ -30,11 +35,11 @@ def project(tmp_path_factory) -> Path:
     write_data(root / "data")
     write_run(root / "results/mean", {"method": "mean"}, offset_hu=40)
     write_run(root / "results/dx2ct", DX2CT, offset_hu=10)
+    (root / "results/dx2ct/profile.json").write_text('{"forward_flop": {"U-Net": 2e9}, "batch": 1}')
     lines = [f"{step},{1 / step},0.001,{step}" for step in (25, 50, 75)]
     (root / "results/dx2ct/training.csv").write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")
-    settings = ScoreSettings(version=VERSION, data_range_hu=2500, lpips=False)
     for run in runs(root):
-        score_run(run, TESTS, settings, root / "data", run / "scores.csv")
+        score_run(run, TESTS, ScoreSettings(lpips=False), root / "data", run / "scores.csv", XRAY)
     write_metrics(runs(root), root / "results/metrics.csv")
     write_comparisons(runs(root), root / "results/comparisons.csv")
     write_tables(runs(root), root / "results/metrics.csv", root / "benchmarks", root / "results/tables")
@@ -98,11 +103,22 @@ class Elements(HTMLParser):
             self.rows[-1][-1] += data
 
 
+def heads(columns) -> list[str]:
+    return [column.label.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓") for column in columns]
+
+
 def test_results_table(page):
     rows = Elements(page).rows
-    (row,) = [row for row in rows if row[:2] == ["dx2ct", "dx2ct"] and row[2] == "pa+lateral" and len(row) == 11]
-    assert row[2:7] == ["pa+lateral", "spade", "true", "x0", "3"]
-    assert (row[7], row[9], row[10]) == ("41.94 ± 0.00", "–", "20.0")
+    fused, planes, others = results([])
+    head = rows.index(heads(fused.columns))
+    row = dict(zip([column.key for column in fused.columns], rows[head + 2], strict=True))
+    assert [row[key] for key in ("run", "views", "conditioning", "query_transformer", "prediction", "scans")] == [
+        *("dx2ct", "pa+lateral", "spade", "true", "x0", "3")
+    ]
+    assert (row["psnr_db"], row["lpips"], row["mae_hu"], row["psnr_db_std"]) == ("41.94", "–", "20.0", "0.00")
+    for table in (planes, others):
+        assert rows[rows.index(heads(table.columns)) + 1][0] == "mean"
+    assert all(f"<dt>{metric.label}</dt>" in page for metric in METRICS if metric.headline)
     assert [row[:2] for row in rows].count(["t-1", "dx2ct"]) == 1
 
 
@@ -118,7 +134,7 @@ def test_comparisons_and_extremes(page):
 def test_says_what_it_is(page):
     assert "Research use only, not a medical device" in page
     assert "phantoms only" in page
-    assert re.search(r"with a range of\s+2500 HU", page)
+    assert re.search(r"the range here:\s+2,?500 HU", page)
 
 
 def test_a_cohort_without_seeds_is_not_called_phantom(project, tmp_path):
@@ -145,7 +161,7 @@ def test_page_is_self_contained(project, page):
     images = [attributes for tag, attributes in tags if tag == "img"]
     assert all(image["alt"] for image in images)
     shown = {b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in images}
-    assert shown == {(project / f"results/figures/{name}.png").read_bytes() for name in (*FIGURES, "training")}
+    assert shown == {(project / f"results/figures/{name}.png").read_bytes() for name in (*layout.FIGURES, "training")}
     assert not {"link", "iframe", "base"} & {tag for tag, _ in tags}
     assert not [attributes for tag, attributes in tags if tag == "script" and "src" in attributes]
     (policy,) = [attributes["content"] for tag, attributes in tags if "http-equiv" in attributes]
@@ -170,9 +186,7 @@ def test_says_what_was_run(page):
 
 def test_tables_of_the_paper_are_in_the_page(page):
     rows = Elements(page).rows
-    head = rows.index(
-        ["run", "method", *[name.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓") for name in QUALITY_HEADS]]
-    )
+    head = rows.index(heads(tables(())["table1a"].columns))
     assert [row[0] for row in rows[head + 1 : head + 3]] == ["mean", "dx2ct"]
     assert "Table II" in page and "Tissues of the fused volume" in page
     assert "Nodules by diameter" not in page, "a cohort without nodules has no such table"
@@ -196,7 +210,7 @@ def test_no_training_curve_without_training(project, tmp_path):
     )
     assert not (tmp_path / "figures/training.png").exists(), "an older one is gone"
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "pdf")
+        f"{name}.{suffix}" for name in layout.FIGURES for suffix in ("png", "pdf")
     }
     page = report(project, tmp_path / "report.html", runs=runs(project)[:1], figures=tmp_path / "figures")
     assert "Training loss" not in page
@@ -209,7 +223,7 @@ def test_missing_files_are_named(project, tmp_path):
         report(project, tmp_path / "report.html", left_out=[tmp_path / "nothing.txt"])
     with pytest.raises(InputError, match=r"figure3\.png: no figure .* run the figures stage|comparison\.png"):
         report(project, tmp_path / "report.html", figures=tmp_path)
-    with pytest.raises(InputError, match=r"table1a\.csv: no table .* run the tables stage"):
+    with pytest.raises(InputError, match=r"table1a\.csv: cannot be read .* run the tables stage"):
         report(project, tmp_path / "report.html", tables=tmp_path)
     with pytest.raises(InputError, match="--config is no JSON"):
         report(project, tmp_path / "report.html", config="{")

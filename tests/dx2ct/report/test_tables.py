@@ -9,9 +9,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from drr.errors import InputError
+from dx2ct import layout
+from dx2ct.metrics import METRICS
 from dx2ct.report.cost import cost_of
+from dx2ct.report.nodules import nodules_by_size
 from dx2ct.report.table import Column, read_table, Table
-from dx2ct.report.tables import nodules_by_size, TABLES, write_tables
+from dx2ct.report.tables import quality, tables, write_tables
+from dx2ct.scoring.run import score_columns
 from dx2ct.scoring.scan import NODULE_COLUMNS
 
 TABLE = Table(
@@ -56,18 +60,24 @@ def test_latex_has_no_sign_that_is_a_command():
     assert text.count(r"\\") == 4 and r"\begin{tabular}{lrrr}" in text
 
 
+VIEWS = ("pa", "oblique")
+
+
 def write_project(root: Path) -> list[Path]:
     """Metrics of runs of the paper's tables, and their nodules."""
-    names = ("run", "method", "views", "query_transformer", "conditioning", "prediction", "psnr_db", "dice_lung")
+    names = ("run", "method", "views", "query_transformer", "conditioning", "prediction")
     lines = [
-        ("mean", "mean", "", "", "", "", "18", "0.5"),
-        ("other", "x2ctgan", "pa+lateral", "", "", "", "19", "0.6"),
-        ("full", "dx2ct", "pa+lateral", "true", "spade", "x0", "21", "0.7"),
-        ("one", "dx2ct", "pa", "true", "spade", "x0", "20", "0.7"),
-        ("plain", "dx2ct", "pa+lateral", "false", "concat", "x0", "20", "0.7"),
+        ("mean", "mean", "", "", "", ""),
+        ("other", "x2ctgan", "pa+lateral", "", "", ""),
+        ("full", "dx2ct", "lateral+oblique", "true", "spade", "x0"),
+        ("one", "dx2ct", "pa", "true", "spade", "x0"),
+        ("plain", "dx2ct", "pa+lateral", "false", "concat", "x0"),
     ]
     root.mkdir(exist_ok=True)
-    (root / "metrics.csv").write_text("\n".join(",".join(line) for line in (names, *lines)) + "\n")
+    further = score_columns(VIEWS)[2:]
+    numbers = [str(20 + k) for k in range(len(further))]
+    table = [[*names, *further], *([*line, *numbers] for line in lines)]
+    (root / "metrics.csv").write_text("\n".join(map(",".join, table)) + "\n")
     for line in lines:
         run = root / line[0]
         run.mkdir()
@@ -83,19 +93,37 @@ def write_project(root: Path) -> list[Path]:
 
 
 def runs_in(folder: Path, name: str) -> list[str]:
-    return [row["run"] for row in read_table(TABLES[name], folder).rows]
+    return [row["run"] for row in read_table(tables(VIEWS)[name], folder).rows]
 
 
 def test_every_run_stands_in_the_paper_s_tables_where_it_belongs(tmp_path):
     runs = write_project(tmp_path / "results")
     write_tables(runs, tmp_path / "results/metrics.csv", tmp_path / "benchmarks", tmp_path / "tables")
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {
-        f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")
+        f"{name}.{suffix}" for name in layout.TABLES for suffix in ("csv", "md", "tex")
     }
     assert runs_in(tmp_path / "tables", "table1a") == ["mean", "other", "full"]
     assert runs_in(tmp_path / "tables", "table1b") == ["mean", "one"]
     assert runs_in(tmp_path / "tables", "table2") == ["full", "one", "plain"]
     assert runs_in(tmp_path / "tables", "clinical") == [run.name for run in runs]
+    (head, *_) = (tmp_path / "tables/reprojection.csv").read_text().splitlines()
+    assert head == "run,reprojection_pa,reprojection_floor_pa,reprojection_oblique,reprojection_floor_oblique"
+
+
+def test_the_tables_are_those_that_the_workflow_knows():
+    assert tuple(tables(())) == layout.TABLES
+
+
+def test_columns_of_metrics_come_from_the_list_of_metrics():
+    """Titles, units, digits and directions; DX2CT's own first, in the order of its tables."""
+    found = {column.key: column for column in quality()}
+    assert [key for key in found if key.endswith("_planes")] == list(found)[: sum(1 for m in METRICS if m.paper)]
+    for metric in METRICS:
+        if column := found.get(f"{metric.name}_planes" if metric.paper else metric.name):
+            assert (column.title, column.digits, column.best) == (metric.label, metric.digits, metric.better)
+    assert {metric.name for metric in METRICS if metric.headline or metric.paper} == {
+        key.removesuffix("_planes") for key in found
+    }
 
 
 def test_a_floor_alone_is_no_table(tmp_path):

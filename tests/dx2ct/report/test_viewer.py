@@ -13,7 +13,7 @@ from drr.volume import Volume
 from dx2ct.config import ScoreSettings
 from dx2ct.report.page import VENDOR
 from dx2ct.report.viewer import packed, viewer_of
-from dx2ct.scoring.run import score_run, VERSION
+from dx2ct.scoring.run import score_run
 from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
 
 CT = Volume(body(0), (2.0, 2.5, 3.0), (-10.0, 20.0, 300.0))
@@ -40,7 +40,7 @@ def project(root: Path) -> list[Path]:
             runs[1] / f"volumes/{scan}.nii.gz"
         )
     for run in runs:
-        score_run(run, TESTS, ScoreSettings(VERSION, 2500, False), root / "data", run / "scores.csv")
+        score_run(run, TESTS, ScoreSettings(lpips=False), root / "data", run / "scores.csv")
     return runs
 
 

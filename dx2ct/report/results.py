@@ -1,0 +1,44 @@
+"""The tables of numbers that the page shows and no file holds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from dx2ct.metrics import METRICS
+from dx2ct.metrics.metric import TISSUE, XRAY
+from dx2ct.report.table import Cell, Column, Table
+from dx2ct.report.tables import ABLATIONS, column, METHOD, RUN, VIEWS
+from dx2ct.scoring.run import read_fused
+
+HEADLINE = [metric for metric in METRICS if metric.headline]
+OTHERS = [metric for metric in METRICS if not metric.headline and metric.scope not in (TISSUE, XRAY)]
+DEFINED = [*HEADLINE, *OTHERS]  # those whose definitions the page repeats
+_FUSED = (
+    "Fused volume, mean over the test scans. ↑ higher is better, ↓ lower is better, – does not apply or not measured."
+)
+_PLANES = "The same metrics averaged over the three plane volumes instead, as the paper averages."
+_OTHERS = (
+    "Other definitions, most of them of other papers: means over the three plane volumes as DX2CT averages. Only the "
+    "columns of one rule can be compared."
+)
+
+
+def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
+    """The tables of results/metrics.csv."""
+    deviation = Column("psnr_db_std", "PSNR, deviation over scans", 2)
+    fused = (RUN, METHOD, VIEWS, *ABLATIONS, Column("scans", "scans", 0), *map(column, HEADLINE), deviation)
+    return [
+        Table("fused", _FUSED, fused, lines),
+        Table("planes", _PLANES, (RUN, *(column(metric, planes=True) for metric in HEADLINE)), lines),
+        Table("others", _OTHERS, (RUN, *(column(metric, planes=True) for metric in OTHERS)), lines),
+    ]
+
+
+def scans(runs: Sequence[Path]) -> Table:
+    """The headline metrics of the fused volume, one row a scan and run, by scan; no best among scans."""
+    columns = [column(metric) for metric in HEADLINE]
+    found = pd.concat([read_fused(run).assign(run=run.name) for run in runs]).reset_index()
+    found = found.sort_values("scan", kind="stable")[["scan", "run", *(one.key for one in columns)]]
+    rows: list[dict[str, Cell]] = [{str(key): value for key, value in row.items()} for row in found.to_dict("records")]
+    return Table("scans", "", (Column("scan", "scan"), RUN, *columns), rows, marks_best=False)
