@@ -4,11 +4,8 @@ from snakemake.utils import min_version
 min_version("9.19")  # the first to find profiles/default/profile.yaml by itself
 
 
-configfile: f"{workflow.basedir}/config.yaml"
-
-
+# Configuration files are read, merged and checked by dx2ct.planning: without --configfile that is config.yaml.
 include: "rules/common.smk"
-include: "rules/cohort.smk"
 include: "rules/data.smk"
 include: "rules/drr.smk"
 include: "rules/quality.smk"
@@ -37,4 +34,4 @@ rule all:
     input:
         "results/metrics.csv",
         "results/report.html",
-        expand("results/{run}/calibration.csv", run=filter(has_deviations, config["report"])),
+        PLAN.files(filter(PLAN.has_deviations, PLAN.report), layout.calibration),

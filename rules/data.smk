@@ -1,72 +1,56 @@
-# From the cohort's scans to what is trained on: phantom or download -> volume -> slices. One job a scan and stage.
+# From the cohort's scans to what is trained on: fetch -> volume -> slices. One job a scan and stage.
 
 
 # The cohort as it is used, for people and for the pages about it. Training and scoring read the sheet themselves: what
 # makes them run again are their own scans.
 rule cohort:
     output:
-        cohort="results/cohort.tsv",
-        left_out="results/left_out.tsv",
+        cohort=RESULTS / "cohort.tsv",
+        left_out=RESULTS / "left_out.tsv",
     log:
         "logs/cohort.log",
     conda:
         "../environment.yml"
     params:
-        content=fingerprint([COHORT[scan] for scan in usable("train", "val", "test")], LEFT_OUT + list(FAILED.items())),
-        sheet=untracked(SHEET),
-        selection=untracked(to_json(selection_settings())),
-        failed=untracked([f"--failed=data/failed/{scan}.txt" for scan in FAILED]),
+        content=PLAN.cohort_fingerprint(),
+        sheet=untracked(PLAN.sheet),
+        selection=untracked(PLAN.selection()),
+        failed=untracked(PLAN.failure_options()),
     shell:
         "python -m dx2ct select {params.sheet:q} --selection {params.selection:q} {params.failed}"
         " --left-out {output.left_out:q} -o {output.cohort:q} &> {log:q}"
 
 
-if config["cohort"]["source"] == "phantom":
+if PLAN.source.fetch:
 
-    rule phantom:
+    # A phantom is drawn, a series of LIDC-IDRI downloaded and verified against the sheet.
+    rule fetch:
         output:
-            "data/raw/{scan}.zip",
+            layout.raw(DATA, "{scan}"),
         log:
-            "logs/phantom/{scan}.log",
+            "logs/fetch/{scan}.log",
         conda:
             "../environment.yml"
         resources:
+            download_slots=PLAN.source.slots,
             mem_mb=2000,
-            runtime=10,
-        params:
-            settings=lambda wildcards: phantom_settings(wildcards.scan),
-        shell:
-            "python -m dx2ct phantom {wildcards.scan} --settings {params.settings:q} -o {output:q} &> {log:q}"
-
-elif config["cohort"]["source"] == "lidc":
-
-    # One series, verified against the sheet. The archive is no result: changing its address fetches nothing again.
-    rule download:
-        output:
-            "data/raw/{scan}.zip",
-        log:
-            "logs/download/{scan}.log",
-        conda:
-            "../environment.yml"
-        resources:
-            download_slots=1,
-            mem_mb=1000,
             runtime=240,
         params:
-            series=lambda wildcards: COHORT[wildcards.scan]["series_uid"],
-            manifest=untracked(SHEET),
-            settings=untracked(to_json(config["download"])),
+            content=lambda wildcards: PLAN.fetched(wildcards.scan),
+            source=PLAN.source.name,
+            sheet=untracked(PLAN.sheet),
+            settings=untracked(PLAN.fetching()),
         shell:
-            "python -m dx2ct download --series {params.series} --manifest {params.manifest:q}"
+            "python -m dx2ct fetch {wildcards.scan} --source {params.source} --sheet {params.sheet:q}"
             " --settings {params.settings:q} -o {output:q} &> {log:q}"
 
 
 # A scan that cannot be read fails its job and leaves data/failed/{scan}.txt; the next run goes on without it.
 rule volume:
     input:
-        lambda wildcards: COHORT[wildcards.scan]["path"],
+        lambda wildcards: PLAN.cohort[wildcards.scan]["path"],
     output:
-        "data/volumes/{scan}.mha",
+        layout.volume(DATA, "{scan}"),
     log:
         "logs/volume/{scan}.log",
     benchmark:
@@ -77,8 +61,8 @@ rule volume:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=to_json(stage("volume")),
-        series_uid=lambda wildcards: COHORT[wildcards.scan]["series_uid"],
+        settings=PLAN.stage("volume"),
+        series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
     shell:
         "python -m dx2ct volume {input:q} --settings {params.settings:q} --series-uid={params.series_uid:q}"
         " --failure data/failed/{wildcards.scan}.txt -o {output:q} &> {log:q}"
@@ -86,9 +70,9 @@ rule volume:
 
 rule slices:
     input:
-        "data/volumes/{scan}.mha",
+        layout.volume(DATA, "{scan}"),
     output:
-        expand("data/slices/{{scan}}/{plane}.npy", plane=PLANES),
+        [layout.stack(DATA, "{scan}", plane) for plane in PLANES],
     log:
         "logs/slices/{scan}.log",
     conda:
@@ -97,6 +81,6 @@ rule slices:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=to_json(stage("slices")),
+        settings=PLAN.stage("slices"),
     shell:
         "python -m dx2ct slices {input:q} --settings {params.settings:q} -o data/slices/{wildcards.scan} &> {log:q}"

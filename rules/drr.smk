@@ -1,11 +1,11 @@
-# X-rays of the volumes: both views of a scan in one job, because loading costs more than the second view.
+# X-rays of the volumes: all views of a scan in one job, because loading costs more than the second view.
 
 
 rule xray:
     input:
-        "data/volumes/{scan}.mha",
+        layout.volume(DATA, "{scan}"),
     output:
-        expand("data/xrays/{{scan}}/{view}.mha", view=VIEWS),
+        PLAN.xrays(["{scan}"]),
     log:
         "logs/xray/{scan}.log",
     benchmark:
@@ -17,7 +17,7 @@ rule xray:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=to_json(stage("xray")),
+        settings=PLAN.stage("xray"),
     shell:
         "python -m dx2ct xray {input:q} --settings {params.settings:q} --threads {threads}"
         " -o data/xrays/{wildcards.scan} &> {log:q}"

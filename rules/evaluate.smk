@@ -3,14 +3,14 @@
 
 rule score:
     input:
-        reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
-        stacks=stacks(usable("test")),
-        xrays=xrays(usable("test"), VIEWS),
-        nodules=nodule_tables(),
+        reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], TESTS),
+        stacks=PLAN.stacks(TESTS),
+        xrays=PLAN.xrays(TESTS),
+        nodules=PLAN.nodule_tables(),
     output:
-        scores="results/{run}/scores.csv",
-        nodules="results/{run}/nodules.csv",
-        slices="results/{run}/slices.csv",
+        scores=layout.scores(RUN),
+        nodules=layout.scores(RUN, "nodules"),
+        slices=layout.scores(RUN, "slices"),
     log:
         "logs/score/{run}.log",
     conda:
@@ -19,13 +19,13 @@ rule score:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=to_json(stage("score")),
-        xray=to_json(stage("xray")),
-        positions=fingerprint(nodule_columns(usable("test")), []),
-        leave_out=leave_out("test"),
+        settings=PLAN.stage("score"),
+        xray=PLAN.stage("xray"),
+        positions=PLAN.nodule_fingerprint(),
+        leave_out=PLAN.leave_out("test"),
         nodules=lambda wildcards, input: [f"--nodules={path}" for path in input.nodules],
-        sheet=untracked(SHEET),
-        selection=untracked(to_json(selection_settings())),
+        sheet=untracked(PLAN.sheet),
+        selection=untracked(PLAN.selection()),
     shell:
         "python -m dx2ct score-run --run results/{wildcards.run} --settings {params.settings:q} --sheet {params.sheet:q}"
         " --selection {params.selection:q} --xray {params.xray:q} {params.nodules:q} --data data {params.leave_out}"
@@ -34,7 +34,7 @@ rule score:
 
 rule metrics:
     input:
-        expand("results/{run}/scores.csv", run=config["report"]),
+        PLAN.files(PLAN.report, layout.scores),
     output:
         table=report(
             "results/metrics.csv",
@@ -51,7 +51,7 @@ rule metrics:
     conda:
         "../environment.yml"
     params:
-        runs=expand("results/{run}", run=config["report"]),
+        runs=PLAN.files(PLAN.report, Path),
     shell:
         "python -m dx2ct metrics {params.runs} -o {output.table:q} --comparisons {output.comparisons:q} &> {log:q}"
 
@@ -59,8 +59,8 @@ rule metrics:
 rule tables:
     input:
         metrics="results/metrics.csv",
-        nodules=expand("results/{run}/nodules.csv", run=config["report"]),
-        weights=expand("results/{run}/weights.safetensors", run=config["report"]),
+        nodules=PLAN.files(PLAN.report, layout.scores, "nodules"),
+        weights=PLAN.files(PLAN.report, layout.weights),
     output:
         report(
             expand("results/tables/{table}.csv", table=TABLES),
@@ -76,7 +76,7 @@ rule tables:
         mem_mb=4000,
         runtime=30,
     params:
-        runs=expand("results/{run}", run=config["report"]),
+        runs=PLAN.files(PLAN.report, Path),
     shell:
         "python -m dx2ct tables {params.runs} --metrics {input.metrics:q} -o results/tables &> {log:q}"
 
@@ -85,11 +85,11 @@ rule tables:
 rule figures:
     input:
         cohort="results/cohort.tsv",
-        scores=expand("results/{run}/scores.csv", run=config["report"]),
-        slices=expand("results/{run}/slices.csv", run=config["report"]),
-        xrays=xrays(usable("test"), VIEWS),
-        stacks=stacks(usable("test")),
-        reconstructions=[path for run in config["report"] for path in reconstructions(run, usable("test"))],
+        scores=PLAN.files(PLAN.report, layout.scores),
+        slices=PLAN.files(PLAN.report, layout.scores, "slices"),
+        xrays=PLAN.xrays(TESTS),
+        stacks=PLAN.stacks(TESTS),
+        reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
     output:
         report(
             expand("results/figures/{figure}.png", figure=FIGURES),
@@ -105,7 +105,7 @@ rule figures:
         mem_mb=4000,
         runtime=60,
     params:
-        runs=expand("results/{run}", run=config["report"]),
+        runs=PLAN.files(PLAN.report, Path),
     shell:
         "python -m dx2ct figures {params.runs} --sheet {input.cohort:q} --data data -o results/figures &> {log:q}"
 
@@ -115,12 +115,12 @@ rule report:
         cohort="results/cohort.tsv",
         metrics="results/metrics.csv",
         comparisons="results/comparisons.csv",
-        scores=expand("results/{run}/scores.csv", run=config["report"]),
+        scores=PLAN.files(PLAN.report, layout.scores),
         tables=expand("results/tables/{table}.csv", table=TABLES),
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
-        stacks=stacks(usable("test")),
-        reconstructions=[path for run in config["report"] for path in reconstructions(run, usable("test"))],
-        left_out=left_out_tables(),
+        stacks=PLAN.stacks(TESTS),
+        reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
+        left_out=PLAN.left_out_tables(),
     output:
         report("results/report.html", caption="../workflow/report/page.rst", category="Results"),
     log:
@@ -131,9 +131,9 @@ rule report:
         mem_mb=4000,
         runtime=60,
     params:
-        runs=expand("results/{run}", run=config["report"]),
+        runs=PLAN.files(PLAN.report, Path),
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
-        config=untracked(to_json(config)),
+        config=untracked(PLAN.everything()),
     shell:
         "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --comparisons {input.comparisons:q}"
         " --tables results/tables --figures results/figures --sheet {input.cohort:q} --data data {params.left_out:q}"
@@ -143,24 +143,22 @@ rule report:
 # Of runs with several samples: does their deviation say how wrong their mean is?
 rule calibration:
     input:
-        reconstructions=lambda wildcards: reconstructions(wildcards.run, usable("test")),
-        deviations=lambda wildcards: expand(
-            "results/{run}/deviations/{scan}.nii.gz", run=wildcards.run, scan=usable("test")
-        ),
-        stacks=stacks(usable("test")),
+        reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], TESTS),
+        deviations=lambda wildcards: PLAN.deviations(wildcards.run, TESTS),
+        stacks=PLAN.stacks(TESTS),
     output:
-        table="results/{run}/calibration.csv",
-        figure="results/{run}/calibration.png",
+        table=layout.calibration(RUN),
+        figure=layout.calibration(RUN, "png"),
     log:
         "logs/calibration/{run}.log",
     wildcard_constraints:
-        run=runs_that(has_deviations),
+        run=PLAN.runs_that(PLAN.has_deviations),
     conda:
         "../environment.yml"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        scans=usable("test"),
+        scans=TESTS,
     shell:
         "python -m dx2ct calibration {params.scans} --run results/{wildcards.run} --data data -o {output.table:q} &> {log:q}"

@@ -3,11 +3,11 @@
 
 rule quality:
     input:
-        source=lambda wildcards: COHORT[wildcards.scan]["path"],
-        volume="data/volumes/{scan}.mha",
-        xrays=expand("data/xrays/{{scan}}/{view}.mha", view=VIEWS),
+        source=lambda wildcards: PLAN.cohort[wildcards.scan]["path"],
+        volume=layout.volume(DATA, "{scan}"),
+        xrays=PLAN.xrays(["{scan}"]),
     output:
-        "data/qc/{scan}.json",
+        layout.quality(DATA, "{scan}"),
     log:
         "logs/quality/{scan}.log",
     conda:
@@ -16,19 +16,20 @@ rule quality:
         mem_mb=3000,
         runtime=20,
     params:
-        series_uid=lambda wildcards: COHORT[wildcards.scan]["series_uid"],
+        series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
+        views=[f"--view={view}" for view in PLAN.config.xray.views],
     shell:
-        "python -m dx2ct quality {wildcards.scan} {input.source:q} --series-uid={params.series_uid:q} --data data"
-        " -o {output:q} &> {log:q}"
+        "python -m dx2ct quality {wildcards.scan} {input.source:q} --series-uid={params.series_uid:q} {params.views}"
+        " --data data -o {output:q} &> {log:q}"
 
 
 rule qc_page:
     input:
-        cohort="results/cohort.tsv",
-        left_out="results/left_out.tsv",
-        scans=[f"data/qc/{scan}.json" for scan in usable("train", "val", "test")],
+        cohort=RESULTS / "cohort.tsv",
+        left_out=RESULTS / "left_out.tsv",
+        scans=[layout.quality(DATA, scan) for scan in EVERYTHING],
     output:
-        "results/qc.html",
+        RESULTS / "qc.html",
     log:
         "logs/qc_page.log",
     conda:

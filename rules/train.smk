@@ -8,17 +8,17 @@
 # deletes the declared outputs of a job that failed.
 rule train:
     input:
-        stacks=lambda wildcards: stacks(usable(*parts_of(wildcards.run))),
-        xrays=lambda wildcards: xrays(usable(*parts_of(wildcards.run)), views_of(wildcards.run)),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.usable(*PLAN.parts_of(wildcards.run))),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.usable(*PLAN.parts_of(wildcards.run)), PLAN.views_of(wildcards.run)),
     output:
-        "results/{run}/weights.safetensors",
-        "results/{run}/settings.json",
+        layout.weights(RUN),
+        layout.settings(RUN),
     log:
         "logs/train/{run}.log",
     benchmark:
         "benchmarks/train/{run}.tsv"
     wildcard_constraints:
-        run=runs_that(is_trained),
+        run=PLAN.runs_that(lambda run: not PLAN.is_derived(run)),
     conda:
         "../environment.yml"
     threads: 8
@@ -27,30 +27,30 @@ rule train:
         mem_mb=16000,
         runtime=4320,
     params:
-        settings=lambda wildcards: train_settings(wildcards.run),
-        leave_out=lambda wildcards: leave_out(*parts_of(wildcards.run)),
-        sheet=untracked(SHEET),
-        selection=untracked(to_json(selection_settings())),
-        engine=untracked(to_json(config["engine"])),
-        python=python_of_processes,
+        settings=lambda wildcards: PLAN.training(wildcards.run),
+        leave_out=lambda wildcards: PLAN.leave_out(*PLAN.parts_of(wildcards.run)),
+        sheet=untracked(PLAN.sheet),
+        selection=untracked(PLAN.selection()),
+        engine=untracked(PLAN.engine()),
+        python=lambda wildcards, input, resources: PLAN.python_of(wildcards.run, resources.gpu),
     shell:
         "{params.python} dx2ct train --settings {params.settings:q} --sheet {params.sheet:q}"
         " --selection {params.selection:q} --engine {params.engine:q} --data data {params.leave_out}"
         " --threads {threads} -o results/{wildcards.run} &> {log:q}"
 
 
-# A run that samples another's weights in another way has them in its own folder, so that every command finds them there.
-rule borrow:
+# A derived run has its source's weights in its own folder, so that every command finds them there.
+rule derive:
     input:
-        weights=lambda wildcards: f"results/{lender_of(wildcards.run)}/weights.safetensors",
-        settings=lambda wildcards: f"results/{lender_of(wildcards.run)}/settings.json",
+        weights=lambda wildcards: layout.weights(Path(PLAN.source_run(wildcards.run))),
+        settings=lambda wildcards: layout.settings(Path(PLAN.source_run(wildcards.run))),
     output:
-        weights="results/{run}/weights.safetensors",
-        settings="results/{run}/settings.json",
+        weights=layout.weights(RUN),
+        settings=layout.settings(RUN),
     log:
-        "logs/borrow/{run}.log",
+        "logs/derive/{run}.log",
     wildcard_constraints:
-        run=runs_that(lambda run: not is_trained(run)),
+        run=PLAN.runs_that(PLAN.is_derived),
     conda:
         "../environment.yml"
     shell:
@@ -59,18 +59,19 @@ rule borrow:
 
 rule reconstruct:
     input:
-        weights="results/{run}/weights.safetensors",
-        settings="results/{run}/settings.json",
-        xrays=lambda wildcards: xrays([wildcards.scan], views_of(wildcards.run)),
-        geometry="data/volumes/{scan}.mha",
+        weights=layout.weights(RUN),
+        settings=layout.settings(RUN),
+        xrays=lambda wildcards: PLAN.xrays([wildcards.scan], PLAN.views_of(wildcards.run)),
+        geometry=layout.volume(DATA, "{scan}"),
+        files=lambda wildcards: PLAN.files_of(wildcards.run, wildcards.scan),
     output:
-        reconstructions("{run}", ["{scan}"]),
+        layout.reconstructions(RUN, "{scan}"),
     log:
         "logs/reconstruct/{run}/{scan}.log",
     benchmark:
         "benchmarks/reconstruct/{run}/{scan}.tsv"
     wildcard_constraints:
-        run=runs_that(lambda run: not has_deviations(run)),
+        run=PLAN.runs_that(lambda run: not PLAN.has_deviations(run)),
     conda:
         "../environment.yml"
     threads: 8
@@ -79,8 +80,8 @@ rule reconstruct:
         mem_mb=8000,
         runtime=120,
     params:
-        settings=lambda wildcards: to_json(reconstruct_settings(wildcards.run)),
-        engine=untracked(to_json(config["engine"])),
+        settings=lambda wildcards: PLAN.sampling(wildcards.run),
+        engine=untracked(PLAN.engine()),
     shell:
         "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"
         " --data data --engine {params.engine:q} --threads {threads} --max-memory {resources.mem_mb} &> {log:q}"
@@ -89,16 +90,16 @@ rule reconstruct:
 # A rule's outputs cannot depend on settings: the same with one more.
 use rule reconstruct as reconstruct_samples with:
     output:
-        reconstructions("{run}", ["{scan}"]),
-        "results/{run}/deviations/{scan}.nii.gz",
+        layout.reconstructions(RUN, "{scan}"),
+        layout.deviation(RUN, "{scan}"),
     wildcard_constraints:
-        run=runs_that(has_deviations),
+        run=PLAN.runs_that(PLAN.has_deviations),
 
 
 # What a training would cost on this machine: asked for by name, needs no data.
 rule profile:
     output:
-        "results/{run}/profile.json",
+        layout.profile(RUN),
     log:
         "logs/profile/{run}.log",
     conda:
@@ -109,6 +110,6 @@ rule profile:
         mem_mb=16000,
         runtime=60,
     params:
-        settings=lambda wildcards: train_settings(wildcards.run),
+        settings=lambda wildcards: PLAN.training(wildcards.run),
     shell:
         "python -m dx2ct profile --settings {params.settings:q} --threads {threads} -o {output:q} &> {log:q}"

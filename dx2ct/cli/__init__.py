@@ -8,7 +8,7 @@ import sys
 import typer
 
 from drr.errors import InputError
-from dx2ct.cli import evaluate, learn, predict, prepare
+from dx2ct.cli import config, evaluate, learn, predict, prepare
 
 app = typer.Typer(
     name="dx2ct",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stages in (prepare, learn, predict, evaluate):
+for stages in (config, prepare, learn, predict, evaluate):
     app.add_typer(stages.app)
 
 

@@ -1,4 +1,4 @@
-"""The stages of a run: training and reconstruction, and what is said of them."""
+"""The stages of a run: training and reconstruction, and what is reported of them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def train(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
-    engine: Engine = None,
+    engine: Engine = "{}",
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -27,18 +27,19 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node GPUS -m dx2ct train ...
     """
-    from dx2ct.config import EngineSettings, parse, PLAIN_ENGINE, SelectionSettings
+    from dx2ct.config import EngineSettings, parse, SelectionSettings
     from dx2ct.data.cohort.sheet import read_sheet
-    from dx2ct.methods.registry import method_of
+    from dx2ct.methods.saved import parse_run
     from dx2ct.report.model_card import write_model_card
     from dx2ct.training.device import set_up_torch
     from dx2ct.training.distributed import processes, rank
+    from dx2ct.training.runtime import Runtime
 
+    method, parsed = parse_run(settings)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    how = parse(EngineSettings, engine) if engine else PLAIN_ENGINE
-    chosen = set_up_torch(device, threads)
-    with processes(chosen):
-        method_of(settings).train(settings, rows, data, output, chosen, how)
+    runtime = Runtime(set_up_torch(device, threads), engine=parse(EngineSettings, engine))
+    with processes(runtime.device):
+        method.implement().train(parsed, rows, data, output, runtime)
         if rank() == 0:
             write_model_card(output, sheet, rows)
 
@@ -60,13 +61,14 @@ def profile(
     Of a configuration: snakemake --configfile workflow/config/paper.yaml results/dx2ct/profile.json
     """
     from drr.files import replacing
+    from dx2ct.methods.saved import parse_run, read_run
     from dx2ct.profiling import profile as profiling
     from dx2ct.training.device import set_up_torch
 
     if (settings is None) == (run is None):
         raise InputError("give either --settings or --run")
-    text = settings if run is None else profiling.settings_of(run)
-    result = profiling.profile(text or "", set_up_torch(device, threads), precision, batch, steps)
+    method, parsed = read_run(run) if run else parse_run(settings or "")
+    result = profiling.profile(method, parsed, set_up_torch(device, threads), precision, batch, steps)
     print(profiling.to_json(result) if json else profiling.to_text(result))
     if output:
         with replacing(output) as part:
@@ -77,9 +79,9 @@ def profile(
 def reconstruct(
     scan: str,
     run: Annotated[Path, typer.Option(help="Folder of the trained run.")],
-    settings: Settings,
     data: Data,
-    engine: Engine = None,
+    settings: Settings = "{}",
+    engine: Engine = "{}",
     max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
@@ -88,14 +90,14 @@ def reconstruct(
 
     Of several samples, RUN/deviations/SCAN.nii.gz, too.
     """
-    from dx2ct.config import EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
-    from dx2ct.methods.runtime import Machine, running
+    from dx2ct.config import EngineSettings, parse, SamplingOptions
     from dx2ct.predict.scan import reconstruct_scan
     from dx2ct.training.device import set_up_torch
+    from dx2ct.training.runtime import Runtime
 
-    how = parse(ReconstructSettings, settings)
-    with running(Machine(max_memory, parse(EngineSettings, engine) if engine else PLAIN_ENGINE)):
-        reconstruct_scan(scan, run, how, data, set_up_torch(device, threads))
+    options = parse(SamplingOptions, settings)
+    runtime = Runtime(set_up_torch(device, threads), max_memory, parse(EngineSettings, engine))
+    reconstruct_scan(scan, run, options, data, runtime)
 
 
 @app.command()

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-Settings = Annotated[str, typer.Option(help="The stage's section of config.yaml as JSON; every key is required.")]
+Settings = Annotated[
+    str, typer.Option(help="The stage's section of the configuration as JSON; missing keys have their defaults.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where the result goes.")]
 Sheet = Annotated[Path, typer.Option(help="The cohort's sample sheet (.tsv).")]
 Selection = Annotated[
@@ -17,8 +19,7 @@ LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
 Engine = Annotated[
-    str | None,
-    typer.Option(help="The section engine of config.yaml as JSON; without it nothing is compiled or drawn."),
+    str, typer.Option(help="The section engine of the configuration as JSON; without it nothing is compiled or drawn.")
 ]
 MaxMemory = Annotated[
     int, typer.Option(min=0, help="MB of the process, on a GPU of what PyTorch has there; 0 = most of what is free.")

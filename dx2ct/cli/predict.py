@@ -1,10 +1,11 @@
-"""Two X-ray files in, one CT out."""
+"""X-ray files in, one CT out."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from drr.errors import InputError
 from dx2ct.cli.options import Device, MaxMemory, Threads
 
 app = typer.Typer()
@@ -15,6 +16,7 @@ def predict(
     model: Annotated[Path, typer.Option(help="Folder of a finished run, results/RUN.")],
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
+    xray: Annotated[list[str] | None, typer.Option(help="NAME=FILE, of a model's view; may be repeated.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The CT: .nii.gz, .nii, .mha or .nrrd.")] = None,
     dicom: Annotated[Path | None, typer.Option(help="New folder for the CT as a DICOM series.")] = None,
     png: Annotated[Path | None, typer.Option(help="Contact sheet of the CT.")] = None,
@@ -23,7 +25,7 @@ def predict(
     rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
     flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
     invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
-    steps: Annotated[int, typer.Option(help="DDIM steps.")] = 50,
+    steps: Annotated[int, typer.Option(help="Steps of the solver.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     samples: Annotated[int, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")] = 1,
     solver: Annotated[str, typer.Option(help="ddim or dpm (docs/sampling.md).")] = "ddim",
@@ -38,21 +40,33 @@ def predict(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Reconstruct a CT from one or two X-ray files with a trained run. VIEW is pa or lateral; options may be repeated.
+    """Reconstruct a CT from X-ray files with a trained run. VIEW is pa, lateral or a NAME; options may be repeated.
 
     Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
     """
-    from dx2ct.methods.runtime import Machine, running
     from dx2ct.predict.command import Outputs
     from dx2ct.predict.command import predict as write_prediction
     from dx2ct.predict.framing import parse_framings
     from dx2ct.predict.model import load, sampling
 
-    files = {view: path for view, path in (("pa", pa), ("lateral", lateral)) if path is not None}
+    files = _files(pa, lateral, xray or [])
     framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
     outputs = Outputs(output, dicom, png, preview)
-    how = sampling(
+    options = sampling(
         steps=steps, seed=seed, samples=samples, solver=solver, planes=planes, noise=noise, consistency=consistency
     )
-    with running(Machine(max_memory)):
-        write_prediction(load(model, device, threads), files, framing, outputs, how)
+    write_prediction(load(model, device, threads, max_memory), files, framing, outputs, options)
+
+
+def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str, Path]:
+    """The files by view; InputError for a view that is named twice."""
+    pairs = [(view, path) for view, path in (("pa", pa), ("lateral", lateral)) if path is not None]
+    for word in named:
+        view, equals, path = word.partition("=")
+        if not (view and equals and path):
+            raise InputError(f"--xray {word}: write NAME=FILE")
+        pairs.append((view, Path(path)))
+    files = dict(pairs)
+    if len(files) < len(pairs):
+        raise InputError("a view is given twice: name one file for each")
+    return files

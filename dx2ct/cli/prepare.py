@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dx2ct.cli.options import Data, Output, Settings, Threads
+from drr.errors import InputError
+from dx2ct.cli.options import Data, Output, Settings, Sheet, Threads
 
 app = typer.Typer()
 
@@ -64,12 +65,24 @@ def select(
 
 
 @app.command()
-def phantom(scan: str, settings: Settings, output: Output) -> None:
-    """Write one procedural thorax phantom as a zipped DICOM CT series."""
-    from dx2ct.config import parse, PhantomSettings
-    from dx2ct.data.sources.phantom.series import write_phantom
+def fetch(
+    scan: str,
+    source: Annotated[str, typer.Option(help="Where the cohort is from: a name of cohort.source.")],
+    sheet: Sheet,
+    output: Output,
+    settings: Annotated[str, typer.Option(help="The source's section of the configuration as JSON.")] = "{}",
+) -> None:
+    """Fetch one scan of a sheet as a zip of its DICOM series: draw a phantom, or download and verify a series."""
+    from dx2ct.data.cohort.sheet import checked_rows
+    from dx2ct.data.sources import sources
 
-    write_phantom(scan, parse(PhantomSettings, settings), output)
+    if source not in sources() or not sources()[source].fetch:
+        fetched = [name for name, one in sources().items() if one.fetch]
+        raise InputError(f"--source {source}: scans are fetched from {', '.join(fetched)}")
+    rows = [row for row in checked_rows(sheet) if row["scan"] == scan]
+    if not rows:
+        raise InputError(f"{sheet}: no scan {scan}")
+    sources()[source].run(rows[0], sheet, settings, output)
 
 
 @app.command()
@@ -115,7 +128,7 @@ def xray(
     backend: Annotated[str, typer.Option(help="auto, numpy, cpu or cuda.")] = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Render the PA and the lateral line integrals of one volume into a folder."""
+    """Render the line integrals of one volume in every view into a folder."""
     from dx2ct.config import parse, XraySettings
     from dx2ct.data.prepare.xrays import make_xrays
 
@@ -130,7 +143,7 @@ def slices(
 ) -> None:
     """Write one volume at the training grid as axial, coronal and sagittal stacks."""
     from dx2ct.config import parse, SlicesSettings
-    from dx2ct.data.prepare.xrays import make_slices
+    from dx2ct.data.prepare.slices import make_slices
 
     make_slices(source, parse(SlicesSettings, settings), output)
 
@@ -142,11 +155,14 @@ def quality(
     data: Data,
     output: Output,
     series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
+    view: Annotated[
+        list[str] | None, typer.Option(help="A view to show; may be repeated. Without: PA, lateral.")
+    ] = None,
 ) -> None:
     """Write small pictures and the numbers of one prepared scan for the quality page."""
     from dx2ct.data.prepare.quality import write_quality
 
-    write_quality(scan, source, series_uid, data, output)
+    write_quality(scan, source, series_uid, data, output, view or ("pa", "lateral"))
 
 
 @app.command()

@@ -1,88 +1,65 @@
-"""Typed settings of every stage: one frozen dataclass per section of config.yaml, no defaults anywhere.
+"""Typed sections of the configuration. Every key, its default, unit, description and source stand once, here.
 
-The rules turn config sections into one JSON string with sorted keys; `parse` turns it into these values and refuses
-unknown keys, missing keys and wrong types, so a stage cannot read a key that its rule does not track.
+The types of a method's own sections lie with the method. dx2ct/planning.py reads files and resolves them.
 """
 
-from dx2ct.config.base import (
-    check,
-    check_version,
-    dump,
-    Fraction,
-    NotNegative,
-    parse,
-    PositiveFloat,
-    PositiveInt,
-    Seed,
-    ViewName,
-)
 from dx2ct.config.data import (
+    CohortSettings,
     DownloadSettings,
     FilterSettings,
     LocalSource,
     PhantomSettings,
     RemoteSource,
+    Rotation,
     SelectionSettings,
     SlicesSettings,
     VolumeSettings,
     XraySettings,
 )
-from dx2ct.config.network import (
-    DiffusionSettings,
-    EncoderSettings,
-    ModelSettings,
-    PositionSettings,
-    TransformerSettings,
-    UNetSettings,
-)
-from dx2ct.config.results import ConsistencySettings, OFF, ReconstructSettings, ScoreSettings
+from dx2ct.config.parse import check, checked, parse, plain, to_json, tracked
+from dx2ct.config.results import ConsistencySettings, SamplingOptions, ScoreSettings
 from dx2ct.config.training import (
-    Dx2ctRun,
-    Dx2ctSettings,
+    DerivedRow,
     EngineSettings,
-    MeanRun,
-    MeanSettings,
-    OptimizerSettings,
-    PLAIN_ENGINE,
+    LearnedSettings,
+    Row,
+    RunSettings,
+    ScanValidation,
+    TrainSettings,
     ValidationSettings,
+    XrayRow,
+    XrayRunSettings,
 )
 
 __all__ = [
-    "OFF",
-    "PLAIN_ENGINE",
+    "CohortSettings",
     "ConsistencySettings",
-    "DiffusionSettings",
+    "DerivedRow",
     "DownloadSettings",
-    "Dx2ctRun",
-    "Dx2ctSettings",
-    "EncoderSettings",
     "EngineSettings",
     "FilterSettings",
-    "Fraction",
+    "LearnedSettings",
     "LocalSource",
-    "MeanRun",
-    "MeanSettings",
-    "ModelSettings",
-    "NotNegative",
-    "OptimizerSettings",
     "PhantomSettings",
-    "PositionSettings",
-    "PositiveFloat",
-    "PositiveInt",
-    "ReconstructSettings",
     "RemoteSource",
+    "Rotation",
+    "Row",
+    "RunSettings",
+    "SamplingOptions",
+    "ScanValidation",
     "ScoreSettings",
-    "Seed",
     "SelectionSettings",
     "SlicesSettings",
-    "TransformerSettings",
-    "UNetSettings",
+    "TrainSettings",
     "ValidationSettings",
-    "ViewName",
     "VolumeSettings",
+    "XrayRow",
+    "XrayRunSettings",
     "XraySettings",
     "check",
-    "check_version",
-    "dump",
+    "checked",
     "parse",
+    "plain",
+    "to_json",
+    "tracked",
 ]

@@ -1,55 +1,64 @@
-"""Settings of the stages behind training: reconstruct and score."""
+"""Sections about what a trained network is asked: reconstruct and score."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.base import Fraction, NotNegative, PositiveFloat, PositiveInt, Seed, STRICT
+from dx2ct.config.keys import (
+    BadKeyError,
+    Count,
+    Fraction,
+    key,
+    NotNegative,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    stage_version,
+    STRICT,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
 class ConsistencySettings:
-    """What is done so that a volume has the X-rays that it was made from (dx2ct/samplers/consistency.py).
+    """Data consistency: the volume is changed until its line integrals are the X-rays' (docs/sampling.md)."""
 
-    iterations: of CGLS, 0 = nothing is done. weight: of the change. smooth_mm: deviation of the Gaussians that the
-    change is made of. when: at every step and at the end, or at the end only.
-    """
-
-    iterations: Annotated[int, Field(ge=0)]
-    weight: Fraction
-    smooth_mm: NotNegative
-    when: Literal["steps", "end"]
-
-
-OFF = ConsistencySettings(iterations=0, weight=1.0, smooth_mm=0.0, when="end")
+    iterations: Count = key(0, "Iterations of CGLS; 0: none", source="paper: none")
+    weight: Fraction = key(1.0, "Share of the change that is added")
+    smooth_mm: NotNegative = key(0.0, "Deviation of the Gaussians that the change is made of", unit="mm")
+    when: Literal["end", "steps"] = key("end", "end: once; steps: after every step too, which needs planes: together")
 
 
 @dataclass(frozen=True, config=STRICT)
-class ReconstructSettings:
-    """Stage reconstruct: how noise becomes a volume (see docs/sampling.md)."""
+class SamplingOptions:
+    """How noise becomes a volume (docs/sampling.md); a run may lay its own values over these."""
 
-    solver: Literal["ddim", "dpm"]
-    planes: Literal["alone", "together"]
-    noise: Literal["image", "volume"]
-    steps: PositiveInt
-    eta: Fraction
-    seed: Seed
-    samples: PositiveInt
-    batch: PositiveInt
-    consistency: ConsistencySettings
+    solver: str = key("ddim", "A name of SOLVERS: ddim, or dpm for DPM-Solver++ 2M", source="paper")
+    planes: Literal["alone", "together"] = key(
+        "alone", "alone: three volumes, then their mean; together: one volume at every step", source="paper"
+    )
+    noise: Literal["image", "volume"] = key(
+        "image", "image: one for all slices; volume: one that each plane sees through its slices", source="paper"
+    )
+    steps: PositiveInt = key(50, "Steps of the solver", source="digest")
+    eta: Fraction = key(0.0, "Share of fresh noise in DDIM's steps", source="paper: no random term")
+    seed: Seed = key(0, "Of the noise", source="default: any")
+    samples: PositiveInt = key(
+        1, "More than 1: their mean, and their standard deviation in results/RUN/deviations/", source="paper"
+    )
+    batch: PositiveInt = key(64, "Slices at once, at most; no influence on the result but rounding")
+    consistency: ConsistencySettings = key(ConsistencySettings, "With the line integrals of the X-rays")
 
     def __post_init__(self) -> None:
-        if self.solver == "dpm" and self.eta:
-            raise ValueError(f"reconstruct.eta {self.eta}: solver dpm adds no fresh noise, set it to 0 or take ddim")
         if self.planes == "alone" and self.consistency.when == "steps":
-            raise ValueError("reconstruct.consistency.when: steps needs one volume at every step, planes: together")
+            raise BadKeyError("consistency.when", "steps needs one volume at every step: set planes: together")
 
 
 @dataclass(frozen=True, config=STRICT)
 class ScoreSettings:
-    """Stage score: metric definitions."""
+    """The metrics."""
 
-    version: int
-    data_range_hu: PositiveFloat
-    lpips: bool
+    data_range_hu: PositiveFloat = key(
+        2500.0, "Peak of PSNR: the width of the window [-1024, 1476] HU", unit="HU", source="X2CT"
+    )
+    lpips: bool = key(True, "LPIPS; an empty column where the backbone's weights cannot be had", source="paper")
+    version: int = stage_version(3)

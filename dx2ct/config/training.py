@@ -1,106 +1,144 @@
-"""Rows of `runs:` for DX2CT and the mean volume, and how they are trained."""
+"""Sections about training that all methods share."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.base import PositiveFloat, PositiveInt, Seed, STRICT, ViewName
 from dx2ct.config.data import SlicesSettings, VolumeSettings, XraySettings
-from dx2ct.config.network import DiffusionSettings, ModelSettings
+from dx2ct.config.keys import (
+    BadKeyError,
+    Count,
+    key,
+    NotNegative,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    STRICT,
+    ViewName,
+)
 
-
-@dataclass(frozen=True, config=STRICT)
-class Dx2ctRun:
-    """A row of `runs:` for DX2CT: the views it sees and its ablations (the paper's Table II)."""
-
-    method: Literal["dx2ct"]
-    views: Annotated[tuple[ViewName, ...], Field(min_length=1)]
-    conditioning: Literal["spade", "concat"]
-    query_transformer: bool
-    prediction: Literal["epsilon", "v", "x0"]
-
-
-@dataclass(frozen=True, config=STRICT)
-class MeanRun:
-    """A row of `runs:` for the mean training volume, the floor of every comparison."""
-
-    method: Literal["mean"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Views = Annotated[tuple[ViewName, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class ValidationSettings:
-    """Validation PSNR while training: `every` steps (0: never), on `slices` fixed slices of a split by DDIM in `steps`.
+    """PSNR of some scans while training, and what is made of it."""
 
-    patience: end after so many validations without a better one (0: never); keep: which weights the run ends with.
-    """
+    every: Count = key(0, "Steps between validations; 0: never")
+    split: Literal["val", "train"] = key("val", "The scans it looks at")
+    patience: Count = key(0, "End after so many validations without a better one; 0: train to the end")
+    keep: Literal["last", "best"] = key("last", "The weights that are used: the last or the best by validation")
 
-    every: Annotated[int, Field(ge=0)]
-    split: Literal["val", "train"]
-    slices: PositiveInt
-    steps: PositiveInt
-    patience: Annotated[int, Field(ge=0)]
-    keep: Literal["last", "best"]
+    def __post_init__(self) -> None:
+        if not self.every and (self.patience or self.keep == "best"):
+            raise BadKeyError("every", "0, but patience and keep: best need validations: set it to more than 0")
 
 
 @dataclass(frozen=True, config=STRICT)
-class OptimizerSettings:
-    """Training: optimizer, length, batches. `batch` is that of all processes together."""
+class ScanValidation(ValidationSettings):
+    """The same on whole volumes."""
 
-    seed: Seed
-    steps: PositiveInt
-    batch: PositiveInt
-    accumulate: PositiveInt
-    slices_per_patient: PositiveInt
-    precision: Literal["auto", "float32", "bf16"]
-    learning_rate: PositiveFloat
-    beta2: Annotated[float, Field(gt=0, lt=1)]
-    schedule: Literal["constant", "cosine"]
-    warmup_steps: int
-    clip_norm: Annotated[float, Field(ge=0)]
-    ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    validation: ValidationSettings
+    scans: PositiveInt = key(4, "So many scans, the first of their split")
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainSettings:
+    """The training of a method that learns step by step."""
+
+    seed: Seed = key(0, "Of weights, batches and noise", source="default: any")
+    steps: PositiveInt = key(1, "Optimizer steps")
+    batch: PositiveInt = key(1, "Examples of one step, of all processes together")
+    accumulate: PositiveInt = key(1, "Parts that a batch is computed in, one after the other, where memory is short")
+    slices_per_patient: PositiveInt = key(1, "So many of the batch share a patient, whose X-rays are encoded once")
+    precision: Literal["auto", "float32", "bf16"] = key("auto", "auto: bf16 on a GPU that has it, else float32")
+    learning_rate: PositiveFloat = key(1e-4, "Of Adam")
+    beta1: Beta = key(0.9, "Of Adam", source="default: Adam's own")
+    beta2: Annotated[float, Field(gt=0, lt=1)] = key(0.999, "Of Adam", source="default: Adam's own")
+    weight_decay: NotNegative = key(0.0, "Of Adam", source="default: none is mentioned")
+    schedule: Literal["constant", "cosine", "linear"] = key(
+        "constant",
+        "cosine: down to 0 at the last step; linear: constant, then down to 0 in the second half",
+        source="default: none is mentioned",
+    )
+    warmup_steps: Count = key(0, "Steps in which the rate rises to its value", source="default: none is mentioned")
+    clip_norm: NotNegative = key(0.0, "Bound of the gradient's norm; 0: none", source="default: none is mentioned")
+    ema_decay: Beta = key(0.0, "Decay of the weights' moving average, which is what is used; 0: the last weights")
+    validation: ValidationSettings = key(ValidationSettings, "PSNR while training")
+
+    def __post_init__(self) -> None:
+        if self.batch % self.slices_per_patient:
+            raise BadKeyError("batch", f"{self.batch} is no multiple of slices_per_patient, {self.slices_per_patient}")
 
     @property
     def betas(self) -> tuple[float, float]:
         """Of Adam."""
-        return 0.9, self.beta2
-
-    @property
-    def weight_decay(self) -> float:
-        """Of Adam: none."""
-        return 0.0
+        return self.beta1, self.beta2
 
 
 @dataclass(frozen=True, config=STRICT)
 class EngineSettings:
-    """How a training runs on a machine: nothing here decides what is learnt, so no rule tracks it."""
+    """How a training runs on a machine: nothing here decides what is learnt, so a change reruns nothing."""
 
-    compile: bool | Literal["cuda_graphs"]
-    memory_format: Literal["auto", "contiguous", "channels_last"]
-    tensorboard: bool
-
-
-PLAIN_ENGINE = EngineSettings(compile=False, memory_format="auto", tensorboard=False)
+    compile: bool | Literal["cuda_graphs"] = key(
+        False, "true: torch.compile; cuda_graphs: it also records the step and replays it (GPU)"
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = key(
+        "auto", "Of convolutions; auto: channels_last on a GPU"
+    )
+    tensorboard: bool = key(False, "Curves and pictures: tensorboard --logdir results")
 
 
 @dataclass(frozen=True, config=STRICT)
-class Dx2ctSettings:
-    """Stage train of DX2CT, and what is saved beside the weights: everything needed to use them."""
+class Row:
+    """A row of `runs:`; every method adds its ablations."""
 
-    run: Dx2ctRun
+    method: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class XrayRow(Row):
+    """A row of a method that looks at X-rays."""
+
+    views: Views = key(("pa", "lateral"), "The X-rays that it sees, names of xray.views")
+
+    def __post_init__(self) -> None:
+        if len(set(self.views)) < len(self.views):
+            raise BadKeyError("views", f"names a view twice: {', '.join(self.views)}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class DerivedRow:
+    """A row that samples another run's weights in another way."""
+
+    weights_of: str
+    reconstruct: dict[str, object] = key(dict, "Values that are laid over the section reconstruct")
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunSettings:
+    """Everything that decides the weights of a run, and nothing else; each method adds its own sections."""
+
+    run: Row
     volume: VolumeSettings
+    slices: SlicesSettings
+
+    def __post_init__(self) -> None:
+        if self.slices.size > self.volume.size:
+            raise BadKeyError("slices.size", f"{self.slices.size} is more than volume.size, {self.volume.size}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class XrayRunSettings(RunSettings):
+    """Of a method that looks at X-rays."""
+
+    run: XrayRow
     xray: XraySettings
-    slices: SlicesSettings
-    model: ModelSettings
-    diffusion: DiffusionSettings
-    train: OptimizerSettings
 
 
 @dataclass(frozen=True, config=STRICT)
-class MeanSettings:
-    """Stage train of the mean training volume."""
+class LearnedSettings(XrayRunSettings):
+    """Of a method that learns step by step; each adds its `model`."""
 
-    run: MeanRun
-    volume: VolumeSettings
-    slices: SlicesSettings
+    train: TrainSettings

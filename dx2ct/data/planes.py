@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PLANES = ("axial", "coronal", "sagittal")
+from dx2ct.layout import PLANES
+
+__all__ = ["PLANES", "cube_coordinates", "from_plane", "plane_coordinates", "to_plane"]
 
 
 def to_plane(volume: NDArray[Any], plane: str) -> NDArray[Any]:
@@ -30,3 +32,16 @@ def from_plane(stack: NDArray[Any], plane: str) -> NDArray[Any]:
     if plane == "axial":
         return stack
     return (np.moveaxis(stack, 0, 1) if plane == "coronal" else np.moveaxis(stack, 0, 2))[::-1]
+
+
+def cube_coordinates(size: int) -> NDArray[np.float32]:
+    """Voxel centres of the cube [-1, 1]^3 in patient axes, (z, y, x, 3): the last axis is x, y, z."""
+    axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    return np.asarray(np.stack([x, y, z], axis=-1))
+
+
+def plane_coordinates(size: int) -> NDArray[np.float32]:
+    """Coordinates of every slice of every plane, (plane, slice, row, column, 3), planes in the order of PLANES."""
+    cube = cube_coordinates(size)
+    return np.stack([to_plane(cube, plane) for plane in PLANES])

@@ -1,6 +1,6 @@
 """What training and reconstruction read of a prepared scan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -9,34 +9,20 @@ from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.errors import InputError
-from drr.volume import Volume
+from dx2ct import layout
+from dx2ct.data.grid import CubeGrid
+
+Array = NDArray[np.float32]
 
 
-def read_xrays(folder: Path, scan: str, views: Sequence[str], pixels: int) -> NDArray[np.float32]:
-    """The scan's X-rays as the encoder sees them: (view, pixels, pixels), each stretched to [0, 1].
-
-    Every image is averaged down to pixels x pixels and stretched from its minimum to its maximum, as X2CT-GAN and
-    PerX2CT store theirs: absolute intensity is not kept, because a film does not have it either.
-    """
-    return np.stack([_stretched(image, pixels) for image in read_films(folder, scan, views)])
+def read_xrays(data: Path, scan: str, views: Iterable[str]) -> dict[str, Array]:
+    """The scan's line integrals as rendered, {view: (row, column)}; InputError for what cannot be read."""
+    return {view: _read_image(layout.xray(data, scan, view)) for view in views}
 
 
-def read_films(folder: Path, scan: str, views: Sequence[str]) -> list[NDArray[np.float32]]:
-    """The scan's X-rays as rendered, (row, column) line integrals each; InputError for what cannot be read."""
-    return [_read_image(folder / "xrays" / scan / f"{view}.mha") for view in views]
-
-
-def read_integrals(folder: Path, scan: str, views: Sequence[str], pixels: int) -> NDArray[np.float32]:
-    """The scan's line integrals (dimensionless), averaged down to (view, pixels, pixels) and otherwise as they are."""
-    films = read_films(folder, scan, views)
-    if (least := min(min(film.shape) for film in films)) < pixels:
-        raise InputError(f"{folder / 'xrays' / scan}: {least} pixels cannot be averaged to {pixels}: ask for fewer")
-    return np.stack([_averaged(film, pixels) for film in films])
-
-
-def read_stack(folder: Path, scan: str, plane: str, size: int | None = None) -> NDArray[np.int16]:
+def read_stack(data: Path, scan: str, plane: str, size: int | None = None) -> NDArray[np.int16]:
     """One plane's slices, (slice, row, column) int16 HU, memory-mapped; InputError where they are not `size` cubed."""
-    path = folder / "slices" / scan / f"{plane}.npy"
+    path = layout.stack(data, scan, plane)
     try:
         stack: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -46,30 +32,46 @@ def read_stack(folder: Path, scan: str, plane: str, size: int | None = None) -> 
     return stack
 
 
-def grid_like(volume_path: Path, size: int, array: NDArray[np.generic]) -> Volume:
-    """`array` (size cubed) placed where the cube of the volume file lies, seen on the coarser grid."""
+def read_grid(data: Path, scan: str, size: int) -> CubeGrid:
+    """Where the scan's cube lies, seen on a grid of `size` voxels a side; InputError where it cannot be read."""
+    path = layout.volume(data, scan)
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(volume_path))
-    reader.ReadImageInformation()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        raise InputError(f"{path}: not a readable volume: run the volume stage again") from None
     old = np.array(reader.GetSpacing())
-    new = old * reader.GetSize() / size
-    x, y, z = (np.array(reader.GetOrigin()) + (new - old) / 2).tolist()
-    return Volume(array, tuple(new.tolist()), (x, y, z))
+    first = np.array(reader.GetOrigin())
+    x, y, z = (first + (np.array(reader.GetSize()) - 1) / 2 * old).tolist()
+    return CubeGrid(size, float(old[0] * reader.GetSize()[0] / size), (x, y, z))
 
 
-def _read_image(path: Path) -> NDArray[np.float32]:
+def averaged(image: Array, pixels: int) -> Array:
+    """An image averaged down to pixels x pixels by area; InputError for one that is smaller."""
+    if min(image.shape) < pixels:
+        raise InputError(f"an X-ray of {image.shape} cannot be averaged to {pixels} pixels a side: ask for fewer")
+    return np.asarray(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def stretched(image: Array, pixels: int) -> Array:
+    """An image as networks see it: averaged down to pixels x pixels and stretched from its extremes to [0, 1].
+
+    As X2CT-GAN and PerX2CT store theirs: absolute intensity is not kept, because a radiograph does not have it either.
+    """
+    small = averaged(image, pixels)
+    low, high = float(small.min()), float(small.max())
+    return np.asarray((small - low) / max(high - low, float(np.finfo(np.float32).tiny)), dtype=np.float32)
+
+
+def as_seen(images: Mapping[str, Array], views: Iterable[str], pixels: int) -> Array:
+    """(view, pixels, pixels) in [0, 1] of some views in their order."""
+    return np.stack([stretched(images[view], pixels) for view in views])
+
+
+def _read_image(path: Path) -> Array:
     try:
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(path), sitk.sitkFloat32))
     except RuntimeError:
         raise InputError(f"{path}: not a readable X-ray: run the xray stage again") from None
     return np.asarray(image)
-
-
-def _averaged(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(image, (pixels, pixels), interpolation=cv2.INTER_AREA), dtype=np.float32)
-
-
-def _stretched(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
-    small = _averaged(image, pixels)
-    low, high = float(small.min()), float(small.max())
-    return np.asarray((small - low) / max(high - low, float(np.finfo(np.float32).tiny)), dtype=np.float32)

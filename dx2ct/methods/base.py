@@ -1,97 +1,96 @@
-"""The contract of every method (by name: registry.py). A method is a module, or an object, with two functions:
+"""What a method is. Its settings are light, so that a workflow can be planned without torch; the rest is imported late.
 
-    train(settings, rows, data, output, device, engine)    writes weights.safetensors and settings.json into `output`
-    reconstruct(settings, run, how, scan, data, device)    {plane: (z, y, x) float32 HU} of one scan; with
-                                                           how.samples > 1 a method may add DEVIATION
-
-where `settings` is the JSON text of config.yaml's sections for the run. The stages know only this.
-
-A method that learns step by step builds a `Learned` (dx2ct/training/learned.py): its network, the losses of a step (a
-GAN's are two turns, each with an optimizer), its validation. Loop, states, processes and logs are the same for all.
-A rival with one forward pass has less to say: examples, network, loss, planes (dx2ct/methods/single_pass.py).
-A method that `dx2ct predict` can ask has a third function, `sees(settings)`.
+A method says its name, its types and where its implementation is, and stands in one line of METHODS. The implementation
+trains on prepared scans and loads a run as a `Trained` (contract.py), which reconstructs arrays.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
-import torch
+from typing import Any, Generic, TYPE_CHECKING, TypeVar
 
 from drr.errors import InputError
-from drr.files import replacing
-from dx2ct.config import (
-    dump,
-    EngineSettings,
-    PLAIN_ENGINE,
-    ReconstructSettings,
-    SlicesSettings,
-    VolumeSettings,
-    XraySettings,
-)
-from dx2ct.data.cohort.sheet import Row
+from dx2ct.config import RunSettings, XrayRow, XrayRunSettings
+from dx2ct.config.keys import fields_of
 
-DEVIATION = "deviation"  # beside the planes, of a method that samples: standard deviation over samples, HU
-WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+if TYPE_CHECKING:
+    from dx2ct.data.cohort.sheet import Row
+    from dx2ct.methods.contract import Trained
+    from dx2ct.training.runtime import Runtime
+
+S = TypeVar("S", bound=RunSettings)
+SHARED = ("run", *fields_of(XrayRunSettings))  # parts of a run's settings that are no sections of the method's own
 
 
-class Method(Protocol):
-    """What train.py and reconstruct.py of every method look like from outside."""
+class Implementation(ABC, Generic[S]):
+    """Training and loading of a method."""
 
-    def train(
-        self,
-        settings: str,
-        rows: Sequence[Row],
-        data: Path,
-        output: Path,
-        device: torch.device,
-        engine: EngineSettings = PLAIN_ENGINE,
-    ) -> None:
-        """Train on the scans of split train and write the run's files."""
+    @abstractmethod
+    def train(self, settings: S, rows: "Sequence[Row]", data: Path, output: Path, runtime: "Runtime") -> None:
+        """Train on the rows of split train and leave a finished run in `output` (dx2ct/methods/saved.py).
 
-    def reconstruct(
-        self, settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
-    ) -> dict[str, NDArray[np.float32]]:
-        """Volumes of one scan from its X-rays, one per plane."""
+        data: the folder with xrays/, slices/ and volumes/ of prepared scans.
+        """
+
+    @abstractmethod
+    def load(self, settings: S, run: Path, runtime: "Runtime") -> "Trained":
+        """The trained method, its network in memory; InputError for weights that are not its."""
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a learned method sees: films of these views in its order, `pixels` a side; and where its volumes lie.
+class Method:
+    """A method as the configuration, the planning and the model card see it.
 
-    samples: it starts from noise, so that `ReconstructSettings` mean something to it.
+    settings: the type of everything that decides its weights; its fields beside run, volume, xray and slices are the
+    sections of `methods.NAME`. card: a paragraph of Markdown for the model card. source: paper or description.
+    implementation: an Implementation, or "module:object", which is imported when it is needed. samples: it starts from
+    noise, so that the section reconstruct means something to it. files: of a row and a scan, files of the user's own
+    that its reconstruction reads.
     """
 
-    views: tuple[str, ...]
-    pixels: int
-    volume: VolumeSettings
-    xray: XraySettings
-    slices: SlicesSettings
-    samples: bool
+    name: str
+    title: str
+    source: str
+    card: str
+    settings: type[Any]
+    implementation: "Implementation[Any] | str"
+    samples: bool = False
+    files: Callable[[Any, str], list[str]] = lambda row, scan: []
+
+    @property
+    def row(self) -> Any:
+        """The type of its rows of `runs:`."""
+        return fields_of(self.settings)["run"].annotation
+
+    @property
+    def sections(self) -> dict[str, Any]:
+        """Its own sections by name, with their types."""
+        return {name: info.annotation for name, info in fields_of(self.settings).items() if name not in SHARED}
+
+    @property
+    def looks_at_xrays(self) -> bool:
+        """False for one that needs none, as the mean volume."""
+        return issubclass(self.row, XrayRow)
+
+    @property
+    def learns(self) -> bool:
+        """True for one that is trained step by step."""
+        return "train" in self.sections
+
+    def implement(self) -> "Implementation[Any]":
+        """The implementation, imported now."""
+        if not isinstance(self.implementation, str):
+            return self.implementation
+        module, _, name = self.implementation.partition(":")
+        found: Implementation[Any] = getattr(import_module(module), name)
+        return found
 
 
-@runtime_checkable
-class Seeing(Protocol):
-    """A method that can be asked about films of any origin."""
-
-    def sees(self, settings: str) -> Sight:
-        """What it wants to see; InputError for settings of another version."""
-
-
-def training_scans(rows: Sequence[Row]) -> list[str]:
+def training_scans(rows: "Sequence[Row]") -> list[str]:
     """Scans of split train; InputError where there is none."""
     scans = [row.scan for row in rows if row.split == "train"]
     if not scans:
         raise InputError("the cohort has no scan of split train")
     return scans
-
-
-def write_run(weights: bytes, settings: object, output: Path) -> None:
-    """Leave what makes a run finished: its weights (safetensors), then its settings."""
-    with replacing(output / WEIGHTS) as part:
-        part.write_bytes(weights)
-    with replacing(output / SETTINGS) as part:
-        part.write_text(dump(settings))

@@ -2,37 +2,64 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
-import torch
+from pydantic.dataclasses import dataclass
 
-from dx2ct.config import EngineSettings, MeanSettings, parse, PLAIN_ENGINE, ReconstructSettings
-from dx2ct.data.cohort.sheet import Row
-from dx2ct.data.planes import PLANES
-from dx2ct.data.scans import read_stack
-from dx2ct.data.window import windowed
-from dx2ct.methods.base import training_scans, WEIGHTS, write_run
+from dx2ct.config import Row, RunSettings
+from dx2ct.config.keys import STRICT
+from dx2ct.methods.base import Implementation, Method, training_scans
 
-
-def train(
-    settings: str,
-    rows: Sequence[Row],
-    data: Path,
-    output: Path,
-    device: torch.device,
-    engine: EngineSettings = PLAIN_ENGINE,
-) -> None:
-    """Average the training volumes, clipped to the HU window, on the training grid; device and engine mean nothing."""
-    parsed = parse(MeanSettings, settings)
-    scans = training_scans(rows)
-    total = sum(windowed(read_stack(data, scan, "axial", parsed.slices.size)) for scan in scans)
-    write_run(save({"mean_hu": np.asarray(total / len(scans), np.float32)}), parsed, output)
+if TYPE_CHECKING:
+    from dx2ct.data.cohort.sheet import Row as SheetRow
+    from dx2ct.methods.contract import Trained
+    from dx2ct.training.runtime import Runtime
 
 
-def reconstruct(
-    settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
-) -> dict[str, NDArray[np.float32]]:
-    """The same volume for every scan."""
-    return dict.fromkeys(PLANES, load_file(run / WEIGHTS)["mean_hu"])
+@dataclass(frozen=True, config=STRICT)
+class MeanRow(Row):
+    """A row of the mean volume."""
+
+    method: Literal["mean"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class MeanSettings(RunSettings):
+    """Everything that decides the mean volume."""
+
+    run: MeanRow
+
+
+class Mean(Implementation[MeanSettings]):
+    """Averages the training volumes."""
+
+    def train(
+        self, settings: MeanSettings, rows: "Sequence[SheetRow]", data: Path, output: Path, runtime: "Runtime"
+    ) -> None:
+        """Average the training volumes, clipped to the HU window, on the training grid."""
+        from safetensors.numpy import save
+
+        from dx2ct.data.scans import read_stack
+        from dx2ct.data.window import windowed
+        from dx2ct.methods.saved import write_run
+
+        scans = training_scans(rows)
+        total = sum(windowed(read_stack(data, scan, "axial", settings.slices.size)) for scan in scans)
+        write_run(save({"mean_hu": np.asarray(total / len(scans), np.float32)}), settings, output)
+
+    def load(self, settings: MeanSettings, run: Path, runtime: "Runtime") -> "Trained":
+        """The volume."""
+        from dx2ct.methods.fixed import load_fixed
+
+        return load_fixed(settings, run, "mean_hu")
+
+
+METHOD = Method(
+    name="mean",
+    title="mean training volume",
+    source="no paper",
+    card="The mean of the training volumes. It looks at no X-ray: it is the floor that every method must pass.",
+    settings=MeanSettings,
+    implementation=Mean(),
+)

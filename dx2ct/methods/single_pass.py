@@ -1,77 +1,79 @@
-"""What all learned rivals share: from settings to training, validation and reconstruction (see dx2ct/methods/base.py).
+"""Methods with one forward pass: from settings to training, validation and reconstruction.
 
-A rival's own file says what its examples, its network and its losses are. Inside all of them a CT is HU + 1024 over
-2500, in [0, 1], as in their own papers, and an X-ray is what DX2CT sees: a film stretched to [0, 1].
+A method's own file says what its examples, its network and its losses are. Inside all of them a CT is HU + 1024 over
+2500, in [0, 1], as in their own papers, and an X-ray is what DX2CT sees: an image stretched to [0, 1].
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 
-from dx2ct.config import (
-    EngineSettings,
-    parse,
-    PLAIN_ENGINE,
-    ReconstructSettings,
-)
+from dx2ct.config import LearnedSettings, SamplingOptions
 from dx2ct.data.cohort.sheet import Row
-from dx2ct.data.scans import read_xrays
+from dx2ct.data.scans import stretched
 from dx2ct.data.window import to_hu
-from dx2ct.methods.base import Sight
-from dx2ct.methods.layers.example import Example, Planes
-from dx2ct.methods.layers.watch import validate, watched_scans
-from dx2ct.methods.single_pass_settings import RivalSettings
+from dx2ct.geometry import Views
+from dx2ct.methods.base import Implementation
+from dx2ct.methods.classical.method import spec_of
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, Trained, Xrays
+from dx2ct.methods.layers.example import Example, Volumes
+from dx2ct.methods.layers.scan_validation import validate, validation_scans
+from dx2ct.methods.learned import Learned, load_weights, train_learned
 from dx2ct.training.batches import Batches, Examples, seeded
 from dx2ct.training.distributed import exchanged, rank, together, world
 from dx2ct.training.engine import Autocast, autocast_of, on_device
-from dx2ct.training.learned import Learned, load_weights, train_learned
-from dx2ct.training.loop import Turns
+from dx2ct.training.loop import StepLosses
+from dx2ct.training.runtime import Runtime
 
 SLICES_AT_ONCE = 64  # of a validation
 
-
-S = TypeVar("S", bound=RivalSettings)
+S = TypeVar("S", bound=LearnedSettings)
 N = TypeVar("N", bound=nn.Module)
 
 
-class Rival(ABC, Generic[S, N]):
-    """A learned method with one forward pass."""
+@dataclass(frozen=True)
+class Discriminator:
+    """A GAN's discriminator: as it is, for the generator's loss, and as all processes train it."""
 
-    kind: type[S]
+    plain: nn.Module
+    shared: nn.Module
+
+
+class SinglePass(Implementation[S], Generic[S, N]):
+    """A learned method with one forward pass."""
 
     @abstractmethod
     def network(self, settings: S) -> N:
-        """The network, its weights at random; InputError for sizes that do not fit."""
+        """The network, its weights at random; InputError for views that do not fit."""
 
     @abstractmethod
     def examples(self, settings: S, scans: Sequence[str], data: Path) -> Examples[Example]:
         """What it is trained on."""
 
     @abstractmethod
-    def loss(self, settings: S, said: Tensor, example: Example, opponent: nn.Module | None) -> Tensor:
-        """Loss of what the network said, float32."""
+    def loss(self, settings: S, output: Tensor, example: Example, discriminator: nn.Module | None) -> Tensor:
+        """Loss of the network's output, float32."""
 
     @abstractmethod
-    def planes(self, settings: S, network: N, xrays: Tensor, at_once: int) -> Planes:
+    def volumes(self, settings: S, network: N, xrays: Tensor, at_once: int) -> Volumes:
         """The volumes of one scan from its X-rays (1, view, H, W), on the network's device."""
 
     def start(self, settings: S, network: N) -> None:
         """Put in what the weights begin with, where that is not random."""
 
-    def opponent(self, settings: S) -> nn.Module | None:
-        """A discriminator, for methods that have one."""
+    def discriminator(self, settings: S) -> nn.Module | None:
+        """Of a GAN."""
         return None
 
-    def opposing_loss(self, opponent: nn.Module, said: Tensor, example: Example) -> Tensor:
-        """The discriminator's loss of what the network said before its own step."""
+    def discriminator_loss(self, discriminator: nn.Module, output: Tensor, example: Example) -> Tensor:
+        """Of what the network made before its own step."""
         raise NotImplementedError
 
     def passes(self, settings: S) -> tuple[int, tuple[Tensor, ...]]:
@@ -87,78 +89,56 @@ class Rival(ABC, Generic[S, N]):
         """Side of the X-ray that the network sees."""
         return settings.slices.size
 
-    def train(
-        self,
-        settings: str,
-        rows: Sequence[Row],
-        data: Path,
-        output: Path,
-        device: torch.device,
-        engine: EngineSettings = PLAIN_ENGINE,
-    ) -> None:
-        """See dx2ct/methods/base.py and `train_learned`."""
-        train_learned(parse(self.kind, settings), self.build, rows, data, output, device, engine)
+    def train(self, settings: S, rows: Sequence[Row], data: Path, output: Path, runtime: Runtime) -> None:
+        """See Implementation and `train_learned`."""
+        train_learned(settings, self.build, rows, data, output, runtime)
 
-    def build(
-        self,
-        settings: S,
-        scans: Mapping[str, Sequence[str]],
-        data: Path,
-        device: torch.device,
-        engine: EngineSettings,
-    ) -> Learned:
-        """Data, networks and the turns of a step."""
-        examples = self.examples(settings, scans["train"], data)
-        batches = Batches(examples, device, rank(), world())
+    def load(self, settings: S, run: Path, runtime: Runtime) -> "TrainedSinglePass":
+        """The network with the run's weights."""
+        network = self.network(settings)
+        load_weights(network, run)
+        return TrainedSinglePass(self, settings, network.to(runtime.device).eval(), runtime)
+
+    def build(self, settings: S, scans: Mapping[str, Sequence[str]], data: Path, runtime: Runtime) -> Learned:
+        """Data, networks and the losses of a step."""
+        device = runtime.device
+        batches = Batches(self.examples(settings, scans["train"], data), device, rank(), world())
         torch.manual_seed(settings.train.seed)
-        model, opponent = self.network(settings), self.opponent(settings)
+        model, plain = self.network(settings), self.discriminator(settings)
         self.start(settings, model)
         autocast = autocast_of(settings.train.precision, device)
-        model, network = on_device(model, device, engine)
-        duel = Duel(opponent.to(device), together(opponent.to(device), device)) if opponent else None
-        turns = partial(self._turns, settings, network, duel, batches, autocast)
+        model, network = on_device(model, device, runtime.engine)
+        gan = Discriminator(plain.to(device), together(plain.to(device), device)) if plain else None
+        losses = partial(self._losses, settings, network, gan, batches, autocast)
         validation = None
         if settings.train.validation.every:
-            watched = watched_scans(settings, scans["watched"], data, self.xray_pixels(settings))
-            validation = partial(
-                validate, partial(self._planes_while_training, settings, model, autocast), watched, device
-            )
-        return Learned(model, turns, validation, duel.plain if duel else None, self.slices_of_example(settings))
-
-    def sees(self, settings: str) -> Sight:
-        """See dx2ct/methods/base.py."""
-        parsed = parse(self.kind, settings)
-        pixels = self.xray_pixels(parsed)
-        return Sight(parsed.run.views, pixels, parsed.volume, parsed.xray, parsed.slices, samples=False)
-
-    def reconstruct(
-        self, settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
-    ) -> dict[str, NDArray[np.float32]]:
-        """See dx2ct/methods/base.py."""
-        parsed = parse(self.kind, settings)
-        network = self.network(parsed)
-        load_weights(network, run)
-        xrays = read_xrays(data, scan, parsed.run.views, self.xray_pixels(parsed))
-        with torch.inference_mode():
-            planes = self.planes(parsed, network.to(device).eval(), torch.from_numpy(xrays)[None].to(device), how.batch)
-        return {plane: to_hu(2 * volume.float().cpu().numpy() - 1) for plane, volume in planes.items()}
-
-    def _turns(
-        self, settings: S, network: nn.Module, duel: "Duel | None", batches: Batches[Example], cast: Autocast, step: int
-    ) -> Turns:
-        said: list[tuple[Tensor, Example]] = []
-        first = self._losses(settings, network, duel, batches, cast, step, said)
-        return [first, self._opposing_losses(settings, duel, cast, said)] if duel else [first]
+            chosen = validation_scans(settings, scans["validation"], data, self.xray_pixels(settings))
+            volumes_of = partial(self._volumes_while_training, settings, model, autocast)
+            validation = partial(validate, volumes_of, chosen, device)
+        return Learned(model, losses, validation, plain, self.slices_of_example(settings))
 
     def _losses(
         self,
         settings: S,
         network: nn.Module,
-        duel: "Duel | None",
+        gan: Discriminator | None,
         batches: Batches[Example],
         cast: Autocast,
         step: int,
-        kept: list[tuple[Tensor, Example]],
+    ) -> StepLosses:
+        made: list[tuple[Tensor, Example]] = []
+        first = self._network_losses(settings, network, gan, batches, cast, step, made)
+        return [first, self._discriminator_losses(gan, cast, made)] if gan else [first]
+
+    def _network_losses(
+        self,
+        settings: S,
+        network: nn.Module,
+        gan: Discriminator | None,
+        batches: Batches[Example],
+        cast: Autocast,
+        step: int,
+        made: list[tuple[Tensor, Example]],
     ) -> Iterator[Tensor]:
         """The parts of the network's loss: of the whole batch it is their sum."""
         parts = settings.train.accumulate
@@ -167,31 +147,41 @@ class Rival(ABC, Generic[S, N]):
             seeded(settings.train.seed, step, part, rank())
             with exchanged(network, last=part == parts - 1):
                 with cast():
-                    said = network(*example.inputs)
-                if duel:
-                    duel.plain.requires_grad_(False)
-                    kept.append((said.detach(), example))
+                    output = network(*example.inputs)
+                if gan:
+                    gan.plain.requires_grad_(False)
+                    made.append((output.detach(), example))
                 with cast():
-                    loss = self.loss(settings, said, example, duel.plain if duel else None)
+                    loss = self.loss(settings, output, example, gan.plain if gan else None)
                 yield loss / parts
 
-    def _opposing_losses(
-        self, settings: S, duel: "Duel", cast: Autocast, kept: list[tuple[Tensor, Example]]
+    def _discriminator_losses(
+        self, gan: Discriminator, cast: Autocast, made: list[tuple[Tensor, Example]]
     ) -> Iterator[Tensor]:
-        duel.plain.requires_grad_(True)
-        for i, (said, example) in enumerate(kept):
-            with exchanged(duel.shared, last=i == len(kept) - 1), cast():
-                loss = self.opposing_loss(duel.shared, said, example)
-            yield loss / len(kept)
+        gan.plain.requires_grad_(True)
+        for i, (output, example) in enumerate(made):
+            with exchanged(gan.shared, last=i == len(made) - 1), cast():
+                loss = self.discriminator_loss(gan.shared, output, example)
+            yield loss / len(made)
 
-    def _planes_while_training(self, settings: S, network: N, cast: Autocast, xrays: Tensor) -> Planes:
+    def _volumes_while_training(self, settings: S, network: N, cast: Autocast, xrays: Tensor) -> Volumes:
         with cast():
-            return self.planes(settings, network, xrays, SLICES_AT_ONCE)
+            return self.volumes(settings, network, xrays, SLICES_AT_ONCE)
 
 
-@dataclass(frozen=True)
-class Duel:
-    """A discriminator as it is, for the network's turn, and as all processes train it."""
+class TrainedSinglePass(Trained):
+    """A network in memory."""
 
-    plain: nn.Module
-    shared: nn.Module
+    def __init__(self, method: SinglePass[Any, Any], settings: Any, network: nn.Module, runtime: Runtime) -> None:
+        self.method, self.settings, self.network, self.runtime = method, settings, network, runtime
+        self.inputs = spec_of(settings, method.xray_pixels(settings))
+
+    @torch.inference_mode()
+    def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:
+        """One forward pass a volume or a plane; of the options only `batch` means something."""
+        images = checked_xrays(xrays, self.inputs)
+        require_geometry(geometry, self.inputs)
+        seen = np.stack([stretched(image, self.inputs.pixels) for image in images])[None]
+        tensor = torch.from_numpy(seen).to(self.runtime.device)
+        volumes = self.method.volumes(self.settings, self.network, tensor, options.batch)
+        return Planes(**{plane: to_hu(2 * one.float().cpu().numpy() - 1) for plane, one in volumes.items()})

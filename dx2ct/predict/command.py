@@ -13,7 +13,8 @@ from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import image_io
-from dx2ct.config import ReconstructSettings
+from dx2ct.config import plain, SamplingOptions
+from dx2ct.methods.saved import SETTINGS, WEIGHTS
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
@@ -50,10 +51,10 @@ def predict(
     files: Mapping[str, Path],
     framing: Mapping[str, Framing],
     outputs: Outputs,
-    how: ReconstructSettings,
+    options: SamplingOptions,
 ) -> None:
     """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds."""
-    check_outputs(outputs, files, how.samples)
+    check_outputs(outputs, files, options.samples)
     xrays = model.prepare(files, framing)
     notes = [text for one in xrays.values() for text in one.notes]
     if any(one.xray.kind == "film" for one in xrays.values()):
@@ -67,9 +68,9 @@ def predict(
         writers[outputs.preview] = lambda part: write_preview(images, seen, part)
     if outputs.volume:
         began = time.perf_counter()
-        volume, deviation = model.volumes_of(xrays, how)
+        volume, deviation = model.volumes_of(xrays, options)
         seconds = round(time.perf_counter() - began, 2)
-        record = _record(model, files, xrays, framing) | {"sampling": asdict(how), "seconds": seconds}
+        record = _record(model, files, xrays, framing) | {"sampling": plain(options), "seconds": seconds}
         text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
         writers[outputs.volume] = volume.write
         if deviation is not None and outputs.deviation:
@@ -129,9 +130,9 @@ def _record(
         "model": {
             "folder": str(model.folder),
             "sha256": {path.name: digest(path) for path in sorted(model.folder.iterdir()) if path.name in _RUN_FILES},
-            "settings": json.loads(model.settings),
+            "settings": plain(model.settings),
         },
-        "device": str(model.device),
+        "device": str(model.runtime.device),
         "inputs": {
             view: {
                 "file": str(files[view]),
@@ -147,7 +148,7 @@ def _record(
     }
 
 
-_RUN_FILES = ("settings.json", "weights.safetensors")
+_RUN_FILES = (SETTINGS, WEIGHTS)
 
 
 def _version(name: str) -> str | None:

@@ -1,46 +1,39 @@
-"""A finished run as a tool: X-rays in, a volume out.
-
-The X-rays are laid out as the data folder of a scan and handed to the run's method (dx2ct/methods/base.py) by the same
-contract as the workflow's, so a prediction from a scan's own line integrals is the workflow's reconstruction.
-"""
+"""A finished run as a tool: X-rays in, a volume out. Files and films are read here, the method sees arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-import SimpleITK as sitk
-import torch
 
 from drr.errors import InputError
 from drr.volume import Volume
-from dx2ct.config import check, ReconstructSettings
-from dx2ct.data.prepare.volume import VERSION as VOLUME_VERSION
-from dx2ct.data.prepare.xrays import SLICES_VERSION, XRAY_VERSION
-from dx2ct.data.scans import read_xrays
-from dx2ct.methods.base import DEVIATION, Seeing, SETTINGS, Sight, WEIGHTS
-from dx2ct.methods.registry import method_of
+from dx2ct.config import check, RunSettings, SamplingOptions
+from dx2ct.config.keys import require_version
+from dx2ct.data.scans import as_seen
+from dx2ct.geometry import Views
+from dx2ct.methods.base import Method
+from dx2ct.methods.contract import Planes, Trained
+from dx2ct.methods.saved import read_run, SETTINGS
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
+from dx2ct.predict.scan import require_finite
 from dx2ct.predict.xray import Xray
 from dx2ct.training.device import set_up_torch
+from dx2ct.training.runtime import Runtime
 
-BATCH = 64
 DOMAIN_SHIFT = (
     "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
     "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift"
 )
-_SCAN = "reconstruct"  # the label of the progress bar
 
 
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """One view: the X-ray, the square image made of it (row, column), what the user should know of it.
+    """One view: the X-ray, the image made of it (row, column), what the user should know of it.
 
     moved: pixels have left the places that the geometry gives them.
     """
@@ -51,87 +44,95 @@ class Framed:
     moved: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A trained run; `settings` is the text that its method reads."""
+    """A trained run with its network in memory; a second call reads nothing from disk."""
 
     folder: Path
-    settings: str
-    sight: Sight
-    device: torch.device
+    method: Method
+    settings: RunSettings
+    trained: Trained
+    runtime: Runtime
+
+    def __repr__(self) -> str:
+        return f"{self.method.title} of {self.folder}: {self.trained!r}"
 
     @property
     def views(self) -> tuple[str, ...]:
-        """The views it was trained on, in its order."""
-        return self.sight.views
+        """The views that it was trained on, in its order."""
+        return self.trained.inputs.names
 
     def reconstruct(
         self,
-        pa: str | Path | Xray | None = None,
-        lateral: str | Path | Xray | None = None,
+        xrays: Mapping[str, Any],
         *,
+        geometry: Views | None = None,
         framing: Mapping[str, Framing] | None = None,
-        **how: object,
+        **options: object,
     ) -> Volume:
-        """The CT of one or two X-rays, int16 HU, (z, y, x) in patient axes around the origin.
+        """The CT of X-rays by view name, int16 HU, (z, y, x) in patient axes (LPS).
 
-        how: what `sampling` takes: steps, seed, samples ... Warnings of `prepare` are not shown here: call it yourself
-        to read them. Raises InputError.
+        xrays: of each view a file (PNG, JPEG, TIFF, DICOM, .mha line integrals) or an array or tensor (row, column) of
+        line integrals (1/mm times mm, dimensionless), head at the top, as drr renders them; at least as many pixels a
+        side as the network sees (see repr). geometry: where they were taken and the grid to reconstruct on; without it
+        the training's, around the origin. options: what `sampling` takes: steps, seed, samples ...
+        Warnings of `prepare` are not shown here: call it yourself to read them. Raises InputError.
         """
-        return self.volumes_of(self.prepare({"pa": pa, "lateral": lateral}, framing or {}), sampling(**how))[0]
+        return self.volumes_of(self.prepare(xrays, framing or {}), sampling(**options), geometry)[0]
 
-    def prepare(
-        self, given: Mapping[str, str | Path | Xray | None], framing: Mapping[str, Framing]
-    ) -> dict[str, Framed]:
-        """Read, frame and check the X-rays of the model's views."""
+    def prepare(self, given: Mapping[str, Any], framing: Mapping[str, Framing]) -> dict[str, Framed]:
+        """Read, frame and check the X-rays of the model's views; InputError where others are given."""
         require_views(self, {view for view, xray in given.items() if xray is not None})
         return {view: self._prepared(view, given[view], framing.get(view, Framing())) for view in self.views}
 
     def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
-        """What the network will see: (view, pixels, pixels) in [0, 1], as the training's reader gives it."""
-        with TemporaryDirectory() as folder:
-            _lay_out(xrays, Path(folder))
-            return read_xrays(Path(folder), _SCAN, self.views, self.sight.pixels)
+        """What a network sees: (view, pixels, pixels) in [0, 1], as in its training."""
+        images = {view: one.image for view, one in xrays.items()}
+        return as_seen(images, self.views, self.trained.inputs.pixels)
 
-    def volumes_of(self, xrays: Mapping[str, Framed], how: ReconstructSettings) -> tuple[Volume, Volume | None]:
+    def volumes_of(
+        self, xrays: Mapping[str, Framed], options: SamplingOptions, geometry: Views | None = None
+    ) -> tuple[Volume, Volume | None]:
         """The CT of prepared X-rays, the mean of the planes' volumes, as the workflow's reconstruction; of several
         samples also their standard deviation, float32 HU."""
-        if not self.sight.samples and how != sampling():
+        spec = self.trained.inputs
+        if not spec.samples and options != sampling():
             raise InputError(
-                f"{self.folder}: this method does not sample: steps, seed, samples and the like are DX2CT's"
+                f"{self.folder}: {self.method.title} does not sample: leave steps, seed, samples and the like out"
             )
-        if how.consistency.iterations:
-            _require_integrals(xrays)
-        with TemporaryDirectory() as folder:
-            _lay_out(xrays, Path(folder))
-            try:
-                planes = method_of(self.settings).reconstruct(
-                    self.settings, self.folder, how, _SCAN, Path(folder), self.device
-                )
-            except SafetensorError as error:
-                raise InputError(f"{self.folder / WEIGHTS}: damaged weights ({error}): copy the run again") from None
-        deviation = planes.pop(DEVIATION, None)
-        hu = np.mean(list(planes.values()), axis=0)
-        if not np.isfinite(hu).all():
-            raise InputError(f"{self.folder}: the volume is not finite: the training diverged, train it again")
-        spread = None if deviation is None else self._placed(deviation.astype(np.float32))
-        return self._placed(np.rint(hu).astype(np.int16)), spread
+        if options.consistency.iterations or not spec.radiographs:
+            _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
+        where = geometry or spec.views
+        planes = self._planes({view: one.image for view, one in xrays.items()}, where, options)
+        mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
+        if planes.deviation is None:
+            return mean, None
+        return mean, where.grid.volume(planes.deviation.astype(np.float32))
 
-    def _prepared(self, view: str, given: str | Path | Xray | None, how: Framing) -> Framed:
-        xray = given if isinstance(given, Xray) else read_xray(Path(given or ""))
-        unpadded = oriented(xray, how)
+    def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
+        planes = self.trained.reconstruct(images, geometry, options)
+        require_finite(planes, str(self.folder))
+        return planes
+
+    def _prepared(self, view: str, given: Any, framing: Framing) -> Framed:
+        if not isinstance(given, str | Path | Xray):
+            return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
+        xray = given if isinstance(given, Xray) else read_xray(Path(given))
+        unpadded = oriented(xray, framing)
         image = squared(unpadded)
-        pixels = self.sight.pixels
+        pixels = self.trained.inputs.pixels
         if len(image) < pixels:
             raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
         notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
-        return Framed(xray, image, tuple(notes), how.moves or image.shape != xray.pixels.shape)
+        return Framed(xray, image, tuple(notes), framing.moves or image.shape != xray.pixels.shape)
 
-    def _placed(self, hu: NDArray[np.int16] | NDArray[np.float32]) -> Volume:
-        """The cube around the isocentre, which is the origin: a film does not say where its patient lay."""
-        step = self.sight.volume.spacing_mm * self.sight.volume.size / len(hu)
-        first = -step * (len(hu) - 1) / 2
-        return Volume(hu, (step,) * 3, (first,) * 3)
+
+def _array(view: str, given: Any) -> NDArray[np.float32]:
+    """An array or a tensor of any device as it is; `checked_xrays` says what is wrong with it."""
+    try:
+        return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"X-ray {view}: neither a file nor an array ({error})") from None
 
 
 def sampling(
@@ -142,75 +143,47 @@ def sampling(
     planes: object = "alone",
     noise: object = "image",
     consistency: object = 0,
-) -> ReconstructSettings:
+) -> SamplingOptions:
     """How to sample, by default as the paper does (docs/sampling.md); consistency: iterations, of line integrals."""
+    when = "steps" if planes == "together" else "end"
     return check(
-        ReconstructSettings,
+        SamplingOptions,
+        steps=steps,
+        seed=seed,
+        samples=samples,
         solver=solver,
         planes=planes,
         noise=noise,
-        steps=steps,
-        eta=0.0,
-        seed=seed,
-        samples=samples,
-        batch=BATCH,
-        consistency={
-            "iterations": consistency,
-            "weight": 1.0,
-            "smooth_mm": 0.0,
-            "when": "steps" if planes == "together" else "end",
-        },
+        consistency={"iterations": consistency, "when": when},
     )
 
 
-def _require_integrals(xrays: Mapping[str, Framed]) -> None:
+def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
     for view, one in xrays.items():
         if one.xray.kind != "integrals" or one.moved:
             why = "was cropped, turned or padded" if one.xray.kind == "integrals" else "is a film: its grey has no unit"
-            raise InputError(f"{one.xray.name}: consistency needs the line integrals of the {view} view, this {why}")
+            raise InputError(f"{one.xray.name}: {who} needs the line integrals of the {view} view, this {why}")
 
 
-def load(folder: Path, device: str = "auto", threads: int = 0) -> Model:
-    """A finished run of this version; InputError for anything else."""
-    place = folder / SETTINGS
+def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: int = 0) -> Model:
+    """A finished run with its network in memory; InputError for anything else."""
+    method, settings = read_run(folder)
     try:
-        text = place.read_text()
-        if not (folder / WEIGHTS).is_file():
-            raise InputError(f"{folder / WEIGHTS}: missing: the run is not finished, train it first")
-        name = json.loads(text)["run"]["method"]
-    except OSError as error:
-        raise InputError(f"{place}: no trained run here ({error.strerror}): --model is results/RUN") from None
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{place}: names no run.method: not the settings of a run") from None
-    try:
-        method = method_of(text)
-        sight = method.sees(text) if isinstance(method, Seeing) else None
+        for name in ("volume", "xray", "slices"):
+            if hasattr(settings, name):
+                require_version(getattr(settings, name))
     except InputError as error:
-        raise InputError(f"{place}: of another version of dx2ct ({error}): train it again") from None
-    if sight is None:
-        raise InputError(f"{place}: a run of method {name!r} does not learn from films: take one of a learned method")
-    versions = (sight.volume.version, sight.xray.version, sight.slices.version)
-    if versions != (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION):
-        here = (VOLUME_VERSION, XRAY_VERSION, SLICES_VERSION)
-        raise InputError(f"{place}: stages volume, xray, slices of versions {versions}, here {here}: train it again")
-    return Model(folder, text, sight, set_up_torch(device, threads))
+        raise InputError(f"{folder / SETTINGS}: {error}, or train it again") from None
+    runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
+    return Model(folder, method, settings, method.implement().load(settings, folder, runtime), runtime)
 
 
 def require_views(model: Model, given: set[str]) -> None:
     """InputError when the X-rays are not of the views that the model was trained on."""
+    if not model.views:
+        raise InputError(f"{model.folder}: {model.method.title} looks at no X-ray: take a run of another method")
     if given != set(model.views):
         was, now = " and ".join(model.views), " and ".join(sorted(given, reverse=True)) or "none"
         raise InputError(
             f"{model.folder}: a model of {was}, given {now}: give the files of its views, no more, no less"
         )
-
-
-def _lay_out(xrays: Mapping[str, Framed], folder: Path) -> None:
-    place = folder / "xrays" / _SCAN
-    try:
-        place.mkdir(parents=True)
-        for view, one in xrays.items():
-            sitk.WriteImage(sitk.GetImageFromArray(one.image), str(place / f"{view}.mha"))
-    except (OSError, RuntimeError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{folder}: cannot be written ({reason}): set TMPDIR to a folder with space") from None

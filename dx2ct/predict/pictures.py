@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drr.volume import Volume
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.figures.panels import CT_WINDOW_HU, SIDES, VIEWS
+from dx2ct.figures.panels import CT_WINDOW_HU, show
 
 COLUMNS = 6
 PANEL_IN = 1.9
@@ -25,7 +25,7 @@ def write_preview(images: Mapping[str, Image], seen: Mapping[str, Image], path: 
     grid = figure.subplots(len(images), 2, squeeze=False)
     for axes, view in zip(grid, images, strict=True):
         low, high = float(np.min(images[view])), float(np.max(images[view]))
-        _show(axes[0], images[view], view, (low, high), f"{VIEWS[view]}, framed, {len(images[view])} pixels a side")
+        _show(axes[0], images[view], view, (low, high), f"{view}, framed, {len(images[view])} pixels a side")
         _show(axes[1], seen[view], view, (0, 1), f"what the network sees, {len(seen[view])} pixels a side")
     figure.suptitle("Letters: where the patient's sides must lie. Bone must be bright.", fontsize=9)
     _save(figure, path)
@@ -39,7 +39,7 @@ def write_sheet(volume: Volume, seen: Mapping[str, Image], path: Path) -> None:
         axes.set_axis_off()
     for axes, (view, image) in zip(grid[0], seen.items(), strict=False):
         axes.set_axis_on()
-        _show(axes, image, view, (0, 1), VIEWS[view])
+        _show(axes, image, view, (0, 1), view)
     for row, plane in zip(grid[1:], PLANES, strict=True):
         stack = to_plane(volume.array, plane)
         numbers = ((np.arange(COLUMNS) + 0.5) / COLUMNS * len(stack)).astype(int)
@@ -50,12 +50,7 @@ def write_sheet(volume: Volume, seen: Mapping[str, Image], path: Path) -> None:
 
 
 def _show(axes: Axes, image: Image, kind: str, window: tuple[float, float], title: str) -> None:
-    axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.set_title(title, fontsize=8)
-    for x, side in zip((0.03, 0.97), SIDES[kind], strict=True):
-        place = "left" if x < 0.5 else "right"
-        axes.text(x, 0.97, side, transform=axes.transAxes, color="gold", fontsize=9, ha=place, va="top")
+    show(axes, image, kind, window, "gray", title)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,46 +1,49 @@
-"""Reconstruct one scan with a trained run and write its volumes."""
+"""Stage reconstruct: one prepared scan by a trained run. The disk work stands here, the method sees arrays."""
 
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from drr.errors import InputError
-from dx2ct.config import ReconstructSettings
-from dx2ct.data.scans import grid_like
-from dx2ct.methods.base import DEVIATION, SETTINGS
-from dx2ct.methods.registry import method_of
-from dx2ct.training.resume import forget_states
+from dx2ct import layout
+from dx2ct.config import SamplingOptions
+from dx2ct.data.grid import CubeGrid
+from dx2ct.data.scans import read_grid, read_xrays
+from dx2ct.geometry import Views
+from dx2ct.methods.contract import Planes
+from dx2ct.methods.saved import read_run
+from dx2ct.training.resume import forget_finished
+from dx2ct.training.runtime import Runtime
 
 
-def reconstruct_scan(scan: str, run: Path, how: ReconstructSettings, data: Path, device: torch.device) -> None:
+def reconstruct_scan(scan: str, run: Path, options: SamplingOptions, data: Path, runtime: Runtime) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
     Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
-    try:
-        settings = (run / SETTINGS).read_text()
-    except OSError as error:
-        raise InputError(f"{run / SETTINGS}: no trained run here ({error.strerror}): train it first") from None
-    forget_states(run)  # the training is over; `snakemake -R train` must begin anew
-    volumes = method_of(settings).reconstruct(settings, run, how, scan, data, device)
-    for plane, volume in volumes.items():
+    method, settings = read_run(run)
+    trained = method.implement().load(settings, run, runtime).of_scan(scan)
+    spec = trained.inputs
+    grid = read_grid(data, scan, spec.views.grid.size)
+    xrays = read_xrays(data, scan, spec.names)
+    # X-rays and cube share their centre, so that where the scan lies changes nothing; volumes of one's own lie there.
+    planes = trained.reconstruct(xrays, spec.views if spec.names else Views(grid, {}), options)
+    require_finite(planes, f"{run}: {scan}")
+    if planes.deviation is not None:
+        grid.volume(planes.deviation.astype(np.float32)).write(layout.deviation(run, scan))
+    for plane, volume in planes.by_name().items():
+        _write(grid, volume, layout.reconstruction(run, scan, plane))
+    _write(grid, planes.mean, layout.reconstruction(run, scan))
+    forget_finished(run)  # the training is over and used; `snakemake -R train` must begin anew
+
+
+def require_finite(planes: Planes, name: str) -> None:
+    """InputError for a volume with NaN or infinite values."""
+    for plane, volume in planes.by_name().items():
         if not np.isfinite(volume).all():
-            raise InputError(f"{run}: {scan}: the {plane} volume is not finite: the training diverged, train it again")
-    place = data / "volumes" / f"{scan}.mha"
-    deviation = volumes.pop(DEVIATION, None)
-    if deviation is not None:
-        grid_like(place, len(deviation), deviation.astype(np.float32)).write(deviation_path(run, scan))
-    for plane, volume in volumes.items():
-        _write(place, volume, run / "planes" / scan / f"{plane}.nii.gz")
-    _write(place, np.mean(list(volumes.values()), axis=0), run / "volumes" / f"{scan}.nii.gz")
+            raise InputError(f"{name}: the {plane} volume is not finite: the training diverged, train it again")
 
 
-def deviation_path(run: Path, scan: str) -> Path:
-    """Where a run keeps the deviation of a scan's samples."""
-    return run / "deviations" / f"{scan}.nii.gz"
-
-
-def _write(place: Path, hu: np.ndarray, output: Path) -> None:
-    grid_like(place, len(hu), np.rint(hu).astype(np.int16)).write(output)
+def _write(grid: CubeGrid, hu: np.ndarray, output: Path) -> None:
+    grid.volume(np.rint(hu).astype(np.int16)).write(output)

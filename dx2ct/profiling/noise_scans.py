@@ -10,7 +10,7 @@ from dx2ct.data.planes import PLANES
 
 
 def fabricate_scans(scans: Sequence[str], views: Sequence[str], size: int, data: Path) -> None:
-    """Write slices/SCAN/PLANE.npy, int16 HU of (size, size, size), and xrays/SCAN/VIEW.mha, float32 of (size, size)."""
+    """Write slices/SCAN/PLANE.npy, int16 HU of (size, size, size), and xrays/SCAN/VIEW.mha of twice the side."""
     for number, scan in enumerate(scans):
         random = np.random.default_rng(number)
         for kind in ("slices", "xrays"):
@@ -19,5 +19,5 @@ def fabricate_scans(scans: Sequence[str], views: Sequence[str], size: int, data:
             hu = random.integers(-1024, 1476, (size, size, size), dtype=np.int16)
             np.save(data / "slices" / scan / f"{plane}.npy", hu)
         for view in views:
-            image = sitk.GetImageFromArray(random.random((size, size), dtype=np.float32))
+            image = sitk.GetImageFromArray(random.random((2 * size, 2 * size), dtype=np.float32))
             sitk.WriteImage(image, str(data / "xrays" / scan / f"{view}.mha"))

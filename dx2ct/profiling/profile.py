@@ -5,17 +5,17 @@ import json
 from pathlib import Path
 import tempfile
 import time
+from typing import Any
 
 import torch
 
 from drr.errors import InputError
-from dx2ct.config import Dx2ctSettings, parse
-from dx2ct.methods.base import SETTINGS
-from dx2ct.methods.registry import method_of
-from dx2ct.methods.single_pass import Rival
+from dx2ct.methods.base import Method
+from dx2ct.methods.dx2ct.settings import Dx2ctSettings
+from dx2ct.methods.single_pass import SinglePass
 from dx2ct.profiling.parts import Meter, parameters
 from dx2ct.profiling.rehearsal import operations, Rehearsal
-from dx2ct.profiling.rivals import profile_rival, rival_text, RivalProfile
+from dx2ct.profiling.single_pass import profile_single_pass, single_pass_text, SinglePassProfile
 from dx2ct.profiling.stopwatch import clock, device_name, peak_memory_mb, step_seconds
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
@@ -42,17 +42,21 @@ class Profile:
     hours_of_all_steps: float
 
 
-def profile(settings: str, device: torch.device, precision: str, batch: int, steps: int) -> Profile | RivalProfile:
+def profile(
+    method: Method, settings: Any, device: torch.device, precision: str, batch: int, steps: int
+) -> Profile | SinglePassProfile:
     """Measure `steps` steps of a run on scans of noise; batch 0 takes the settings' own.
 
     Utilisation is the operations that the network needs, over those that the device does in matrix products of the same
     precision in the same time. Raises InputError for a method without steps and for a batch that does not divide.
     """
     precision = chosen_precision(precision, device)
-    method = method_of(settings)
-    if isinstance(method, Rival):
-        return profile_rival(method, settings, device, precision, batch, steps)
-    parsed = _parsed(settings, batch)
+    implementation = method.implement()
+    if isinstance(implementation, SinglePass):
+        return profile_single_pass(implementation, settings, device, precision, batch, steps)
+    if not isinstance(settings, Dx2ctSettings):
+        raise InputError(f"method {method.name} is not trained step by step: there is nothing to profile")
+    parsed = _with_batch(settings, batch)
     flop = operations(parsed)
     with tempfile.TemporaryDirectory() as folder:
         rehearsal = Rehearsal(parsed, Path(folder), device, DTYPES[precision])
@@ -78,29 +82,12 @@ def profile(settings: str, device: torch.device, precision: str, batch: int, ste
     )
 
 
-def settings_of(run: Path) -> str:
-    """The settings that a trained run keeps."""
-    try:
-        return (run / SETTINGS).read_text()
-    except OSError as error:
-        raise InputError(f"{run / SETTINGS}: no trained run here ({error.strerror}): train it first") from None
-
-
-def _parsed(settings: str, batch: int) -> Dx2ctSettings:
-    try:
-        method = json.loads(settings)["run"]["method"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError("settings name no run.method") from None
-    if method != "dx2ct":
-        raise InputError(f"method {method} is not trained step by step: there is nothing to profile")
-    parsed = parse(Dx2ctSettings, settings)
-    if batch:
-        parsed = replace(parsed, train=replace(parsed.train, batch=batch))
-    if parsed.train.batch % parsed.train.slices_per_patient:
+def _with_batch(settings: Dx2ctSettings, batch: int) -> Dx2ctSettings:
+    if batch % settings.train.slices_per_patient:
         raise InputError(
-            f"batch {parsed.train.batch} is no multiple of train.slices_per_patient {parsed.train.slices_per_patient}"
+            f"batch {batch} is no multiple of train.slices_per_patient {settings.train.slices_per_patient}"
         )
-    return parsed
+    return replace(settings, train=replace(settings.train, batch=batch)) if batch else settings
 
 
 def chosen_precision(precision: str, device: torch.device) -> str:
@@ -144,15 +131,15 @@ def _shares(rehearsal: Rehearsal, steps: int) -> dict[str, float]:
     return shares
 
 
-def to_json(result: Profile | RivalProfile) -> str:
+def to_json(result: Profile | SinglePassProfile) -> str:
     """The profile as JSON."""
     return json.dumps(asdict(result), indent=2) + "\n"
 
 
-def to_text(result: Profile | RivalProfile) -> str:
+def to_text(result: Profile | SinglePassProfile) -> str:
     """The profile as a page for a terminal."""
-    if isinstance(result, RivalProfile):
-        return rival_text(result)
+    if isinstance(result, SinglePassProfile):
+        return single_pass_text(result)
     forward, backward = sum(result.forward_flop.values()), sum(result.backward_flop.values())
     total = forward + backward
     lines = [

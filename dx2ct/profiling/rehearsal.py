@@ -8,12 +8,12 @@ from torch import nn, Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
-from dx2ct.config import Dx2ctSettings
-from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.methods.dx2ct.batches import Batch, TrainingData
+from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
+from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.profiling.noise_scans import fabricate_scans
 from dx2ct.profiling.parts import gradients_by_parts, Meter
 from dx2ct.samplers import diffusion
-from dx2ct.training.batches import Batch, TrainingData
 from dx2ct.training.state import Training
 
 MOST_SCANS = 8  # of noise; a patient may come twice in a batch
@@ -29,7 +29,7 @@ class Rehearsal:
         fabricate_scans(scans, settings.run.views, settings.slices.size, data)
         self.settings, self.device, self.dtype = settings, device, dtype
         self.examples = TrainingData(settings, scans, data)
-        self.schedule = diffusion.linear_schedule(settings.diffusion)
+        self.schedule = schedule_of(settings)
         torch.manual_seed(train.seed)
         self.model = DX2CT(settings).to(device).train()
         self.training = Training(self.model, train, "rehearsal")
@@ -44,11 +44,11 @@ class Rehearsal:
         return self.examples.batch(step).to(self.device)
 
     def examples_of(self, batch: Batch) -> tuple[Inputs, Callable[[Tensor], Tensor]]:
-        """The network's inputs and the loss of what it says about them."""
+        """The network's inputs and the loss of its output."""
         noisy = diffusion.add_noise(self.schedule, batch.slices, batch.noise, batch.t)
         prediction = self.settings.run.prediction
-        wanted = diffusion.target(self.schedule, prediction, batch.slices, batch.noise, batch.t)
-        return (batch.xrays, batch.coordinates, noisy, batch.t), lambda said: mse_loss(said.float(), wanted)
+        target = diffusion.target(self.schedule, prediction, batch.slices, batch.noise, batch.t)
+        return (batch.xrays, batch.coordinates, noisy, batch.t), lambda output: mse_loss(output.float(), target)
 
     def step(self, step: int) -> None:
         """One step as training does it."""
@@ -74,17 +74,17 @@ def operations(settings: Dx2ctSettings) -> dict[tuple[str, str], int]:
     """Floating-point operations of one step in each part, forward and backward: matrix products and convolutions, a
     multiplication and an addition counted as two. Computed on the meta device from shapes alone.
     """
-    train, size, pixels = settings.train, settings.slices.size, settings.model.xray_pixels
+    train, size = settings.train, settings.slices.size
     patients = train.batch // train.slices_per_patient
     with torch.device("meta"):
         model = DX2CT(settings).to("meta")
         inputs = (
-            torch.empty(patients, len(settings.run.views), pixels, pixels),
+            torch.empty(patients, len(settings.run.views), size, size),
             torch.empty(patients, train.slices_per_patient, size, size, 3),
             torch.empty(train.batch, 1, size, size),
             torch.empty(train.batch, dtype=torch.long),
         )
         with FlopCounterMode(display=False) as counter:
             meter = Meter(counter.get_total_flops)
-            gradients_by_parts(model, inputs, lambda said: said.square().mean(), meter)
+            gradients_by_parts(model, inputs, lambda output: output.square().mean(), meter)
     return {phase: int(count) for phase, count in meter.sums.items()}

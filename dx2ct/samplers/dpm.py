@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from dx2ct.samplers.diffusion import ddim_timesteps, Network, Prediction, Revise, Schedule, split
+from dx2ct.samplers.diffusion import Network, Prediction, Revise, Schedule, split, trailing_timesteps
 
 
 def dpm(
@@ -14,15 +14,17 @@ def dpm(
     network: Network,
     noise: Tensor,
     steps: int,
+    eta: float = 0.0,
+    generator: torch.Generator | None = None,
     revise: Revise | None = None,
 ) -> Tensor:
-    """Clean slices from noise (n, 1, N, N), as diffusion.ddim with eta 0 at the same time steps.
+    """Clean slices from noise (n, 1, N, N), as `ddim` with eta 0 at the same time steps; it adds no fresh noise.
 
     The first and the last step are of first order, which is DDIM's: there is no estimate before the one, and the other
     ends at no noise at all, where the step in lambda = log(signal / noise) is infinite.
     """
     x, before = noise, None
-    times = ddim_timesteps(schedule.timesteps, steps)
+    times = trailing_timesteps(schedule.timesteps, steps)
     for i, now in enumerate(times):
         t = torch.full((len(x),), now, device=x.device)
         clean, _ = split(schedule, prediction, network(x, t), x, t)

@@ -16,7 +16,7 @@ from dx2ct.training.log import Board, NONE, write_log
 from dx2ct.training.state import learning_rate, Training
 from dx2ct.training.validation import Validation
 
-Turns = Sequence[Iterable[Tensor]]  # of a step: the parts of the network's loss and, of a GAN, of its opponent's
+StepLosses = Sequence[Iterable[Tensor]]  # the terms of the network's loss and, of a GAN, of its discriminator's
 SAVE_EVERY_S = 120.0  # what a killed training loses at most
 LOG_LINES = 100  # of a whole training, more where that would be less than one every LOG_STEPS
 LOG_STEPS = 100
@@ -25,7 +25,7 @@ SETTLE_STEPS = 10  # on a GPU: reading the loss waits for the device, and every 
 
 def fit(
     training: Training,
-    turns_of_step: Callable[[int], Turns],
+    losses_of_step: Callable[[int], StepLosses],
     output: Path,
     device: torch.device,
     validate: Callable[[], Validation] | None = None,
@@ -33,7 +33,7 @@ def fit(
 ) -> None:
     """Run the remaining steps, saving the state every SAVE_EVERY_S and at the end; output/training.csv holds the log.
 
-    `turns_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
+    `losses_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
     Every process calls this; only rank 0 writes.
     """
     all_at_the_same_step(training.step, device)
@@ -46,7 +46,7 @@ def fit(
         total=settings.steps, initial=training.step, desc="train", unit="step", disable=None if main else True
     ) as bar:
         while training.step < settings.steps and not training.stopped:
-            training.update(*turns_of_step(training.step))
+            training.update(*losses_of_step(training.step))
             bar.update()
             last = training.step == settings.steps
             validating = validate and (training.step % settings.validation.every == 0 or last)

@@ -12,6 +12,7 @@ import zipfile
 import torch
 
 from drr.files import replacing
+from dx2ct import layout
 from dx2ct.training.distributed import say
 
 STATE, OLDER = "resume.pt", "resume.older.pt"
@@ -54,10 +55,19 @@ def sweep(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def forget_states(folder: Path) -> None:
-    """Delete the states of a training that is over."""
+def forget_finished(folder: Path) -> None:
+    """Delete the states that a finished run replaces; those of a newer training, interrupted since, are left.
+
+    A finished training writes its last state before its weights, so a state that is younger belongs to another one.
+    """
+    try:
+        finished = layout.weights(folder).stat().st_mtime_ns
+    except OSError:
+        return
     for name in (STATE, OLDER):
-        (folder / name).unlink(missing_ok=True)
+        path = folder / name
+        if path.is_file() and path.stat().st_mtime_ns <= finished:
+            path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import torch
 from torch import nn, Tensor
 
 from drr.errors import InputError
+from dx2ct.config import TrainSettings
 from dx2ct.training.distributed import say
 from dx2ct.training.log import write_log
-from dx2ct.training.plan import Plan
 from dx2ct.training.resume import load_state, save_state
 
 
@@ -22,11 +22,11 @@ class Training:
     """Everything that changes while a network trains; saved and loaded as one file.
 
     There is no random state in it: every random number is drawn from (seed, step, process), see `Batches` and `seeded`.
-    opponent: a GAN's discriminator, with an optimizer of its own; slices: how many an example of the batch has.
+    discriminator: a GAN's, with an optimizer of its own; slices: how many an example of the batch has.
     """
 
     model: nn.Module
-    settings: Plan
+    settings: TrainSettings
     identity: str  # JSON of what the state belongs to
     step: int = 0
     seconds: float = 0.0
@@ -37,23 +37,26 @@ class Training:
     best: dict[str, Tensor] = field(default_factory=dict)  # the weights of best_step, where they are kept
     stopped: bool = False
     pending: list[Tensor] = field(default_factory=list)  # not yet read from the device
-    opponent: nn.Module | None = None
+    discriminator: nn.Module | None = None
     slices: int = 1
 
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.model, self.settings)
-        self.opposing = _adam(self.opponent, self.settings) if self.opponent else None
+        self.discriminator_optimizer = _adam(self.discriminator, self.settings) if self.discriminator else None
         state = self.model.state_dict()
         self.average = {name: value.detach().clone() for name, value in state.items()}
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]
         self.counted = [name for name in state if name not in self.averaged]
 
-    def update(self, losses: Iterable[Tensor], opposing: Iterable[Tensor] = ()) -> None:
-        """One optimizer step on the sum of the losses, each freed before the next is made; one of the opponent on its
-        own, which are not made before; then the moving average."""
+    def update(self, losses: Iterable[Tensor], discriminator_losses: Iterable[Tensor] = ()) -> None:
+        """Back-propagate the loss terms one by one and step the optimizer; then the discriminator's; then the average.
+
+        The terms are made one after the other, so that each graph is freed before the next; the discriminator's are
+        not made before the network has made its step.
+        """
         total, norm = self._descend(self.model, self.optimizer, losses)
-        if self.opponent and self.opposing:
-            self._descend(self.opponent, self.opposing, opposing)
+        if self.discriminator and self.discriminator_optimizer:
+            self._descend(self.discriminator, self.discriminator_optimizer, discriminator_losses)
         self.step += 1
         self.pending.append(torch.stack([torch.as_tensor(total), norm]).float())
         self._average_weights()
@@ -134,8 +137,11 @@ class Training:
         )
         state = {name: getattr(self, name) for name in names}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.opponent and self.opposing:
-            state |= {"opponent": self.opponent.state_dict(), "opposing": self.opposing.state_dict()}
+        if self.discriminator and self.discriminator_optimizer:
+            state |= {
+                "discriminator": self.discriminator.state_dict(),
+                "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+            }
         save_state(state, output)
         write_log(self.log, output)
 
@@ -148,21 +154,21 @@ class Training:
             setattr(self, name, state[name])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.opponent and self.opposing:
-            self.opponent.load_state_dict(state["opponent"])
-            self.opposing.load_state_dict(state["opposing"])
+        if self.discriminator and self.discriminator_optimizer:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         for name, value in state["average"].items():
             self.average[name].copy_(value)
         self.best = {name: value.to(self.average[name].device) for name, value in state["best"].items()}
         say(f"{state['path']}: resumed at step {self.step}")
 
 
-def _adam(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
+def _adam(network: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
     learned = [p for p in network.parameters() if p.requires_grad]
-    return torch.optim.Adam(learned, plan.learning_rate, plan.betas, weight_decay=plan.weight_decay, fused=True)
+    return torch.optim.Adam(learned, train.learning_rate, train.betas, weight_decay=train.weight_decay, fused=True)
 
 
-def learning_rate(settings: Plan, step: int) -> float:
+def learning_rate(settings: TrainSettings, step: int) -> float:
     """Linear warm-up, then constant, half a cosine down to 0, or (linear) a straight line to 0 in the second half."""
     rate = settings.learning_rate * min((step + 1) / max(settings.warmup_steps, 1), 1.0)
     if settings.schedule == "cosine":

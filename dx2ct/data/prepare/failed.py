@@ -1,6 +1,6 @@
 """The record of a scan that could not be read: the next run of the workflow goes on without it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 import json
 from pathlib import Path
@@ -13,8 +13,7 @@ from drr.files import replacing
 def recorded(record: Path | None, source: Path, settings: str, series_uid: str) -> Iterator[None]:
     """Write `record` when the block raises InputError, delete it when the block succeeds; None: neither.
 
-    The first line is the reason, the second what was tried, as JSON. rules/common.smk (`failure`) compares that with
-    what it would try now: a repaired source, another series or other settings are a new attempt.
+    The first line is the reason, the second what was tried, as JSON (`reason_of`).
     """
     tried = {"settings": json.loads(settings), "series_uid": series_uid, "stamp": stamp(source)}
     try:
@@ -40,3 +39,17 @@ def stamp(source: Path) -> list[int]:
     files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
     stats = [file.stat() for file in files]
     return [sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)]
+
+
+def reason_of(record: Path, source: Path, tried: Mapping[str, object]) -> str | None:
+    """Why a scan could not be read; None without a record, and where something else would be tried now.
+
+    tried: settings and series_uid. A repaired source, another series or other settings are a new attempt.
+    """
+    if not record.is_file():
+        return None
+    reason, _, before = record.read_text(encoding="utf-8").partition("\n")
+    try:
+        return reason if json.loads(before) == {**tried, "stamp": stamp(source)} else None
+    except ValueError:  # a damaged record says nothing: try the scan again
+        return None

@@ -1,7 +1,7 @@
 """What a person looks at before trusting a scan: small pictures, spacing, histogram, padding, warnings."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import asdict, dataclass
 from io import StringIO
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from drr.ct.read import read_ct
 from drr.files import replacing
 from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct import layout
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.data.scans import read_xrays
+from dx2ct.data.scans import as_seen, read_xrays
 
 PIXELS = 120  # side of each of the five pictures
 WEBP_QUALITY = 50
 WINDOW_HU = (-1000.0, 600.0)  # lung and soft tissue together
-VIEWS = ("pa", "lateral")
-FILM_PERCENTILES = (1.0, 99.5)
+XRAY_PERCENTILES = (1.0, 99.5)
 HISTOGRAM_HU = np.arange(AIR_HU, 1500, 50)
 PADDED_WARNING = 0.5
 _SAMPLE = 8  # every so many voxels along each axis are enough for a share of the cube
@@ -35,7 +35,7 @@ class Quality:
     size, spacing_mm, extent_mm: of the scan itself, along its own axes x, y, z; z_mm along the patient.
     padded: share of the prepared cube that the scan does not reach. cut_mm: height of the scan beyond the cube.
     histogram: of the prepared cube without padding, square root of the count, the highest bin is 100; bins of 50 HU
-    from -1024. strip: PA, lateral, axial, coronal and sagittal middle slice side by side, WebP in base64.
+    from -1024. strip: the X-rays, then axial, coronal and sagittal middle slice side by side, WebP in base64.
     """
 
     scan: str
@@ -50,14 +50,16 @@ class Quality:
     strip: str
 
 
-def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: Path) -> None:
+def write_quality(
+    scan: str, source: Path, series_uid: str, data: Path, output: Path, views: Sequence[str] = ("pa", "lateral")
+) -> None:
     """Read one scan as `dx2ct volume` does and look at what was prepared of it in `data`; write Quality as JSON.
 
     Raises InputError for a source, volume or X-ray that is missing or cannot be read.
     """
     with _notes(source) as warnings:
         volume = read_ct(source, series_uid or None)
-    cube = read_volume(data / "volumes" / f"{scan}.mha")
+    cube = read_volume(layout.volume(data, scan))
     nx, ny, nz = volume.array.shape[::-1]
     z_mm = _height_mm(volume)
     padded = padded_share(volume, cube)
@@ -73,7 +75,7 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
         round(max(z_mm - _height_mm(cube), 0.0), 1),
         histogram(cube.array),
         warnings,
-        b64encode(_webp(strip(cube, read_xrays(data, scan, VIEWS, PIXELS)))).decode("ascii"),
+        b64encode(_webp(strip(cube, as_seen(read_xrays(data, scan, views), views, PIXELS)))).decode("ascii"),
     )
     with replacing(output) as part:
         part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
@@ -96,10 +98,10 @@ def histogram(hu: NDArray[np.integer]) -> list[int]:
     return [int(value) for value in np.rint(100 * roots / max(roots.max(), 1))]
 
 
-def strip(cube: Volume, films: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Two films (view, PIXELS, PIXELS) in [0, 1] and the three middle slices, (PIXELS, 5 x PIXELS)."""
+def strip(cube: Volume, xrays: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """X-rays (view, PIXELS, PIXELS) in [0, 1] and the three middle slices side by side."""
     low, high = WINDOW_HU
-    pictures = [_stretched(film) for film in films]
+    pictures = [_stretched(xray) for xray in xrays]
     for plane in PLANES:
         stack = to_plane(cube.array, plane)
         middle = stack[len(stack) // 2].astype(np.float32)
@@ -107,9 +109,9 @@ def strip(cube: Volume, films: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.hstack(pictures), 0, 1) * 255, dtype=np.uint8)
 
 
-def _stretched(film: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = np.percentile(film, FILM_PERCENTILES)
-    return np.asarray((film - low) / max(high - low, 1e-6), dtype=np.float32)
+def _stretched(xray: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.percentile(xray, XRAY_PERCENTILES)
+    return np.asarray((xray - low) / max(high - low, 1e-6), dtype=np.float32)
 
 
 def _webp(picture: NDArray[np.uint8]) -> bytes:

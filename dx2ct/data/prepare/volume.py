@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.ct.read import read_ct
-from drr.volume import AIR_HU, Volume
-from dx2ct.config import check_version, VolumeSettings
+from drr.errors import InputError
+from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.config import VolumeSettings
+from dx2ct.config.keys import require_version
 from dx2ct.data.prepare.separable import blocks, bspline, linear
 
-VERSION = 2
 _INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
 _WEIGHTS = {"linear": linear, "bspline": bspline}
 _PARALLEL = 1e-6
@@ -23,7 +24,7 @@ Parts = Iterable[tuple[slice, NDArray[np.float32]]]
 
 def make_volume(source: Path, settings: VolumeSettings, output: Path, series_uid: str | None) -> None:
     """Write the cube of one CT as int16 HU with its true origin (see `to_cube`); InputError names what is wrong."""
-    check_version("volume", VERSION, settings.version)
+    require_version(settings)
     to_cube(read_ct(source, series_uid, settings.max_hole_mm), settings).write(output)
 
 
@@ -80,3 +81,11 @@ def _cube_centre(volume: Volume, settings: VolumeSettings) -> Point:
     spare_mm = max(height_mm - settings.size * settings.spacing_mm, 0.0) / 2
     centre[2] += {"inferior": -spare_mm, "center": 0.0, "superior": spare_mm}[settings.z_part]
     return centre
+
+
+def read_cube(path: Path) -> Volume:
+    """A volume of this stage; InputError for one whose axes are not the patient's."""
+    volume = read_volume(path)
+    if not volume.is_canonical:
+        raise InputError(f"{path}: axes are not the patient's: prepare it with `python -m dx2ct volume` first")
+    return volume

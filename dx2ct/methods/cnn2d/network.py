@@ -14,11 +14,10 @@ from pathlib import Path
 from torch import nn, Tensor
 from torch.nn.functional import max_pool2d, mse_loss, relu
 
-from drr.errors import InputError
-from dx2ct.config.methods import Cnn2dModel, Cnn2dSettings
-from dx2ct.methods.layers.example import Example, one_volume, Planes
-from dx2ct.methods.layers.volumes import into_patient, VolumeData
-from dx2ct.methods.single_pass import Rival
+from dx2ct.methods.cnn2d.settings import Cnn2dModel, Cnn2dSettings
+from dx2ct.methods.layers.example import Example, one_volume, Volumes
+from dx2ct.methods.layers.volumes import IntoPatient, VolumeData
+from dx2ct.methods.single_pass import SinglePass
 
 
 class ResidualBlock(nn.Module):
@@ -40,9 +39,9 @@ class ResidualBlock(nn.Module):
 class Cnn2d(nn.Module):
     """X-ray (n, 1, 2 N, 2 N) to volume (n, 1, z, y, x) of N cubed."""
 
-    def __init__(self, model: Cnn2dModel, view: str, size: int) -> None:
+    def __init__(self, model: Cnn2dModel, into_patient: IntoPatient, size: int) -> None:
         super().__init__()
-        self.view = view
+        self.into_patient = into_patient
         widths, width = [model.stem, *model.first], model.first[-1]
         self.stem = nn.Sequential(
             nn.Conv2d(1, model.stem, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(model.stem), nn.ReLU()
@@ -66,20 +65,17 @@ class Cnn2d(nn.Module):
             x = down(max_pool2d(x, 2))
         for grow, up in zip(self.grow, self.up, strict=True):
             x = up(grow(x) + skips.pop())
-        return into_patient(self.depth(x)[:, None], self.view)
+        return self.into_patient(self.depth(x)[:, None])
 
 
-class Cnn2dMethod(Rival[Cnn2dSettings, Cnn2d]):
+class Cnn2dMethod(SinglePass[Cnn2dSettings, Cnn2d]):
     """Mean squared error on [0, 1]."""
 
-    kind = Cnn2dSettings
-
     def network(self, settings: Cnn2dSettings) -> Cnn2d:
-        """The network; slices.size must be halved as often as the model has entries of blocks."""
-        size, times = settings.slices.size, len(settings.model.blocks)
-        if size % 2**times:
-            raise InputError(f"slices.size {size} cannot be halved {times} times, once for each of model.blocks")
-        return Cnn2d(settings.model, settings.run.views[0], size)
+        """The network of the row's view."""
+        (view,) = settings.run.views
+        exposure = settings.xray.exposures([view])[view]
+        return Cnn2d(settings.model, IntoPatient(view, exposure), settings.slices.size)
 
     def xray_pixels(self, settings: Cnn2dSettings) -> int:
         """Twice the volume's side, as in the paper."""
@@ -87,20 +83,21 @@ class Cnn2dMethod(Rival[Cnn2dSettings, Cnn2d]):
 
     def examples(self, settings: Cnn2dSettings, scans: Sequence[str], data: Path) -> VolumeData:
         """Whole scans."""
-        size = settings.slices.size
-        return VolumeData(settings.train, settings.run.views, size, self.xray_pixels(settings), scans, data)
+        return VolumeData(settings, self.xray_pixels(settings), scans, data)
 
     def slices_of_example(self, settings: Cnn2dSettings) -> int:
         """A volume of N cubed has the voxels of N slices."""
         return settings.slices.size
 
-    def loss(self, settings: Cnn2dSettings, said: Tensor, example: Example, opponent: nn.Module | None) -> Tensor:
+    def loss(
+        self, settings: Cnn2dSettings, output: Tensor, example: Example, discriminator: nn.Module | None
+    ) -> Tensor:
         """Mean squared error."""
-        return mse_loss(said.float(), example.wanted)
+        return mse_loss(output.float(), example.target)
 
-    def planes(self, settings: Cnn2dSettings, network: Cnn2d, xrays: Tensor, at_once: int) -> Planes:
+    def volumes(self, settings: Cnn2dSettings, network: Cnn2d, xrays: Tensor, at_once: int) -> Volumes:
         """One volume."""
         return one_volume(network(xrays)[0, 0])
 
 
-METHOD = Cnn2dMethod()
+IMPLEMENTATION = Cnn2dMethod()

@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from drr.errors import InputError
 from dx2ct.methods.dx2ct.network import DX2CT
 from dx2ct.methods.dx2ct.slices import Keep
-from dx2ct.methods.runtime import machine
 
 MB = 2**20
 SCRATCH = 1.5  # of live tensors: what convolutions and products need beside them, and fragments
@@ -33,16 +32,16 @@ class Plan:
     keep: Keep
 
 
-def plan(model: DX2CT, xrays: Tensor, coordinates: Tensor, most: int, samples: int) -> Plan:
+def plan(model: DX2CT, xrays: Tensor, coordinates: Tensor, most: int, samples: int, max_memory_mb: int = 0) -> Plan:
     """The largest batch up to `most` that fits. InputError, saying what is needed, where not even one slice does.
 
-    xrays: (1, view, H, W). coordinates: (plane, slice, N, N, 3).
+    xrays: (1, view, H, W). coordinates: (plane, slice, N, N, 3). max_memory_mb: 0 takes most of what is free.
     """
     kept, working = need_of_a_slice(model, xrays, coordinates)
     slices, size = coordinates.shape[:2].numel(), coordinates.shape[2]
     fixed = used(xrays.device) + 8 * 4 * samples * slices * size**2  # a solver's states, estimates and noise
-    bound = _bound(xrays.device)
-    for keep in ("steering", "maps", "nothing"):
+    bound = _bound(xrays.device, max_memory_mb)
+    for keep in ("modulation", "maps", "nothing"):
         left = bound - fixed - kept[keep] * slices
         batch = int(left / (SCRATCH * working)) // samples * samples
         # What is computed again costs more than small batches do.
@@ -59,13 +58,13 @@ def need_of_a_slice(model: DX2CT, xrays: Tensor, coordinates: Tensor) -> tuple[d
     size = coordinates.shape[2]
     x, t = xrays.new_zeros(1, 1, size, size), torch.zeros(1, dtype=torch.long, device=xrays.device)
     with torch.no_grad():
-        memory = model.conditions.remember(xrays)
+        encoded = model.conditions.encode_xrays(xrays)
         with _Live() as live:
-            maps = model.conditions.recall(memory, coordinates[:1, :1])
-            steering = model.steering(maps)
-            model.unet(x, t, steering)
-    said = {tensor.untyped_storage().data_ptr(): tensor.nbytes for stage in steering for tensor in stage}
-    kept: dict[Keep, float] = {"steering": sum(said.values()), "maps": sum(m.nbytes for m in maps), "nothing": 0.0}
+            maps = model.conditions.condition_maps(encoded, coordinates[:1, :1])
+            modulation = model.modulation(maps)
+            model.unet(x, t, modulation)
+    sizes = {tensor.untyped_storage().data_ptr(): tensor.nbytes for block in modulation for tensor in block}
+    kept: dict[Keep, float] = {"modulation": sum(sizes.values()), "maps": sum(m.nbytes for m in maps), "nothing": 0.0}
     return kept, float(live.peak)
 
 
@@ -76,10 +75,9 @@ def used(device: torch.device) -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _bound(device: torch.device) -> float:
-    asked = machine().max_memory_mb
-    if asked:
-        return asked * MB
+def _bound(device: torch.device, max_memory_mb: int) -> float:
+    if max_memory_mb:
+        return max_memory_mb * MB
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:

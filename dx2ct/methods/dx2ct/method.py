@@ -1,61 +1,60 @@
-"""DX2CT as a method: train it on a cohort, reconstruct one scan with it."""
+"""DX2CT as a method: how it is trained, and a trained one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 
-from dx2ct.config import Dx2ctSettings, EngineSettings, parse, PLAIN_ENGINE, ReconstructSettings
 from dx2ct.data.cohort.sheet import Row
-from dx2ct.methods.base import Sight
-from dx2ct.methods.dx2ct.network import DX2CT
-from dx2ct.methods.dx2ct.sampling import sample
+from dx2ct.methods.base import Implementation
+from dx2ct.methods.dx2ct.batches import Batch, TrainingData
+from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
+from dx2ct.methods.dx2ct.sampling import TrainedDx2ct
+from dx2ct.methods.dx2ct.settings import Dx2ctSettings
+from dx2ct.methods.dx2ct.validation import ValidationSet
+from dx2ct.methods.learned import Learned, load_weights, train_learned
 from dx2ct.samplers import diffusion
-from dx2ct.training.batches import Batch, Batches, seeded, TrainingData
+from dx2ct.training.batches import Batches, seeded
 from dx2ct.training.distributed import exchanged, rank, world
 from dx2ct.training.engine import Autocast, autocast_of, on_device
-from dx2ct.training.learned import Learned, load_weights, train_learned
-from dx2ct.training.validation import Validation, ValidationSet
+from dx2ct.training.loop import StepLosses
+from dx2ct.training.runtime import Runtime
+from dx2ct.training.validation import Validation
 
 
-def train(
-    settings: str,
-    rows: Sequence[Row],
-    data: Path,
-    output: Path,
-    device: torch.device,
-    engine: EngineSettings = PLAIN_ENGINE,
-) -> None:
-    """Train with MSE on the prediction target (the paper's eq. 6 when that is epsilon); see `train_learned`."""
-    train_learned(parse(Dx2ctSettings, settings), build, rows, data, output, device, engine)
+class Dx2ct(Implementation[Dx2ctSettings]):
+    """Trained with MSE on the prediction target (the paper's eq. 6 when that is epsilon)."""
 
+    def train(self, settings: Dx2ctSettings, rows: Sequence[Row], data: Path, output: Path, runtime: Runtime) -> None:
+        """See Implementation and `train_learned`."""
+        train_learned(settings, self.build, rows, data, output, runtime)
 
-def build(
-    parsed: Dx2ctSettings,
-    scans: Mapping[str, Sequence[str]],
-    data: Path,
-    device: torch.device,
-    engine: EngineSettings,
-) -> Learned:
-    """Data, network and losses."""
-    examples = TrainingData(parsed, scans["train"], data)
-    batches = Batches(examples, device, rank(), world())
-    torch.manual_seed(parsed.train.seed)
-    model = DX2CT(parsed)
-    if parsed.model.encoder.pretrained:
-        model.conditions.encoder.load_pretrained(parsed.model.encoder.pretrained)
-    autocast = autocast_of(parsed.train.precision, device)
-    model, network = on_device(model, device, engine)
-    schedule = diffusion.linear_schedule(parsed.diffusion).to(device)
-    validate = None
-    if parsed.train.validation.every:
-        watched = ValidationSet(parsed, scans["watched"], data, device)
-        validate = partial(_validate, watched, model, autocast)
-    return Learned(model, lambda step: [_losses(network, batches, autocast, schedule, parsed, step)], validate)
+    def load(self, settings: Dx2ctSettings, run: Path, runtime: Runtime) -> TrainedDx2ct:
+        """The network with the run's weights."""
+        model = DX2CT(settings)
+        load_weights(model, run)
+        return TrainedDx2ct(model, settings, runtime)
+
+    def build(
+        self, settings: Dx2ctSettings, scans: Mapping[str, Sequence[str]], data: Path, runtime: Runtime
+    ) -> Learned:
+        """Data, network and losses."""
+        device = runtime.device
+        batches = Batches(TrainingData(settings, scans["train"], data), device, rank(), world())
+        torch.manual_seed(settings.train.seed)
+        model = DX2CT(settings)
+        if settings.model.encoder.pretrained:
+            model.conditions.encoder.load_pretrained(settings.model.encoder.pretrained)
+        autocast = autocast_of(settings.train.precision, device)
+        model, network = on_device(model, device, runtime.engine)
+        validate = None
+        if settings.train.validation.every:
+            validation_set = ValidationSet(settings, scans["validation"], data, device)
+            validate = partial(_validate, validation_set, model, autocast)
+        schedule = schedule_of(settings).to(device)
+        return Learned(model, partial(_losses, network, batches, autocast, schedule, settings), validate)
 
 
 def _losses(
@@ -63,46 +62,38 @@ def _losses(
     batches: Batches[Batch],
     autocast: Autocast,
     schedule: diffusion.Schedule,
-    parsed: Dx2ctSettings,
+    settings: Dx2ctSettings,
+    step: int,
+) -> StepLosses:
+    return [_terms(network, batches, autocast, schedule, settings, step)]
+
+
+def _terms(
+    network: nn.Module,
+    batches: Batches[Batch],
+    autocast: Autocast,
+    schedule: diffusion.Schedule,
+    settings: Dx2ctSettings,
     step: int,
 ) -> Iterator[Tensor]:
     """The parts of a step's loss: of the whole batch it is their sum. Gradients are exchanged with the last one."""
-    parts = parsed.train.accumulate
+    parts = settings.train.accumulate
     for part in range(parts):
         batch = batches.get(step, part)
         # From here on a recorded graph may write over what it returned before.
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        seeded(parsed.train.seed, step, part, rank())
+        seeded(settings.train.seed, step, part, rank())
         with exchanged(network, last=part == parts - 1):
             noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)
-            wanted = diffusion.target(schedule, parsed.run.prediction, batch.slices, batch.noise, batch.t)
+            target = diffusion.target(schedule, settings.run.prediction, batch.slices, batch.noise, batch.t)
             with autocast():
-                said = network(batch.xrays, batch.coordinates, noisy, batch.t)
-            yield torch.nn.functional.mse_loss(said.float(), wanted) / parts
+                prediction = network(batch.xrays, batch.coordinates, noisy, batch.t)
+            yield torch.nn.functional.mse_loss(prediction.float(), target) / parts
 
 
-def _validate(watched: ValidationSet, model: DX2CT, autocast: Autocast) -> Validation:
+def _validate(validation_set: ValidationSet, model: DX2CT, autocast: Autocast) -> Validation:
     with autocast():
-        return watched.validate(model)
+        return validation_set.validate(model)
 
 
-def load(settings: str, run: Path, device: torch.device) -> tuple[DX2CT, Dx2ctSettings]:
-    """A trained network, ready to reconstruct."""
-    parsed = parse(Dx2ctSettings, settings)
-    model = DX2CT(parsed)
-    load_weights(model, run)
-    return model.to(device).eval(), parsed
-
-
-def sees(settings: str) -> Sight:
-    """See dx2ct/methods/base.py."""
-    parsed = parse(Dx2ctSettings, settings)
-    return Sight(parsed.run.views, parsed.model.xray_pixels, parsed.volume, parsed.xray, parsed.slices, samples=True)
-
-
-def reconstruct(
-    settings: str, run: Path, how: ReconstructSettings, scan: str, data: Path, device: torch.device
-) -> dict[str, NDArray[np.float32]]:
-    """Every slice of every plane, from one noise image that all slices share or from one noise volume."""
-    model, parsed = load(settings, run, device)
-    return sample(model, parsed, how, scan, data, device)
+IMPLEMENTATION = Dx2ct()

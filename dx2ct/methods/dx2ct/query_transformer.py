@@ -1,4 +1,7 @@
-"""3DPQT, the 3D Positional Query Transformer (the paper's eq. 4, figure 2): positions ask, X-ray features answer."""
+"""3DPQT, the 3D Positional Query Transformer (the paper's eq. 4, figure 2).
+
+Cross-attention: codes of slice positions are the queries, X-ray features the keys and values.
+"""
 
 from typing import cast
 
@@ -6,7 +9,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from dx2ct.config import TransformerSettings
+from dx2ct.methods.dx2ct.settings import TransformerSettings
 
 START_GAIN = 1.5  # how sharply a query prefers tokens with its own code at the start; 1 = as the plain dot product
 
@@ -35,14 +38,14 @@ class CrossAttention(nn.Module):
         nn.init.zeros_(self.query.bias)
         self.key_value.bias[:width] = 0
 
-    def memory(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of X-ray tokens, (n, heads, k, width / heads) each."""
         key, value = self.key_value(tokens).chunk(2, dim=-1)
         return self._heads(key), self._heads(value)
 
-    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, queries: Tensor, keys_values: tuple[Tensor, Tensor]) -> Tensor:
         """The attended values, (n, q, width), of the X-rays' keys and values."""
-        q, (k, v) = self._heads(self.query(queries)), memory
+        q, (k, v) = self._heads(self.query(queries)), keys_values
         attended: Tensor = self.out(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return attended
 
@@ -62,13 +65,13 @@ class Block(nn.Module):
             self.attention.start_as_match()
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
 
-    def memory(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def keys_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of X-ray tokens (n, k, width): they depend on no query."""
-        return self.attention.memory(self.norm_tokens(tokens))
+        return self.attention.keys_values(self.norm_tokens(tokens))
 
-    def forward(self, queries: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
-        """(n, q, width) to the same, by what `memory` remembers of the tokens."""
-        queries = queries + self.attention(self.norm_queries(queries), memory)
+    def forward(self, queries: Tensor, keys_values: tuple[Tensor, Tensor]) -> Tensor:
+        """(n, q, width) to the same; keys_values from `keys_values` of the tokens."""
+        queries = queries + self.attention(self.norm_queries(queries), keys_values)
         updated: Tensor = queries + self.mlp(queries)
         return updated
 
@@ -81,21 +84,17 @@ class QueryTransformer(nn.Module):
         self.blocks = nn.ModuleList([Block(settings) for _ in range(settings.blocks)])
         self.norm = nn.LayerNorm(settings.width)
 
-    def memory(self, xray_tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def keys_values(self, xray_tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Every block's keys and values of X-ray tokens (patient, views h w, width): once for all slices."""
-        return [cast(Block, block).memory(xray_tokens) for block in self.blocks]
+        return [cast(Block, block).keys_values(xray_tokens) for block in self.blocks]
 
-    def forward(self, ct_codes: Tensor, xray_tokens: Tensor) -> Tensor:
-        """Slice codes (patient, slice, h, w, width) and X-ray tokens to feature maps (patient slice, width, h, w)."""
-        return self.recall(ct_codes, self.memory(xray_tokens))
-
-    def recall(self, ct_codes: Tensor, memory: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """The feature maps from remembered keys and values.
+    def forward(self, ct_codes: Tensor, keys_values: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Slice codes (patient, slice, h, w, width) and keys_values to feature maps (patient slice, width, h, w).
 
         A query never sees another query, so all slices of a patient share one call and one set of keys.
         """
         queries = ct_codes.flatten(1, 3)
-        for block, remembered in zip(self.blocks, memory, strict=True):
-            queries = block(queries, remembered)
+        for block, of_block in zip(self.blocks, keys_values, strict=True):
+            queries = block(queries, of_block)
         maps: Tensor = self.norm(queries).view_as(ct_codes).flatten(0, 1).movedim(-1, 1)
         return maps

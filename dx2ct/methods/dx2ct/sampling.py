@@ -21,12 +21,12 @@ from dx2ct.geometry import Views
 from dx2ct.methods.classical.method import spec_of
 from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, Trained, Xrays
 from dx2ct.methods.dx2ct.memory import plan
-from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.methods.dx2ct.slices import Keep, Slices
 from dx2ct.samplers import require_solver
 from dx2ct.samplers.consistency import consistent, RAYS
-from dx2ct.samplers.diffusion import linear_schedule, Revise
+from dx2ct.samplers.diffusion import Revise
 from dx2ct.samplers.triplane import fused, sliced, to_volumes
 from dx2ct.training.engine import autocast_of, in_channels_last
 from dx2ct.training.runtime import Runtime
@@ -42,8 +42,7 @@ class TrainedDx2ct(Trained):
         self.model, self.settings, self.runtime = model.to(runtime.device).eval(), settings, runtime
         self.inputs = spec_of(settings, settings.slices.size, samples=True)
         self.coordinates = torch.from_numpy(plane_coordinates(settings.slices.size)).to(runtime.device)
-        diffusion = settings.diffusion
-        self.schedule = linear_schedule(diffusion.timesteps, diffusion.beta_start, diffusion.beta_end)
+        self.schedule = schedule_of(settings)
         in_channels_last(self.model, runtime.device, runtime.engine)
         if runtime.engine.compile:
             self.model.unet.compile(dynamic=True)
@@ -137,4 +136,5 @@ def _planes(volumes: Array, correct: Correct | None) -> Planes:
         volumes = np.broadcast_to(mean[:, None], volumes.shape)
     if len(volumes) == 1:
         return Planes(*volumes[0])
-    return Planes(*volumes.mean(axis=0), deviation=mean.std(axis=0, ddof=1))
+    axial, coronal, sagittal = volumes.mean(axis=0)
+    return Planes(axial, coronal, sagittal, mean.std(axis=0, ddof=1))

@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dx2ct.methods.dx2ct.conditions import Memory
+from dx2ct.methods.dx2ct.conditions import EncodedXrays
 from dx2ct.methods.dx2ct.network import DX2CT
-from dx2ct.methods.dx2ct.unet import Steering
+from dx2ct.methods.dx2ct.unet import Modulation
 
-Keep = Literal["steering", "maps", "nothing"]
+Keep = Literal["modulation", "maps", "nothing"]
 
 
 class Slices:
@@ -27,44 +27,44 @@ class Slices:
         coordinates: Tensor,
         batch: int,
         samples: int = 1,
-        keep: Keep = "steering",
+        keep: Keep = "modulation",
         done: Callable[[int], object] = lambda slices: None,
     ) -> None:
         self.model, self.samples, self.keep, self.done = model, samples, keep, done
-        self.memory: Memory = model.conditions.remember(xrays)
+        self.encoded: EncodedXrays = model.conditions.encode_xrays(xrays)
         self.chunks = [chunk for plane in coordinates for chunk in plane.split(max(batch // samples, 1))]
-        self.steering: dict[int, Steering] = {}
+        self.modulation: dict[int, Modulation] = {}
         self.maps: dict[int, list[Tensor]] = {}
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The prediction for all slices, in the type of x."""
         per_sample = x.view(self.samples, -1, *x.shape[1:])
-        said, first = [], 0
+        predictions, first = [], 0
         for number, chunk in enumerate(self.chunks):
             part = per_sample[:, first : first + len(chunk)].flatten(0, 1)
             first += len(chunk)
-            answer = self.model.unet(part, t[: len(part)], self._for_all_samples(self._steering(number)))
-            said.append(answer.to(x.dtype).reshape(self.samples, -1, *x.shape[1:]))
+            prediction = self.model.unet(part, t[: len(part)], self._for_all_samples(self._modulation(number)))
+            predictions.append(prediction.to(x.dtype).reshape(self.samples, -1, *x.shape[1:]))
             self.done(len(chunk))
-        return torch.cat(said, dim=1).flatten(0, 1)
+        return torch.cat(predictions, dim=1).flatten(0, 1)
 
-    def _steering(self, number: int) -> Steering:
-        steering = self.steering.get(number)
-        if steering is None:
-            steering = self.model.steering(self._maps(number))
-            if self.keep == "steering":
-                self.steering[number] = steering
-        return steering
+    def _modulation(self, number: int) -> Modulation:
+        modulation = self.modulation.get(number)
+        if modulation is None:
+            modulation = self.model.modulation(self._maps(number))
+            if self.keep == "modulation":
+                self.modulation[number] = modulation
+        return modulation
 
     def _maps(self, number: int) -> list[Tensor]:
         maps = self.maps.get(number)
         if maps is None:
-            maps = self.model.conditions.recall(self.memory, self.chunks[number][None])
+            maps = self.model.conditions.condition_maps(self.encoded, self.chunks[number][None])
             if self.keep == "maps":
                 self.maps[number] = maps
         return maps
 
-    def _for_all_samples(self, steering: Steering) -> Steering:
+    def _for_all_samples(self, modulation: Modulation) -> Modulation:
         if self.samples == 1:
-            return steering
-        return [tuple(said.repeat(self.samples, 1, 1, 1) for said in stage) for stage in steering]
+            return modulation
+        return [tuple(one.repeat(self.samples, 1, 1, 1) for one in block) for block in modulation]

@@ -1,4 +1,4 @@
-"""The denoising 2-D U-Net, steered by condition maps in encoder and decoder (the paper's eq. 5).
+"""The denoising 2-D U-Net, conditioned by maps in encoder and decoder (the paper's eq. 5).
 
 The block is guided-diffusion's (Dhariwal and Nichol 2021: time as scale and shift); where a condition map of the
 level's resolution exists, its norms are SPADE (Park et al. 2019, as used by Wang et al. 2022), or, in the ablation, the
@@ -13,12 +13,12 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import interpolate, relu, scaled_dot_product_attention, silu
 
-from dx2ct.config import UNetSettings
+from dx2ct.methods.dx2ct.settings import UNetSettings
 
 Conditioning = Literal["spade", "concat"]
-Steering = list[tuple[Tensor, ...]]
-"""What the condition maps say to each ResBlock, in the order of use: SPADE's two (scale, shift), (n, 2 channels, h, w);
-the map to concatenate; or nothing. It depends on neither the noise nor the time step."""
+Modulation = list[tuple[Tensor, ...]]
+"""Modulation per ResBlock, in the order of use, independent of noise and t: SPADE's two (scale, shift), each
+(n, 2 channels, h, w); the map for concat; or nothing."""
 
 
 class Spade(nn.Module):
@@ -30,14 +30,14 @@ class Spade(nn.Module):
         self.shared = nn.Conv2d(condition, settings.spade_hidden, 3, padding=1)
         self.scale_shift = nn.Conv2d(settings.spade_hidden, 2 * channels, 3, padding=1)
 
-    def modulation(self, condition: Tensor) -> Tensor:
-        """Scale and shift, (n, 2 channels, h, w), of a condition (n, c, h, w)."""
+    def scale_and_shift(self, condition: Tensor) -> Tensor:
+        """(n, 2 channels, h, w) of a condition (n, c, h, w)."""
         maps: Tensor = self.scale_shift(relu(self.shared(condition)))
         return maps
 
-    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scale_shift: Tensor) -> Tensor:
         """x (n, channels, h, w), normed and modulated."""
-        scale, shift = modulation.chunk(2, dim=1)
+        scale, shift = scale_shift.chunk(2, dim=1)
         modulated: Tensor = self.norm(x) * (1 + scale) + shift
         return modulated
 
@@ -60,18 +60,18 @@ class ResBlock(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
-    def steering(self, condition: Tensor | None) -> tuple[Tensor, ...]:
-        """See Steering; condition (n, c, h, w), None where the level has none."""
+    def modulation(self, condition: Tensor | None) -> tuple[Tensor, ...]:
+        """See Modulation; condition (n, c, h, w), None where the level has none."""
         if condition is None:
             return ()
         norms = [norm for norm in (self.norm1, self.norm2) if isinstance(norm, Spade)]
-        return tuple(norm.modulation(condition) for norm in norms) or (condition,)
+        return tuple(norm.scale_and_shift(condition) for norm in norms) or (condition,)
 
-    def forward(self, x: Tensor, time: Tensor, steering: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h, w)."""
         if self.concat:
-            x = torch.cat([x, *steering], dim=1)
-        first, second = ((said,) for said in steering) if self.spade else ((), ())
+            x = torch.cat([x, *modulation], dim=1)
+        first, second = ((one,) for one in modulation) if self.spade else ((), ())
         scale, shift = self.time(time)[:, :, None, None].chunk(2, dim=1)
         h = self.conv1(silu(self.norm1(x, *first)))
         h = self.norm2(h, *second) * (1 + scale) + shift
@@ -105,9 +105,9 @@ class Stage(nn.Module):
         self.block = block
         self.attention = attention
 
-    def forward(self, x: Tensor, time: Tensor, steering: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h, w)."""
-        x = self.block(x, time, steering)
+        x = self.block(x, time, modulation)
         return self.attention(x) if self.attention is not None else x
 
 
@@ -152,7 +152,7 @@ class UNet(nn.Module):
             nn.GroupNorm(settings.norm_groups, channels), nn.SiLU(), _zeroed(nn.Conv2d(channels, 1, 3, padding=1))
         )
 
-    def steering(self, conditions: dict[int, Tensor]) -> Steering:
+    def modulation(self, conditions: dict[int, Tensor]) -> Modulation:
         """Of condition maps {level: (n, c, N/2^level, N/2^level)}: compute it once for all steps of a sampler."""
         bottom = self.levels - 1
         levels = [
@@ -161,26 +161,26 @@ class UNet(nn.Module):
             *(bottom - i // (self.blocks + 1) for i in range(len(self.up))),
         ]
         stages = [*self.down, *self.middle, *self.up]
-        return [stage.block.steering(conditions.get(level)) for stage, level in zip(stages, levels, strict=True)]
+        return [stage.block.modulation(conditions.get(level)) for stage, level in zip(stages, levels, strict=True)]
 
-    def forward(self, x: Tensor, t: Tensor, steering: Steering) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, modulation: Modulation) -> Tensor:
         """x (n, 1, N, N), t (n,) integer steps to (n, 1, N, N)."""
         time = self.time(time_code(t, self.channels))
-        said = iter(steering)
+        following = iter(modulation)
         x = self.first(x)
         skips = [x]
         for level in range(self.levels):
             for stage in self.down[level * self.blocks : (level + 1) * self.blocks]:
-                x = stage(x, time, next(said))
+                x = stage(x, time, next(following))
                 skips.append(x)
             if level + 1 < self.levels:
                 x = self.shrink[level](x)
                 skips.append(x)
         for stage in self.middle:
-            x = stage(x, time, next(said))
+            x = stage(x, time, next(following))
         for i in range(self.levels):
             for stage in self.up[i * (self.blocks + 1) : (i + 1) * (self.blocks + 1)]:
-                x = stage(torch.cat([x, skips.pop()], dim=1), time, next(said))
+                x = stage(torch.cat([x, skips.pop()], dim=1), time, next(following))
             if i + 1 < self.levels:
                 x = self.grow[i](interpolate(x, scale_factor=2.0, mode="nearest"))
         prediction: Tensor = self.last(x)

@@ -1,4 +1,4 @@
-"""What the learned rivals' training data is made of, in their own scale: a CT is HU + 1024 over 2500, in [0, 1]."""
+"""Training examples of methods with one forward pass, in their own scale: a CT is HU + 1024 over 2500, in [0, 1]."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +10,17 @@ from torch import Tensor
 from dx2ct.data.planes import PLANES
 from dx2ct.data.scans import read_stack
 from dx2ct.data.window import to_network
+from dx2ct.training.batches import TensorBatch
 
-Planes = dict[str, Tensor]  # {plane: (z, y, x)} in [0, 1]
+Volumes = dict[str, Tensor]  # {plane: (z, y, x)} in [0, 1]
 
 
 @dataclass(frozen=True)
-class Example:
-    """Inputs of the network's forward pass, the first of them X-rays (n, view, H, W), and what it should say."""
+class Example(TensorBatch):
+    """Inputs of the network's forward pass, the first of them X-rays (n, view, H, W), and its target."""
 
     inputs: tuple[Tensor, ...]
-    wanted: Tensor
-
-    def to(self, device: torch.device) -> "Example":
-        """The batch on another device."""
-        return Example(tuple(x.to(device, non_blocking=True) for x in self.inputs), self.wanted.to(device))
-
-    def pinned(self) -> "Example":
-        """The batch in memory from which a GPU copies while it computes."""
-        return Example(tuple(x.pin_memory() for x in self.inputs), self.wanted.pin_memory())
+    target: Tensor
 
 
 def read_volume(data: Path, scan: str, size: int) -> Tensor:
@@ -35,6 +28,6 @@ def read_volume(data: Path, scan: str, size: int) -> Tensor:
     return torch.from_numpy(to_network(read_stack(data, scan, "axial", size)) / 2 + np.float32(0.5))
 
 
-def one_volume(volume: Tensor) -> Planes:
+def one_volume(volume: Tensor) -> Volumes:
     """The same volume for every plane."""
     return dict.fromkeys(PLANES, volume)

@@ -14,29 +14,23 @@ from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 
-from drr.geometry import ConeBeam
-from dx2ct.config import PositionSettings
+from drr.geometry import ConeBeam, View
 
 RAY_POINTS = 12  # of a ray in the cube: closer together than the cells of the finest feature map at 48 pixels
 
 
-def cube_coordinates(size: int) -> NDArray[np.float32]:
-    """Voxel centres of the cube, (z, y, x, 3); `dx2ct.data.planes.to_plane` makes the slice maps of it."""
-    axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    return np.asarray(np.stack([x, y, z], axis=-1))
-
-
 def view_coordinates(
-    beam: ConeBeam, view: str, pixels: int, cube_mm: float, xray: Literal["plane", "cone_beam"]
+    view: View, beam: ConeBeam, pixels: int, cube_mm: float, xray: Literal["plane", "cone_beam"]
 ) -> NDArray[np.float32]:
     """Where every X-ray pixel lies in the patient, (row, column, point, 3).
+
+    view: one of the beam's, around the origin.
 
     plane: one point a pixel, as in the paper, which gives every view one fixed coronal or sagittal plane and does not
         say which; ours is the cube's face nearest the detector, met by the pixel's true ray.
     cone_beam: RAY_POINTS points of that ray between the two faces of the cube; their codes are averaged.
     """
-    frame = beam.view(view, (0.0, 0.0, 0.0)).resized(pixels)
+    frame = view.resized(pixels)
     source = np.array(frame.source_mm)
     depths = np.array([1.0]) if xray == "plane" else (np.arange(RAY_POINTS) + 0.5) * 2 / RAY_POINTS - 1
     along = (beam.source_isocentre_mm + depths[:, None] * cube_mm / 2) / beam.source_detector_mm
@@ -58,14 +52,14 @@ class PositionNetwork(nn.Module):
     numbers for less work.
     """
 
-    def __init__(self, settings: PositionSettings, width: int) -> None:
+    def __init__(self, octaves: int, hidden: int, layers: int, width: int) -> None:
         super().__init__()
-        self.octaves = settings.octaves
-        sizes = [3 + 6 * settings.octaves, *[settings.hidden] * (settings.layers - 1)]
-        layers: list[nn.Module] = []
+        self.octaves = octaves
+        sizes = [3 + 6 * octaves, *[hidden] * (layers - 1)]
+        parts: list[nn.Module] = []
         for before, after in pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.GELU()]
-        self.hidden = nn.Sequential(*layers)
+            parts += [nn.Linear(before, after), nn.GELU()]
+        self.hidden = nn.Sequential(*parts)
         self.out = nn.Linear(sizes[-1], width)
 
     def forward(self, coordinates: Tensor, sizes: Sequence[int]) -> list[Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn, Tensor
 
 from drr.errors import InputError
-from dx2ct.config import EncoderSettings
+from dx2ct.methods.layers.encoder_settings import EncoderSettings
 from dx2ct.torchvision_guard import import_torchvision
 
 CHANNELS = (256, 512, 1024)  # of conv2_x, conv3_x, conv4_x, whatever the inner width
@@ -115,8 +115,8 @@ def _check_hash(path: Path) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: ImageNet weights cannot be read ({error.strerror})") from None
-    wanted = path.stem.rpartition("-")[2]
-    if not digest.startswith(wanted):
+    expected = path.stem.rpartition("-")[2]
+    if not digest.startswith(expected):
         raise InputError(
-            f"{path}: SHA-256 begins with {digest[:8]}, not {wanted}: delete the file and download it again"
+            f"{path}: SHA-256 begins with {digest[:8]}, not {expected}: delete the file and download it again"
         )

@@ -1,4 +1,4 @@
-"""For rivals that make a volume at once: their examples, and where an X-ray's pixels lie in the patient."""
+"""For methods that make a volume at once: their examples, and where an X-ray's pixels lie in the patient."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,39 +8,61 @@ import torch
 from torch import Tensor
 
 from drr.errors import InputError
-from dx2ct.config.methods import RivalTraining
-from dx2ct.data.scans import read_xrays
+from drr.geometry import View
+from dx2ct.config import LearnedSettings
+from dx2ct.data.scans import as_seen, read_xrays
 from dx2ct.methods.layers.example import Example, read_volume
+from dx2ct.training.batches import Examples
+
+ALONG = 0.999  # cosine of the angle up to which a direction lies along an axis
 
 
-class VolumeData:
+class VolumeData(Examples[Example]):
     """Whole scans: X-rays (n, view, H, W) and volumes (n, 1, z, y, x). X-rays are kept in memory, volumes are read."""
 
-    def __init__(
-        self, train: RivalTraining, views: Sequence[str], size: int, pixels: int, scans: Sequence[str], data: Path
-    ) -> None:
-        if train.slices_per_patient != 1:
-            raise InputError("train.slices_per_patient must be 1 here: an example is a whole volume")
-        self.sharing, self.size, self.scans, self.data = train, size, scans, data
-        self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, views, pixels) for scan in scans]))
+    def __init__(self, settings: LearnedSettings, pixels: int, scans: Sequence[str], data: Path) -> None:
+        views, self.size = settings.run.views, settings.slices.size
+        self.train, self.scans, self.data = settings.train, scans, data
+        seen = [as_seen(read_xrays(data, scan, views), views, pixels) for scan in scans]
+        self.xrays = torch.from_numpy(np.stack(seen))
         for scan in scans:
-            read_volume(data, scan, size)
+            read_volume(data, scan, self.size)
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Example:
         """Patients uniformly; the parts together are the whole."""
-        chooser = np.random.default_rng((self.sharing.seed, step))
-        count = self.sharing.batch
+        chooser = np.random.default_rng((self.train.seed, step))
+        count = self.train.batch
         patients = chooser.choice(len(self.scans), count, replace=count > len(self.scans))
         mine = patients[count * part // parts : count * (part + 1) // parts]
         volumes = [read_volume(self.data, self.scans[patient], self.size) for patient in mine]
         return Example((self.xrays[torch.from_numpy(mine)],), torch.stack(volumes)[:, None])
 
 
-def into_patient(maps: Tensor, view: str) -> Tensor:
-    """(n, c, depth, row, column) of a view to (n, c, z, y, x) as if all its rays were parallel.
+class IntoPatient:
+    """Maps (n, c, depth, row, column) of a view to (n, c, z, y, x), as if all its rays were parallel.
 
-    PA: depth is y, columns are x; lateral: depth is x, columns are y; rows run from the head down, z grows to the head
-    (see drr/geometry.py).
+    Depth grows with the patient axis that the central ray runs along. InputError for a view whose rows, columns and
+    central ray do not lie along the patient's axes: no such order of axes fits it.
     """
-    turned = maps.permute(0, 1, 3, 2, 4) if view == "pa" else maps.permute(0, 1, 3, 4, 2)
-    return turned.flip(2)
+
+    def __init__(self, name: str, view: View) -> None:
+        middle = np.array(view.resized(1).corner_mm) - view.source_mm
+        axes: list[int] = []
+        self.flipped: list[int] = []
+        for number, step in enumerate((middle, np.array(view.row_step_mm), np.array(view.column_step_mm))):
+            direction = step / np.linalg.norm(step)
+            axis = int(np.abs(direction).argmax())
+            if abs(direction[axis]) < ALONG:
+                raise InputError(
+                    f"view {name} does not look along an axis of the patient: this method takes views as pa and lateral"
+                )
+            axes.append(axis)
+            if number and direction[axis] < 0:
+                self.flipped.append(number)
+        x_y_z = [axes.index(axis) for axis in (2, 1, 0)]  # z, y, x of the result
+        self.order = (0, 1, *(2 + axis for axis in x_y_z))
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """A view of the maps, no copy but for the flips."""
+        flips = [2 + axis for axis in self.flipped]
+        return maps.flip(flips).permute(self.order) if flips else maps.permute(self.order)

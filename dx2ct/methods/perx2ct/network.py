@@ -19,19 +19,18 @@ from torch import nn, Tensor
 from torch.nn.functional import grid_sample, l1_loss
 
 from drr.errors import InputError
-from drr.geometry import ConeBeam
-from dx2ct.config import EncoderSettings
-from dx2ct.config.methods import Perx2ctSettings
-from dx2ct.data.planes import from_plane, PLANES
-from dx2ct.methods.layers.example import Example, Planes
+from drr.geometry import View
+from dx2ct.data.planes import from_plane, plane_coordinates, PLANES
+from dx2ct.methods.layers.encoder_settings import EncoderSettings
+from dx2ct.methods.layers.example import Example, Volumes
 from dx2ct.methods.layers.positions import encode
 from dx2ct.methods.layers.resnet import group_norm, IMAGENET_MEAN, IMAGENET_STD, pretrained_weights
 from dx2ct.methods.perx2ct.decoder import Decoder
+from dx2ct.methods.perx2ct.settings import Perx2ctSettings
 from dx2ct.methods.perx2ct.slices import SliceData, window_points
-from dx2ct.methods.single_pass import Rival
+from dx2ct.methods.single_pass import SinglePass
 from dx2ct.metrics.lpips import perceptual_loss
 from dx2ct.torchvision_guard import import_torchvision
-from dx2ct.training.batches import plane_coordinates
 
 PAPER_HALF_ANGLE = math.radians(30)
 LOCAL_CHANNELS = 512  # of layer2, whatever its inner width
@@ -100,11 +99,11 @@ class Perx2ct(nn.Module):
     def __init__(self, settings: Perx2ctSettings) -> None:
         super().__init__()
         run, model, size = settings.run, settings.model, settings.slices.size
-        cube_mm = settings.volume.size * settings.volume.spacing_mm
+        cube_mm = settings.volume.side_mm
         self.octaves, self.pixels = model.octaves, size
         self.grid = size // 2 ** (len(model.multipliers) - 1)
         self.encoder = Encoder(model.encoder, run.global_features)
-        matrices = [projection(settings.xray.cone_beam, run.camera, view, size, cube_mm) for view in run.views]
+        matrices = [projection(view, run.camera, size, cube_mm) for view in settings.xray.exposures(run.views).values()]
         self.register_buffer("projections", torch.tensor(np.stack(matrices), dtype=torch.float32), persistent=False)
         channels = len(run.views) * (LOCAL_CHANNELS + self.encoder.global_channels) + 3 + 6 * model.octaves
         self.decoder = Decoder(channels, model.channels, model.multipliers, model.res_blocks, model.norm_groups)
@@ -127,12 +126,28 @@ class Perx2ct(nn.Module):
         return drawn
 
 
-def projection(beam: ConeBeam, camera: str, view: str, pixels: int, cube_mm: float) -> np.ndarray:
-    """3 x 4: a point of the cube [-1, 1]^3 to (column, row, 1) times its depth, of an image of `pixels` a side."""
+def projection(view: View, camera: str, pixels: int, cube_mm: float) -> np.ndarray:
+    """3 x 4: a point of the cube [-1, 1]^3 to (column, row, 1) times its depth, of an image of `pixels` a side.
+
+    view: around the origin. camera paper: the published pinhole that looks along the view's central ray.
+    """
     if camera == "paper":
-        beam = ConeBeam(cube_mm, 2 * cube_mm, 4 * cube_mm * math.tan(PAPER_HALF_ANGLE), pixels)
-    matrix = beam.view(view, (0.0, 0.0, 0.0)).resized(pixels).projection_matrix()
+        view = _pinhole(view, cube_mm)
+    matrix = view.resized(pixels).projection_matrix()
     return np.asarray(matrix @ np.diag([cube_mm / 2, cube_mm / 2, cube_mm / 2, 1.0]))
+
+
+def _pinhole(view: View, cube_mm: float) -> View:
+    """PerX2CT's camera: a source one cube's side from the isocentre, 60 degrees wide, that looks as the view does."""
+    axis, column, row = (
+        np.array(step) / np.linalg.norm(step) for step in (view.source_mm, view.column_step_mm, view.row_step_mm)
+    )
+    step = 4 * cube_mm * math.tan(PAPER_HALF_ANGLE) / view.rows
+    corner = -cube_mm * axis - (view.rows - 1) / 2 * step * row - (view.columns - 1) / 2 * step * column
+    source, corner_, columns, rows = (
+        (float(x), float(y), float(z)) for x, y, z in (cube_mm * axis, corner, step * column, step * row)
+    )
+    return View(source, corner_, columns, rows, view.rows, view.columns)
 
 
 def project(matrix: Tensor, points: Tensor, pixels: int) -> Tensor:
@@ -141,18 +156,11 @@ def project(matrix: Tensor, points: Tensor, pixels: int) -> Tensor:
     return (2 * seen[..., :2] / seen[..., 2:] + 1) / pixels - 1
 
 
-class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
+class Perx2ctMethod(SinglePass[Perx2ctSettings, Perx2ct]):
     """L1 and, weighted, LPIPS with VGG, on [0, 1]."""
 
-    kind = Perx2ctSettings
-
     def network(self, settings: Perx2ctSettings) -> Perx2ct:
-        """The network, after a look at the sizes."""
-        model, size = settings.model, settings.slices.size
-        if size % 2 ** (len(model.multipliers) - 1):
-            raise InputError(f"slices.size {size} cannot be halved {len(model.multipliers) - 1} times: multipliers")
-        if any(model.channels * m % model.norm_groups for m in model.multipliers):
-            raise InputError(f"model.channels {model.channels} is no multiple of norm_groups, {model.norm_groups}")
+        """The network."""
         return Perx2ct(settings)
 
     def start(self, settings: Perx2ctSettings, network: Perx2ct) -> None:
@@ -164,11 +172,13 @@ class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
         """Slices with their neighbours."""
         return SliceData(settings, scans, data)
 
-    def loss(self, settings: Perx2ctSettings, said: Tensor, example: Example, opponent: nn.Module | None) -> Tensor:
+    def loss(
+        self, settings: Perx2ctSettings, output: Tensor, example: Example, discriminator: nn.Module | None
+    ) -> Tensor:
         """Of all three channels."""
-        total, weight = l1_loss(said.float(), example.wanted), settings.model.lpips_weight
+        total, weight = l1_loss(output.float(), example.target), settings.model.lpips_weight
         if weight:
-            total = total + weight * perceptual_loss(said.device)(said.float(), example.wanted).mean()
+            total = total + weight * perceptual_loss(output.device)(output.float(), example.target).mean()
         return total
 
     def passes(self, settings: Perx2ctSettings) -> tuple[int, tuple[Tensor, ...]]:
@@ -178,10 +188,10 @@ class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
         _, xrays = super().passes(settings)
         return len(PLANES), (*xrays, torch.empty(1, size, grid, grid, 3))
 
-    def planes(self, settings: Perx2ctSettings, network: Perx2ct, xrays: Tensor, at_once: int) -> Planes:
+    def volumes(self, settings: Perx2ctSettings, network: Perx2ct, xrays: Tensor, at_once: int) -> Volumes:
         """Every slice of every plane; the middle channel of each."""
         size, volumes = settings.slices.size, {}
-        for plane, coordinates in zip(PLANES, plane_coordinates(size), strict=True):
+        for plane, coordinates in zip(PLANES, torch.from_numpy(plane_coordinates(size)), strict=True):
             whole = torch.tensor([0.0, 0.0, size])
             points = torch.stack([window_points(one, whole, network.grid) for one in coordinates])
             parts = [network(xrays, part[None].to(xrays.device))[:, 1] for part in torch.split(points, at_once)]
@@ -190,4 +200,4 @@ class Perx2ctMethod(Rival[Perx2ctSettings, Perx2ct]):
         return volumes
 
 
-METHOD = Perx2ctMethod()
+IMPLEMENTATION = Perx2ctMethod()

@@ -1,4 +1,4 @@
-"""For rivals that draw one slice at a time: their examples, whole slices or random crops of them."""
+"""PerX2CT's examples: whole slices or random crops of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,47 +8,47 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from dx2ct.config.methods import Perx2ctSettings
-from dx2ct.data.planes import PLANES
-from dx2ct.data.scans import read_stack, read_xrays
+from dx2ct.data.planes import plane_coordinates, PLANES
+from dx2ct.data.scans import as_seen, read_stack, read_xrays
 from dx2ct.data.window import to_network
 from dx2ct.methods.layers.example import Example
-from dx2ct.training.batches import draw_slices, plane_coordinates, require_whole_patients
+from dx2ct.methods.perx2ct.settings import Perx2ctSettings
+from dx2ct.training.batches import draw_slices, Examples
 
 SMALLEST_CROP = 0.25  # of a slice's side: 32 of 128 pixels
 
 
-class SliceData:
+class SliceData(Examples[Example]):
     """X-rays (patient, view, N, N), points (patient, slice, g, g, 3), slices between others (patient slice, 3, N, N).
 
     g is the side of the network's grid of points.
     """
 
     def __init__(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path) -> None:
-        train, size = settings.train, settings.slices.size
-        require_whole_patients(train)
-        self.sharing, self.size, self.zoom_share = train, size, settings.run.zoom_share
+        size, views = settings.slices.size, settings.run.views
+        self.train, self.size, self.zoom_share = settings.train, size, settings.run.zoom_share
         self.grid = size // 2 ** (len(settings.model.multipliers) - 1)
         self.stacks = [[read_stack(data, scan, plane, size) for plane in PLANES] for scan in scans]
-        self.xrays = torch.from_numpy(np.stack([read_xrays(data, scan, settings.run.views, size) for scan in scans]))
-        self.coordinates = plane_coordinates(size)
+        seen = [as_seen(read_xrays(data, scan, views), views, size) for scan in scans]
+        self.xrays = torch.from_numpy(np.stack(seen))
+        self.coordinates = torch.from_numpy(plane_coordinates(size))
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Example:
         """Patients, planes, slices and crops uniformly; the parts together are the whole."""
-        train, size = self.sharing, self.size
+        train, size = self.train, self.size
         chooser = np.random.default_rng((train.seed, step))
         patients, planes, numbers = draw_slices(chooser, train, len(self.stacks), size)
         count, each = planes.shape
         windows = self._windows(chooser, (count, each))
         mine = range(count * part // parts, count * (part + 1) // parts)
-        points, wanted = [], []
+        points, targets = [], []
         for i in mine:
             for plane, number, window in zip(planes[i], numbers[i], windows[i], strict=True):
                 points.append(window_points(self.coordinates[plane, number], window, self.grid))
-                wanted.append(cropped(self._three(patients[i], plane, number), window))
+                targets.append(cropped(self._three(patients[i], plane, number), window))
         together = torch.stack(points).view(len(mine), each, self.grid, self.grid, 3)
         xrays = self.xrays[torch.from_numpy(patients[mine.start : mine.stop])]
-        return Example((xrays, together), torch.stack(wanted))
+        return Example((xrays, together), torch.stack(targets))
 
     def _windows(self, chooser: np.random.Generator, shape: tuple[int, int]) -> Tensor:
         """Row, column and side in pixels of what is drawn of every slice, (*shape, 3)."""

@@ -16,11 +16,10 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import l1_loss, mse_loss, relu
 
-from drr.errors import InputError
-from dx2ct.config.methods import X2ctganModel, X2ctganSettings
-from dx2ct.methods.layers.example import Example, one_volume, Planes
-from dx2ct.methods.layers.volumes import into_patient, VolumeData
-from dx2ct.methods.single_pass import Rival
+from dx2ct.methods.layers.example import Example, one_volume, Volumes
+from dx2ct.methods.layers.volumes import IntoPatient, VolumeData
+from dx2ct.methods.single_pass import SinglePass
+from dx2ct.methods.x2ctgan.settings import X2ctganModel, X2ctganSettings
 
 
 class DenseLayer(nn.Module):
@@ -137,7 +136,7 @@ class Branch(nn.Module):
 class Generator(nn.Module):
     """X-rays (n, view, N, N) to volume (n, 1, z, y, x) of N cubed, not negative."""
 
-    def __init__(self, model: X2ctganModel, views: Sequence[str], size: int) -> None:
+    def __init__(self, model: X2ctganModel, views: Sequence[IntoPatient], size: int) -> None:
         super().__init__()
         self.views = views
         self.branches = nn.ModuleList(Branch(model, size) for _ in views)
@@ -149,7 +148,7 @@ class Generator(nn.Module):
     def forward(self, xrays: Tensor) -> Tensor:
         """The volume."""
         seen = [branch(xrays[:, i, None]) for i, branch in enumerate(self.branches)]
-        turned = [[into_patient(f, view) for f in levels] for view, levels in zip(self.views, seen, strict=True)]
+        turned = [[into_patient(f) for f in levels] for into_patient, levels in zip(self.views, seen, strict=True)]
         if self.fusion is None:
             return relu(self.last(turned[0][0]))
         means = [torch.stack(level).mean(dim=0) for level in zip(*turned, strict=True)]
@@ -159,7 +158,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """PatchGAN in 3D on a volume and the X-rays spread along their depth, (n, 1 + view, z, y, x) to (n, 1, a, b, c)."""
 
-    def __init__(self, model: X2ctganModel, views: Sequence[str]) -> None:
+    def __init__(self, model: X2ctganModel, views: Sequence[IntoPatient]) -> None:
         super().__init__()
         self.views = views
         width = model.discriminator_channels
@@ -175,8 +174,8 @@ class Discriminator(nn.Module):
         """How real every patch looks: 1 for real."""
         depth = volumes.shape[-1]
         spread = [
-            into_patient(xrays[:, i, None, None].expand(-1, -1, depth, -1, -1), view)
-            for i, view in enumerate(self.views)
+            into_patient(xrays[:, i, None, None].expand(-1, -1, depth, -1, -1))
+            for i, into_patient in enumerate(self.views)
         ]
         patches: Tensor = self.body(torch.cat([volumes, *spread], dim=1))
         return patches
@@ -190,55 +189,49 @@ def start_normal(layer: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-class X2ctgan(Rival[X2ctganSettings, Generator]):
+class X2ctgan(SinglePass[X2ctganSettings, Generator]):
     """LSGAN (Mao et al. 2017), mean squared error, and L1 of the mean projections along the three axes."""
 
-    kind = X2ctganSettings
-
     def network(self, settings: X2ctganSettings) -> Generator:
-        """The generator, after a look at the sizes."""
-        model, size = settings.model, settings.slices.size
-        levels = len(model.dense_layers) + 1
-        if any(len(x) != levels for x in (model.decoder_channels, model.decoder_blocks, model.fusion_blocks)):
-            raise InputError(
-                f"model.decoder_channels, decoder_blocks and fusion_blocks need {levels} entries: "
-                "one more than dense_layers"
-            )
-        if size % 2 ** (levels - 1) or size // 2 ** (levels - 1) < 2:
-            raise InputError(f"slices.size {size} cannot be halved {levels - 1} times down to 2 or more: dense_layers")
-        return Generator(model, settings.run.views, size)
+        """The generator."""
+        return Generator(settings.model, _into_patient(settings), settings.slices.size)
 
-    def opponent(self, settings: X2ctganSettings) -> Discriminator | None:
+    def discriminator(self, settings: X2ctganSettings) -> Discriminator | None:
         """The discriminator, unless this is X2CT-CNN."""
-        return Discriminator(settings.model, settings.run.views) if settings.run.discriminator else None
+        return Discriminator(settings.model, _into_patient(settings)) if settings.run.discriminator else None
 
     def examples(self, settings: X2ctganSettings, scans: Sequence[str], data: Path) -> VolumeData:
         """Whole scans."""
-        size = settings.slices.size
-        return VolumeData(settings.train, settings.run.views, size, size, scans, data)
+        return VolumeData(settings, settings.slices.size, scans, data)
 
     def slices_of_example(self, settings: X2ctganSettings) -> int:
         """A volume of N cubed has the voxels of N slices."""
         return settings.slices.size
 
-    def loss(self, settings: X2ctganSettings, said: Tensor, example: Example, opponent: nn.Module | None) -> Tensor:
-        """Weighted as in the paper; without an opponent the last two."""
-        model, wanted, volume = settings.model, example.wanted, said.float()
-        shadows = [l1_loss(volume.mean(dim=axis), wanted.mean(dim=axis)) for axis in (2, 3, 4)]
-        total = model.voxel_weight * mse_loss(volume, wanted) + model.projection_weight * sum(shadows) / 3
-        if opponent is not None:
-            judged = opponent(said, example.inputs[0]).float()
+    def loss(
+        self, settings: X2ctganSettings, output: Tensor, example: Example, discriminator: nn.Module | None
+    ) -> Tensor:
+        """Weighted as in the paper; without a discriminator the last two."""
+        model, target, volume = settings.model, example.target, output.float()
+        projections = [l1_loss(volume.mean(dim=axis), target.mean(dim=axis)) for axis in (2, 3, 4)]
+        total = model.voxel_weight * mse_loss(volume, target) + model.projection_weight * sum(projections) / 3
+        if discriminator is not None:
+            judged = discriminator(output, example.inputs[0]).float()
             total = total + model.gan_weight * mse_loss(judged, torch.ones_like(judged))
         return total
 
-    def opposing_loss(self, opponent: nn.Module, said: Tensor, example: Example) -> Tensor:
+    def discriminator_loss(self, discriminator: nn.Module, output: Tensor, example: Example) -> Tensor:
         """Real patches to 1, made ones to 0."""
-        real, made = (opponent(volume, example.inputs[0]).float() for volume in (example.wanted, said))
+        real, made = (discriminator(volume, example.inputs[0]).float() for volume in (example.target, output))
         return (mse_loss(real, torch.ones_like(real)) + mse_loss(made, torch.zeros_like(made))) / 2
 
-    def planes(self, settings: X2ctganSettings, network: Generator, xrays: Tensor, at_once: int) -> Planes:
+    def volumes(self, settings: X2ctganSettings, network: Generator, xrays: Tensor, at_once: int) -> Volumes:
         """One volume."""
         return one_volume(network(xrays)[0, 0])
 
 
-METHOD = X2ctgan()
+def _into_patient(settings: X2ctganSettings) -> list[IntoPatient]:
+    return [IntoPatient(name, view) for name, view in settings.xray.exposures(settings.run.views).items()]
+
+
+IMPLEMENTATION = X2ctgan()

@@ -25,8 +25,8 @@ from dx2ct.data.sources.phantom.series import acquire, draw_scan, LICENSE, scan_
 from dx2ct.data.sources.phantom.table import PATH, RANKING, RANKING_PATH, SPLIT, table
 from tests.conftest import ROOT
 
-BUMP = "the phantoms' numbers changed: bump VERSION in dx2ct/data/sources/phantom/series.py AND in rules/common.smk, then write "
-BUMP += "the sheet again with `python -m dx2ct.data.sources.phantom.table`"
+BUMP = "the phantoms' numbers changed: bump VERSION in dx2ct/data/sources/phantom/series.py AND in "
+BUMP += "rules/common.smk, then write the sheet again with `python -m dx2ct.data.sources.phantom.table`"
 SEEDS = range(1, len(SPLIT) + 1)
 SMALL = 4  # the seed with the fewest voxels
 PLAIN = Encoding(-1024, True, -2000, True, False, False, False, 2.0)

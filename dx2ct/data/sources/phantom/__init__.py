@@ -1,1 +1,34 @@
-"""Procedural thorax phantoms."""
+"""Procedural thorax phantoms: a scan is made of the seed in its row."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dx2ct.config import PhantomSettings, plain
+from dx2ct.data.sources import Source
+
+
+def recipe(row: Mapping[str, str]) -> PhantomSettings:
+    """What decides a phantom."""
+    return PhantomSettings(seed=int(row["seed"]))
+
+
+def _tracked(row: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = plain(recipe(row))
+    return values
+
+
+def fetch(row: Mapping[str, str], sheet: Path, settings: str, output: Path) -> None:
+    """Draw the phantom and write it as a zipped DICOM series."""
+    from dx2ct.data.sources.phantom.series import write_phantom
+
+    write_phantom(row["scan"], recipe(row), output)
+
+
+SOURCE = Source(
+    "phantom",
+    "procedural phantoms",
+    ("path", "split", "seed"),
+    fetch=f"{__name__}:fetch",
+    tracked=_tracked,
+)

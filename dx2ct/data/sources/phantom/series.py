@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from scipy.ndimage import gaussian_filter1d
 
-from dx2ct.config import check_version, PhantomSettings
+from dx2ct.config import PhantomSettings
+from dx2ct.config.keys import require_version
 from dx2ct.data.dicom_write import ct_files, Encoding, localizer_files, uid, write_zip
 from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, render
 from dx2ct.data.sources.phantom.anatomy.canvas import Array
 
-VERSION = 1  # of the numbers: bump it here and in rules/common.smk when a phantom's voxels or its sheet change
+VERSION = PhantomSettings(seed=0).version
 LICENSE = "Synthetic data: a procedural thorax phantom, no patient. Public domain (CC0 1.0).\n"
 LOWEST_HU = -1024  # what an unsigned encoding can still store
 
@@ -106,7 +107,7 @@ def series_uid(seed: int) -> str:
 
 def write_phantom(scan: str, settings: PhantomSettings, output: Path) -> None:
     """Write the phantom of `settings.seed` as the zipped DICOM series of patient `scan`."""
-    check_version("phantom", VERSION, settings.version)
+    require_version(settings)
     seed = settings.seed
     anatomy = draw_anatomy(seed)
     setup = draw_scan(seed, anatomy)

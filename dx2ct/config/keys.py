@@ -1,0 +1,77 @@
+"""What every key of the configuration is made of: its type, default, unit, description and source, said once.
+
+A section is a frozen dataclass. Missing keys take their defaults, unknown ones are refused, and so are numbers of the
+wrong kind: 800.0 is no integer.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from drr.errors import InputError
+
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+PositiveInt = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+ViewName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+_NONE = object()
+
+
+def key(default: Any, description: str, *, unit: str = "", source: str = "", earlier: Any = _NONE) -> Any:
+    """A key with its default, or with a factory of it where the default is a section.
+
+    source: where the default is from. earlier: what a run means whose settings were written before the key existed;
+    a key without it is as old as the format.
+    """
+    extra: dict[str, Any] = {"unit": unit, "source": source}
+    if earlier is not _NONE:
+        extra["earlier"] = earlier
+    given = {"default_factory": default} if callable(default) else {"default": default}
+    return Field(**given, description=description, json_schema_extra=extra)
+
+
+def again(section: type, name: str, default: Any, source: str = "") -> Any:
+    """The same key of another section with a default of its own, from another source."""
+    info = fields_of(section)[name]
+    extra = extra_of(info)
+    kept = {"earlier": extra["earlier"]} if "earlier" in extra else {}
+    return key(default, info.description or "", unit=extra.get("unit", ""), source=source, **kept)
+
+
+def stage_version(number: int) -> Any:
+    """The version of a stage's code. It is no key of a file: whoever changes what the stage computes raises it."""
+    extra: dict[str, Any] = {"internal": True}
+    return Field(default=number, description="Version of the stage's code", json_schema_extra=extra)
+
+
+def fields_of(section: type) -> dict[str, FieldInfo]:
+    """The keys of a section's type."""
+    found: dict[str, FieldInfo] = section.__pydantic_fields__  # type: ignore[attr-defined]
+    return found
+
+
+def extra_of(info: FieldInfo) -> dict[str, Any]:
+    """What `key` keeps beside pydantic's own: unit, source, earlier."""
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+class BadKeyError(ValueError):
+    """A broken rule between keys; `key` is the path of what to change, from the section that knows the rule."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key, self.problem = key, problem
+
+
+def require_version(settings: Any) -> None:
+    """InputError where a stage's settings are of another version than the code: its numbers would be others."""
+    code = fields_of(type(settings))["version"].default
+    if settings.version != code:
+        stage = type(settings).__name__.removesuffix("Settings").lower()
+        raise InputError(f"settings of stage {stage} are of version {settings.version}, the code is of {code}: update")

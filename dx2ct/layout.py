@@ -1,0 +1,99 @@
+"""Every path under data/ and results/, said once: for the rules, for the stages and for people's own scripts.
+
+Nothing but the standard library is imported. Arguments may be wildcards, as in `xray(DATA, "{scan}", "pa")`.
+"""
+
+from pathlib import Path
+
+DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), Path("benchmarks")
+PLANES = ("axial", "coronal", "sagittal")
+FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
+TABLES = ("table1a", "table1b", "table2", "clinical", "reprojection", "nodules", "cost")
+FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")
+
+
+def raw(data: Path, scan: str) -> Path:
+    """A scan that was fetched, a zip of its DICOM series."""
+    return data / "raw" / f"{scan}.zip"
+
+
+def volume(data: Path, scan: str) -> Path:
+    """The scan's cube."""
+    return data / "volumes" / f"{scan}.mha"
+
+
+def xray(data: Path, scan: str, view: str) -> Path:
+    """Line integrals of one view."""
+    return data / "xrays" / scan / f"{view}.mha"
+
+
+def stack(data: Path, scan: str, plane: str) -> Path:
+    """The slices of one plane."""
+    return data / "slices" / scan / f"{plane}.npy"
+
+
+def quality(data: Path, scan: str) -> Path:
+    """What the quality page says of a scan."""
+    return data / "qc" / f"{scan}.json"
+
+
+def failure(data: Path, scan: str) -> Path:
+    """The record of a scan that could not be read."""
+    return data / "failed" / f"{scan}.txt"
+
+
+def run(results: Path, name: str) -> Path:
+    """The folder of a run."""
+    return results / name
+
+
+def weights(folder: Path) -> Path:
+    """A run's weights."""
+    return folder / "weights.safetensors"
+
+
+def settings(folder: Path) -> Path:
+    """A run's settings."""
+    return folder / "settings.json"
+
+
+def training_log(folder: Path) -> Path:
+    """Loss and speed while a run was trained."""
+    return folder / "training.csv"
+
+
+def model_card(folder: Path) -> Path:
+    """What a run's weights are."""
+    return folder / "model_card.md"
+
+
+def profile(folder: Path) -> Path:
+    """What a run costs."""
+    return folder / "profile.json"
+
+
+def reconstruction(folder: Path, scan: str, plane: str = FUSED) -> Path:
+    """A run's volume of a scan: of the slices of one plane, or their mean."""
+    if plane == FUSED:
+        return folder / "volumes" / f"{scan}.nii.gz"
+    return folder / "planes" / scan / f"{plane}.nii.gz"
+
+
+def reconstructions(folder: Path, scan: str) -> list[Path]:
+    """The mean volume and those of the three planes."""
+    return [reconstruction(folder, scan, plane) for plane in (FUSED, *PLANES)]
+
+
+def deviation(folder: Path, scan: str) -> Path:
+    """The standard deviation of a scan's samples."""
+    return folder / "deviations" / f"{scan}.nii.gz"
+
+
+def scores(folder: Path, name: str = "scores") -> Path:
+    """A run's scores, nodules or slices, one row each."""
+    return folder / f"{name}.csv"
+
+
+def calibration(folder: Path, suffix: str = "csv") -> Path:
+    """How a run's deviations agree with its errors: a table, and a figure (png)."""
+    return folder / f"calibration.{suffix}"

@@ -1,0 +1,119 @@
+"""The contract of every method, in arrays: X-rays and their geometry in, volumes out.
+
+X-rays are {view name: (row, column)}: line integrals (1/mm times mm) or, of networks that stretch every image to
+[0, 1] anyway, radiographs in arbitrary grey units with bone bright. Volumes are (z, y, x) float32 HU.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drr.errors import InputError
+from dx2ct.config import SamplingOptions
+from dx2ct.data.planes import PLANES
+from dx2ct.geometry import Views
+
+Array = NDArray[np.float32]
+Xrays = Mapping[str, Any]  # arrays or tensors, (row, column)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a trained method takes: views by name with the geometry that it was trained with.
+
+    pixels: side of the image that it sees, at least; larger ones are averaged down. samples: it starts from noise, so
+    that SamplingOptions mean something to it. radiographs: it looks at each image stretched to [0, 1], so that one
+    without a unit will do.
+    """
+
+    views: Views
+    pixels: int
+    samples: bool = False
+    radiographs: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the views, in the method's order."""
+        return tuple(self.views.exposures)
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """A reconstruction: the volumes made of axial, coronal and sagittal slices, (z, y, x) float32 HU each.
+
+    A method that makes one volume gives it three times. deviation: standard deviation over several samples, HU.
+    """
+
+    axial: Array
+    coronal: Array
+    sagittal: Array
+    deviation: Array | None = None
+
+    @classmethod
+    def of_one(cls, volume: Array) -> "Planes":
+        """One volume for every plane."""
+        return cls(volume, volume, volume)
+
+    def by_name(self) -> dict[str, Array]:
+        """{plane: volume} in the order of PLANES."""
+        return {plane: getattr(self, plane) for plane in PLANES}
+
+    @property
+    def mean(self) -> Array:
+        """The mean of the three, which is the volume that a run delivers."""
+        return np.asarray(np.mean(list(self.by_name().values()), axis=0))
+
+
+class Trained(ABC):
+    """A trained method that holds its network in memory: a second call reads nothing from disk."""
+
+    inputs: InputSpec
+
+    @abstractmethod
+    def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:
+        """The volumes of one patient.
+
+        xrays: {view: (row, column)}, numpy arrays or tensors. geometry: where they were taken and where the grid lies.
+        Raises InputError for views, shapes, values or a geometry that the method cannot use.
+        """
+
+    def of_scan(self, scan: str) -> "Trained":
+        """The same for a scan of a cohort, for a method whose volumes are files by the scans' names."""
+        return self
+
+    def __repr__(self) -> str:
+        grid, spec = self.inputs.views.grid, self.inputs
+        shapes = ", ".join(f"{name!r}: ({spec.pixels}+, {spec.pixels}+)" for name in spec.names)
+        return f"{type(self).__name__}(xrays={{{shapes}}}) -> Planes of {(grid.size,) * 3}, {grid.spacing_mm:g} mm, HU"
+
+
+def checked_xrays(xrays: Xrays, spec: InputSpec) -> list[Array]:
+    """The images in the method's order, float32 on the host; InputError for other views, shapes or values."""
+    if set(xrays) != set(spec.names):
+        given = " and ".join(sorted(xrays, reverse=True)) or "none"
+        raise InputError(f"X-rays of {given}, the model was trained on {' and '.join(spec.names)}: give exactly these")
+    return [_checked(name, xrays[name], spec.pixels) for name in spec.names]
+
+
+def require_geometry(geometry: Views, spec: InputSpec) -> None:
+    """InputError where the X-rays were taken in another geometry than the method was trained for."""
+    if what := geometry.difference(spec.views):
+        raise InputError(f"geometry: {what} than in training, which this method cannot use: train it for this geometry")
+
+
+def _checked(name: str, image: Any, pixels: int) -> Array:
+    array = np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"X-ray {name}: shape {array.shape} of {array.dtype}: an X-ray is (row, column) of real numbers"
+        )
+    if min(array.shape) < pixels:
+        raise InputError(f"X-ray {name}: {array.shape} pixels, the network sees {pixels} a side: give a larger image")
+    array = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"X-ray {name}: holds NaN or infinite values: replace them")
+    return array

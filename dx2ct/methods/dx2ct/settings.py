@@ -1,0 +1,164 @@
+"""The configuration of DX2CT: rows of `runs:` and the sections of `methods.dx2ct`.
+
+Sources: paper is DX2CT (section IV-A unless another is named); digest is a third party's public notes on it,
+CosmosXRay360, which agree with all numbers of the text; default is stated nowhere, our choice.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dx2ct.config.keys import (
+    again,
+    BadKeyError,
+    Count,
+    Fraction,
+    key,
+    PositiveFloat,
+    PositiveInt,
+    STRICT,
+)
+from dx2ct.config.training import LearnedSettings, TrainSettings, ValidationSettings, XrayRow
+from dx2ct.methods.layers.encoder_settings import EncoderSettings
+
+Open = Annotated[float, Field(gt=0, lt=1)]
+SCALES = 3  # feature maps of 1/4, 1/8 and 1/16 of the X-ray
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dx2ctRow(XrayRow):
+    """A row of DX2CT: the views that it sees and its ablations."""
+
+    method: Literal["dx2ct"]
+    conditioning: Literal["spade", "concat"] = key(
+        "spade", "How condition maps enter the U-Net", source="paper, Table II"
+    )
+    query_transformer: bool = key(True, "false: without 3DPQT", source="paper, Table II")
+    prediction: Literal["epsilon", "v", "x0"] = key("epsilon", "What the network predicts", source="paper, equation 6")
+
+
+@dataclass(frozen=True, config=STRICT)
+class PositionSettings:
+    """The two position-encoding networks, of CT slices and of X-rays."""
+
+    xray: Literal["plane", "cone_beam"] = key(
+        "plane", "plane: a pixel has the position of one point; cone_beam: of its whole ray", source="paper, III-B"
+    )
+    octaves: PositiveInt = key(10, "Frequencies of the sinusoids", source="default: as NeRF and PerX2CT")
+    hidden: PositiveInt = key(256, "Width of the MLP", source="default: the transformer's width")
+    layers: PositiveInt = key(2, "Layers of the MLP", source="default: the smallest with a hidden layer")
+
+
+@dataclass(frozen=True, config=STRICT)
+class TransformerSettings:
+    """The 3DPQT of each scale."""
+
+    start: Literal["match", "independent"] = key(
+        "independent",
+        "match: attention starts by comparing positions (ours); independent: at random",
+        source="default: the layers' usual start",
+    )
+    width: PositiveInt = key(
+        256, "Channels", source="default: one at all scales; the encoder's own 256, 512, 1024 need 200 M weights"
+    )
+    heads: PositiveInt = key(8, "Attention heads", source="default: 32 channels a head")
+    blocks: PositiveInt = key(12, "Cross-attention blocks", source="digest")
+    mlp_ratio: PositiveFloat = key(4.0, "Width of the blocks' MLP over the channels", source="default: as in ViT")
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise BadKeyError("width", f"{self.width} is no multiple of heads, {self.heads}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class UNetSettings:
+    """The denoising U-Net."""
+
+    channels: PositiveInt = key(64, "Channels of the first level", source="digest")
+    multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=SCALES + 2)] = key(
+        (1, 1, 2, 3, 4), "Of the channels, one a level; the last three levels get the condition maps", source="digest"
+    )
+    res_blocks: PositiveInt = key(2, "Residual blocks of each level", source="default: as in SDM (Wang et al. 2022)")
+    attention_levels: tuple[Count, ...] = key(
+        (3, 4), "Levels with self-attention; 0 is the full resolution", source="default: where it is cheap"
+    )
+    head_channels: PositiveInt = key(64, "Channels of an attention head", source="default: as in SDM")
+    norm_groups: PositiveInt = key(32, "Groups of the group norms", source="default: as in SDM")
+    spade_hidden: PositiveInt = key(128, "Channels inside SPADE", source="default: as in SDM and SPADE")
+    dropout: Fraction = key(0.0, "Dropout of the residual blocks", source="default: none is mentioned")
+
+    def __post_init__(self) -> None:
+        if any(self.channels * m % self.norm_groups for m in self.multipliers):
+            raise BadKeyError("channels", f"{self.channels} is no multiple of norm_groups, {self.norm_groups}")
+        levels = len(self.multipliers)
+        if unknown := [level for level in self.attention_levels if level >= levels]:
+            raise BadKeyError("attention_levels", f"{unknown[0]} is no level of a U-Net with levels 0 to {levels - 1}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelSettings:
+    """Every part of the network."""
+
+    encoder: EncoderSettings = key(EncoderSettings, "One ResNet for all X-rays", source="paper: ResNet-50")
+    positions: PositionSettings = key(PositionSettings, "Position codes")
+    transformer: TransformerSettings = key(TransformerSettings, "3DPQT")
+    unet: UNetSettings = key(UNetSettings, "U-Net")
+
+
+@dataclass(frozen=True, config=STRICT)
+class DiffusionSettings:
+    """The forward process, with betas in equal steps."""
+
+    timesteps: PositiveInt = key(1000, "Steps", source="digest")
+    beta_start: Open = key(1e-4, "First beta", source="digest; linear: paper")
+    beta_end: Open = key(2e-2, "Last beta", source="digest")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dx2ctValidation(ValidationSettings):
+    """PSNR of a fixed choice of slices while training."""
+
+    every: Count = again(ValidationSettings, "every", 20_000, "default: about once an epoch of 21,984 steps")
+    split: Literal["val", "train"] = again(
+        ValidationSettings, "split", "train", "default: no validation scans are published; this shows the fit"
+    )
+    slices: PositiveInt = key(96, "So many slices", source="default: a few seconds on a GPU")
+    steps: PositiveInt = key(10, "Steps of DDIM", source="default: a fifth of what reconstruct takes")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dx2ctTraining(TrainSettings):
+    """DX2CT's training: mean squared error of the prediction."""
+
+    steps: PositiveInt = again(
+        TrainSettings, "steps", 1_758_720, "digest: 80 epochs of 916 scans x 384 slices, batches of 16"
+    )
+    batch: PositiveInt = again(TrainSettings, "batch", 16, "digest")
+    learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 5e-5, "digest")
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(
+        TrainSettings, "ema_decay", 0.9999, "default: SDM and guided diffusion; the paper is silent"
+    )
+    beta1: Annotated[float, Field(ge=0, lt=1)] = key(0.9, "Of Adam", source="default: Adam's own", earlier=0.9)
+    weight_decay: Annotated[float, Field(ge=0)] = key(0.0, "Of Adam", source="default: none is mentioned", earlier=0.0)
+    validation: Dx2ctValidation = key(Dx2ctValidation, "PSNR while training", source="the paper mentions none")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dx2ctSettings(LearnedSettings):
+    """Everything that decides the weights of a run of DX2CT."""
+
+    run: Dx2ctRow
+    model: ModelSettings = key(ModelSettings, "The network")
+    diffusion: DiffusionSettings = key(DiffusionSettings, "The forward process")
+    train: Dx2ctTraining = key(Dx2ctTraining, "The training")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        levels = len(self.model.unet.multipliers)
+        if self.slices.size % 2 ** (levels - 1):
+            raise BadKeyError(
+                "slices.size",
+                f"{self.slices.size} cannot be halved {levels - 1} times for a U-Net of {levels} levels: make it a "
+                f"multiple of {2 ** (levels - 1)}",
+            )

@@ -1,0 +1,91 @@
+"""Methods that are trained step by step, and how: they differ in what they hand to `train_learned`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors.torch import load_file, save
+from torch import nn
+
+from drr.errors import InputError
+from dx2ct.config import LearnedSettings, plain
+from dx2ct.data.cohort.sheet import Row
+from dx2ct.methods.base import training_scans
+from dx2ct.methods.saved import require_weights, write_run
+from dx2ct.training.batches import fingerprint
+from dx2ct.training.distributed import rank
+from dx2ct.training.loop import fit, StepLosses
+from dx2ct.training.resume import sweep
+from dx2ct.training.runtime import Runtime
+from dx2ct.training.state import Training
+from dx2ct.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A method, built for training.
+
+    model: on its device; its state is what the run's weights are. losses: the loss terms of a step, which must depend
+    on the step and the weights alone. validate: with the weights as they are, None for never. discriminator: of a GAN.
+    slices: how many slices an example of the batch is worth.
+    """
+
+    model: nn.Module
+    losses: Callable[[int], StepLosses]
+    validate: Callable[[], Validation] | None
+    discriminator: nn.Module | None = None
+    slices: int = 1
+
+
+S = TypeVar("S", bound=LearnedSettings)
+Build = Callable[[S, Mapping[str, Sequence[str]], Path, Runtime], Learned]
+
+
+def train_learned(
+    settings: S, build: Build[S], rows: Sequence[Row], data: Path, output: Path, runtime: Runtime
+) -> None:
+    """Train what `build(settings, {"train": scans, "validation": scans}, data, runtime)` makes, from its last state.
+
+    The last state stays until the run is used (dx2ct/predict/scan.py): until the workflow has noted that the training
+    is done, a kill would have it done again. Under torchrun every process calls this, and rank 0 writes.
+    """
+    scans = {"train": training_scans(rows), "validation": _validation_scans(settings, rows)}
+    learned = build(settings, scans, data, runtime)
+    identity = {"settings": plain(settings), "data": fingerprint(scans["train"] + scans["validation"], data)}
+    training = Training(
+        learned.model,
+        settings.train,
+        json.dumps(identity, sort_keys=True),
+        discriminator=learned.discriminator,
+        slices=learned.slices,
+    )
+    if rank() == 0:
+        sweep(output)
+    training.load(output)
+    fit(training, learned.losses, output, runtime.device, learned.validate, runtime.engine.tensorboard)
+    if rank() == 0:
+        weights = training.best if settings.train.validation.keep == "best" else training.average
+        write_run(save({name: value.cpu().contiguous() for name, value in weights.items()}), settings, output)
+
+
+def _validation_scans(settings: LearnedSettings, rows: Sequence[Row]) -> list[str]:
+    asked = settings.train.validation
+    if not asked.every:
+        return []
+    scans = [row.scan for row in rows if row.split == asked.split]
+    if not scans:
+        raise InputError(f"train.validation.every is {asked.every}, but the cohort has no scan of split {asked.split}")
+    return scans
+
+
+def load_weights(model: nn.Module, run: Path) -> None:
+    """Put a run's weights into its network; InputError where they are not its."""
+    path = require_weights(run)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: not the weights of these settings ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # safetensors has an exception type of its own, which is no ValueError
+        raise InputError(f"{path}: damaged weights ({error}): copy the run again") from None

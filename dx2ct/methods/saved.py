@@ -1,0 +1,98 @@
+"""The files of a finished run: its weights and the settings that they belong to, read and written in one place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from drr.errors import InputError
+from drr.files import replacing
+from dx2ct.config import plain, RunSettings
+from dx2ct.config.formats import FORMAT, upgraded
+from dx2ct.config.parse import dotted, missing_keys, SettingsError, validated, with_earlier
+from dx2ct.config.parse import Path as KeyPath
+from dx2ct.methods import method_named
+from dx2ct.methods.base import Method, SHARED
+
+WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+
+
+def write_run(weights: bytes, settings: RunSettings, output: Path) -> None:
+    """Leave what makes a run finished: its weights (safetensors), then its settings."""
+    with replacing(output / WEIGHTS) as part:
+        part.write_bytes(weights)
+    with replacing(output / SETTINGS) as part:
+        part.write_text(to_text(settings))
+
+
+def to_text(settings: RunSettings) -> str:
+    """A run's settings as they are kept: every key, and the number of the format."""
+    return json.dumps({"format": FORMAT} | plain(settings), sort_keys=True, indent=2) + "\n"
+
+
+def parse_run(text: str) -> tuple[Method, Any]:
+    """The method and the settings of a run that is to be trained, from JSON; keys that are missing have their defaults.
+
+    Raises InputError, one line naming each bad key as the configuration does.
+    """
+    values = upgraded(_json(text))
+    method = _method(values)
+    return method, settings_as(method, values, "RUN")
+
+
+def settings_as(method: Method, values: Any, run: str) -> Any:
+    """Plain values as the method's settings; InputError names keys by their path in the configuration."""
+    try:
+        return validated(method.settings, values)
+    except SettingsError as problems:
+        found = (f"{dotted(place_of(method, run, one.path))}: {one.text}" for one in problems.found)
+        raise InputError("; ".join(found)) from None
+
+
+def place_of(method: Method, run: str, path: KeyPath) -> KeyPath:
+    """Where a key of a run's settings stands in the configuration."""
+    if path and path[0] == "run":
+        return ("runs", run, *path[1:])
+    return ("methods", method.name, *path) if path and path[0] not in SHARED else path
+
+
+def read_run(run: Path) -> tuple[Method, Any]:
+    """The method and the settings of a finished run of any format so far; keys that are missing as they were meant.
+
+    Raises InputError, naming the file, where there is none, for a newer format and for an unknown method.
+    """
+    path = run / SETTINGS
+    try:
+        values = upgraded(_json(path.read_text(encoding="utf-8")))
+        method = _method(values)
+        values = with_earlier(method.settings, values)
+        if missing := missing_keys(method.settings, values):
+            raise InputError(f"{dotted(missing[0])} is missing")
+        return method, validated(method.settings, values)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: no trained run here ({reason}): train it first") from None
+    except (InputError, SettingsError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def require_weights(run: Path) -> Path:
+    """The run's file of weights; InputError where the run is not finished."""
+    path = run / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{path}: missing: the run is not finished, train it first")
+    return path
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"settings are no JSON ({error})") from None
+
+
+def _method(values: dict[str, Any]) -> Method:
+    row = values.get("run")
+    name = row.get("method") if isinstance(row, dict) else None
+    if not isinstance(name, str):
+        raise InputError("names no run.method: not the settings of a run")
+    return method_named(name)

@@ -1,0 +1,150 @@
+"""Configuration files as layers: each value keeps the file and the line that it is from.
+
+A file stands alone over the defaults, or names with `base: FILE` the one that it is laid over. Of several files the
+later is laid over the earlier: objects are merged key by key, everything else is replaced.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from typing import Any
+
+import yaml
+
+from drr.errors import InputError
+
+KeyPath = tuple[str | int, ...]
+_FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+")  # YAML 1.2; YAML 1.1, which PyYAML reads, wants 1.0e-3
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values of one file, and the line that each key stands in."""
+
+    name: str
+    values: dict[str, Any]
+    lines: Mapping[KeyPath, int]
+
+    def origin(self, path: KeyPath) -> str:
+        """FILE:LINE, of the command line its name."""
+        line = self.lines.get(path)
+        return f"{self.name}:{line}" if line else self.name
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+def read_layers(files: Sequence[Path], root: Path) -> list[Layer]:
+    """The files with their bases, lowest first; a base is looked for beside its file, then below `root`."""
+    layers: list[Layer] = []
+    seen: set[Path] = set()
+    for file in files:
+        for path in reversed(list(_chain(file, root))):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                layer = _read(path)
+                layers.append(Layer(layer.name, {k: v for k, v in layer.values.items() if k != "base"}, layer.lines))
+    return layers
+
+
+def command_line(values: Mapping[str, Any]) -> Layer:
+    """What `--config KEY=VALUE` says."""
+    return Layer("--config", _numbers(dict(values)), {})
+
+
+def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """The values of all layers, and where each of them is from."""
+    values: dict[str, Any] = {}
+    origins: dict[KeyPath, str] = {}
+    for layer in layers:
+        _lay_over(values, layer.values, layer, (), origins)
+    return values, origins
+
+
+def _lay_over(
+    below: dict[str, Any], above: Mapping[str, Any], layer: Layer, path: KeyPath, origins: dict[KeyPath, str]
+) -> None:
+    for key, value in above.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            if not isinstance(below.get(key), dict):
+                below[key] = {}
+            origins.setdefault(here, layer.origin(here))
+            _lay_over(below[key], value, layer, here, origins)
+        else:
+            below[key] = value
+            origins[here] = layer.origin(here)
+
+
+def _chain(file: Path, root: Path) -> Iterator[Path]:
+    """A file, its base, the base of that ..."""
+    seen: set[Path] = set()
+    while file.resolve() not in seen:
+        seen.add(file.resolve())
+        yield file
+        base = _read(file).values.get("base")
+        if base is None:
+            return
+        if not isinstance(base, str):
+            raise InputError(f"{file}: base: {base!r} is no file name")
+        beside = file.parent / base
+        file = beside if beside.is_file() else root / base
+    raise InputError(f"{file}: base: the files are laid over each other in a circle")
+
+
+def _read(path: Path) -> Layer:
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: configuration cannot be read ({reason})") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise InputError(f"{path}:{mark.line + 1 if mark else 1}: no YAML ({error.problem})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no YAML ({error})") from None
+    if node is None:
+        return Layer(str(path), {}, {})
+    lines = dict(_lines(node, (), path))
+    values = yaml.load(text, Loader=_Loader)  # a SafeLoader
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a configuration is keys and values, not a {type(values).__name__}")
+    return Layer(_shown(path), values, lines)
+
+
+def _shown(path: Path) -> str:
+    """As a person would type it: from the working directory, where the file is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _lines(node: yaml.Node, path: KeyPath, file: Path) -> Iterator[tuple[KeyPath, int]]:
+    """The line of every key; InputError for one that stands twice, of which YAML would take the last in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise InputError(f"{file}:{line}: {key.value} stands in line {seen[key.value]} already: keep one")
+            seen[key.value] = line
+            yield (*path, key.value), line
+            yield from _lines(value, (*path, key.value), file)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield (*path, number), item.start_mark.line + 1
+            yield from _lines(item, (*path, number), file)
+
+
+def _numbers(value: Any) -> Any:
+    """Values of the command line, which Snakemake has read by YAML 1.1, with 1e-3 as a number."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    return float(value) if isinstance(value, str) and _FLOAT.fullmatch(value) else value
