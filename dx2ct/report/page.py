@@ -13,7 +13,6 @@ from drr.files import replacing
 from dx2ct import layout
 from dx2ct.data.tables import read_table as read_rows
 from dx2ct.data.tables import Row
-from dx2ct.metrics import views_in
 from dx2ct.report.pictures import CASES, test_scans
 from dx2ct.report.provenance import columns_of, commit, count, reasons, versions
 from dx2ct.report.results import DEFINED, HEADLINE, results, scans
@@ -23,6 +22,7 @@ from dx2ct.report.templating import environment
 from dx2ct.report.viewer import viewer_of
 from dx2ct.scoring.run import read_settings
 from dx2ct.scoring.statistics import extremes
+from dx2ct.scoring.summary import views_of
 
 VENDOR = Path(__file__).parent / "vendor"
 AGAIN = "run the metrics stage"
@@ -53,7 +53,7 @@ def write_report(
     """
     tests = test_scans(inputs.sheet, leave_out)
     metrics = read_rows(inputs.metrics, AGAIN)
-    shown = tables(views_in(metrics[0] if metrics else ())).values()
+    shown = tables(views_of(metrics[0] if metrics else ())).values()
     page = (
         environment(is_html=True, filters={"number": _number})
         .get_template("report.html.j2")

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dx2ct.data.tables import read_table
-from dx2ct.metrics import measured, Metric, METRICS, views_in
+from dx2ct.metrics import measured, Metric, METRICS
 from dx2ct.metrics.metric import TISSUE, XRAY
 from dx2ct.report.cost import COST, cost_of
 from dx2ct.report.nodules import nodules_by_size
 from dx2ct.report.table import Cell, Column, Table
+from dx2ct.scoring.summary import PLANES, views_of
 
 RUN, METHOD, VIEWS = Column("run", "run"), Column("method", "method"), Column("views", "X-rays")
 ABLATIONS = (
@@ -50,7 +51,7 @@ _COST = (
 
 def column(metric: Metric, planes: bool = False) -> Column:
     """A metric's column of metrics.csv: of the fused volume or, planes, the mean over the three plane volumes."""
-    return Column(f"{metric.name}_planes" if planes else metric.name, metric.label, metric.digits, metric.better)
+    return Column(metric.name + PLANES * planes, metric.label, metric.digits, metric.better)
 
 
 def quality() -> tuple[Column, ...]:
@@ -85,7 +86,7 @@ def write_tables(runs: Sequence[Path], metrics: Path, benchmarks: Path, output: 
     does not hold stays empty. Raises InputError for a file that is missing or cannot be read.
     """
     lines = read_table(metrics, "run the metrics stage")
-    views = views_in(lines[0] if lines else ())
+    views = views_of(lines[0] if lines else ())
     rows: dict[str, Sequence[Mapping[str, Cell]]] = {
         "table1a": _of_views(lines, 2),
         "table1b": _of_views(lines, 1),

@@ -58,15 +58,13 @@ def score_run(
 def score_columns(views: Sequence[str]) -> list[str]:
     """The columns of scores.csv where X-rays of these views were compared.
 
-    Raises InputError for names of views from which the columns do not tell them apart, such as pa and floor_pa.
+    Raises InputError for names of views that the columns of scores or of their means could not tell apart.
     """
     metrics = measured(views)
     columns = ["scan", "plane", *(metric.name for metric in metrics if metric.headline)]
     columns += ["data_range_hu", *(metric.name for metric in metrics if not metric.headline)]
-    if views_in(columns) != tuple(views):
-        raise InputError(
-            f"xray.views: {', '.join(views)}: names that begin with floor_ cannot be scored, choose others"
-        )
+    if views_in(columns) != tuple(views) or any(view.endswith("_planes") for view in views):
+        raise InputError(f"xray.views: {', '.join(views)}: floor_NAME and NAME_planes cannot be scored, choose others")
     return columns
 
 

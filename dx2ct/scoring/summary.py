@@ -1,6 +1,6 @@
 """Stage metrics: one row a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from dx2ct.metrics import measured, Metric, views_in
 from dx2ct.scoring.run import read_scores, read_settings, write_table
 
 ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]  # of a run's row of settings
+PLANES = "_planes"  # ends the name of a mean over the three plane volumes
 
 
 def write_metrics(runs: Sequence[Path], output: Path) -> None:
@@ -21,6 +22,11 @@ def write_metrics(runs: Sequence[Path], output: Path) -> None:
     over the three plane volumes, which is how the paper averages. Empty where a column does not apply.
     """
     write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+
+
+def views_of(columns: Iterable[str]) -> tuple[str, ...]:
+    """The views whose X-rays runs were scored with, from the columns of metrics.csv."""
+    return views_in(column for column in columns if not column.endswith(PLANES))
 
 
 def means(scores: pd.DataFrame, metrics: Sequence[Metric]) -> "pd.Series[float]":
@@ -35,9 +41,9 @@ def _summary(run: Path) -> dict[str, Any]:
     settings, scores = read_settings(run)["run"], read_scores(run)
     metrics = measured(views_in(scores.columns))
     is_fused = scores["plane"] == FUSED
-    fused, planes = means(scores[is_fused], metrics), means(scores[~is_fused], metrics).add_suffix("_planes")
+    fused, planes = means(scores[is_fused], metrics), means(scores[~is_fused], metrics).add_suffix(PLANES)
     headline = [metric.name for metric in metrics if metric.headline]
-    others = [column for m in metrics if not m.headline for column in (m.name, f"{m.name}_planes")]
+    others = [column for m in metrics if not m.headline for column in (m.name, m.name + PLANES)]
     with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
         psnr_db_std = scores.loc[is_fused, "psnr_db"].std()
     return {
@@ -46,7 +52,7 @@ def _summary(run: Path) -> dict[str, Any]:
         **{key: _cell(settings.get(key)) for key in ABLATIONS},
         "scans": int(is_fused.sum()),
         **fused[headline],
-        **planes[[f"{name}_planes" for name in headline]],
+        **planes[[name + PLANES for name in headline]],
         "psnr_db_std": psnr_db_std,
         "data_range_hu": scores["data_range_hu"].iloc[0],
         **pd.concat([fused, planes])[others],

@@ -9,10 +9,12 @@ from dx2ct.metrics import Evaluation, measured, METRICS, score, tissue, views_in
 from dx2ct.metrics import published as rules
 from dx2ct.metrics.docs import filled, PAGE
 from dx2ct.scoring.run import score_columns
+from dx2ct.scoring.summary import views_of
 from tests.dx2ct.evaluations import evaluation
 from tests.dx2ct.tiny_run import body
 
-VIEWS = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), unique=True, max_size=4).map(tuple)
+NAMES = st.from_regex(r"(floor_)?[a-z][a-z0-9_]{0,8}(_planes)?", fullmatch=True)
+VIEWS = st.lists(NAMES, unique=True, max_size=4).map(tuple)
 
 
 def test_every_metric_says_what_it_is():
@@ -29,9 +31,10 @@ def test_views_are_found_again_in_the_columns_or_refused(views):
     try:
         columns = score_columns(views)
     except InputError as error:
-        assert any(view.startswith("floor_") for view in views) and "begin with floor_" in str(error)
+        assert any(view.startswith("floor_") or view.endswith("_planes") for view in views), str(error)
     else:
         assert views_in(columns) == views and len(set(columns)) == len(columns)
+        assert views_of([*columns, *(f"{column}_planes" for column in columns[2:])]) == views
 
 
 def test_the_page_of_definitions_is_what_is_generated():

@@ -74,7 +74,7 @@ def write_project(root: Path) -> list[Path]:
         ("plain", "dx2ct", "pa+lateral", "false", "concat", "x0"),
     ]
     root.mkdir(exist_ok=True)
-    further = score_columns(VIEWS)[2:]
+    further = [f"{name}{suffix}" for name in score_columns(VIEWS)[2:] for suffix in ("", "_planes")]
     numbers = [str(20 + k) for k in range(len(further))]
     table = [[*names, *further], *([*line, *numbers] for line in lines)]
     (root / "metrics.csv").write_text("\n".join(map(",".join, table)) + "\n")
