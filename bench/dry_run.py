@@ -34,7 +34,7 @@ def configuration(folder: Path, scans: int, lidc: bool, paper: bool) -> Path:
     if lidc:
         cohort = "source: lidc, sheet: workflow/resources/lidc-idri.tsv, left_out: null, split: paper"
     write_sheet(folder / "sheet.tsv", scans)
-    (folder / "big.yaml").write_text(f"cohort: {{{cohort}}}\n")
+    (folder / "big.yaml").write_text(f"base: config.yaml\ncohort: {{{cohort}}}\n")
     return folder / "big.yaml"
 
 

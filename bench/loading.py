@@ -13,7 +13,6 @@ import time
 import torch
 
 from bench.run_settings import run_settings
-from dx2ct.config import Dx2ctSettings, parse
 from dx2ct.profiling.profile import chosen_precision, DTYPES
 from dx2ct.profiling.rehearsal import Rehearsal
 from dx2ct.profiling.stopwatch import step_seconds
@@ -38,7 +37,7 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     device = set_up_torch(options.device, options.threads)
-    settings = parse(Dx2ctSettings, run_settings(options.config))
+    settings = run_settings(options.config)
     with tempfile.TemporaryDirectory() as folder:
         dtype: torch.dtype = DTYPES[chosen_precision("auto", device)]
         rehearsal = Rehearsal(settings, Path(folder), device, dtype)
@@ -46,5 +45,5 @@ if __name__ == "__main__":
         consumed = settings.train.batch / step_seconds(rehearsal.step, device, options.steps)
     print(
         f"{options.config}, {device}: loading {loaded:.0f} slices/s, training consumes {consumed:.1f}: "
-        f"{loaded / consumed:.0f} times as many (wanted: at least 5)"
+        f"{loaded / consumed:.0f} times as many (target: at least 5)"
     )

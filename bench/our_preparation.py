@@ -7,11 +7,10 @@ from pathlib import Path
 import sys
 
 from dx2ct.config import SlicesSettings, VolumeSettings
-from dx2ct.data.prepare.volume import make_volume, VERSION
-from dx2ct.data.prepare.xrays import make_slices, SLICES_VERSION
+from dx2ct.data.prepare.slices import make_slices
+from dx2ct.data.prepare.volume import make_volume
 
 if __name__ == "__main__":
     scan, output = map(Path, sys.argv[1:])
-    settings = VolumeSettings(VERSION, 1.0, 320, "inferior", "bspline", 40.0)
-    make_volume(scan, settings, output / "volume.mha", None)
-    make_slices(output / "volume.mha", SlicesSettings(SLICES_VERSION, 128), output)
+    make_volume(scan, VolumeSettings(), output / "volume.mha", None)
+    make_slices(output / "volume.mha", SlicesSettings(), output)

@@ -19,40 +19,41 @@ import matplotlib
 import yaml
 
 from bench.run_settings import ROOT
+from dx2ct.planning.resolve import resolve
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 SIZE, BATCH = 32, 16
 SLICES = {"batch": BATCH, "slices_per_patient": BATCH}
-RIVAL_WATCH = {"split": "train", "scans": 1}
+ONE_SCAN = {"split": "train", "scans": 1}
 TRAIN: dict[str, dict[str, object]] = {
     "dx2ct": {"steps": 3500, "validation": {"every": 175, "split": "train", "slices": 48, "steps": 5}} | SLICES,
-    "cnn2d": {"steps": 1500, "batch": 1, "validation": {"every": 75} | RIVAL_WATCH},
+    "cnn2d": {"steps": 1500, "batch": 1, "validation": {"every": 75} | ONE_SCAN},
     # Two of the one volume: PyTorch's 3D convolutions of a single small volume take three times as long on a CPU.
-    "x2ctgan": {"steps": 1600, "batch": 2, "validation": {"every": 100} | RIVAL_WATCH},
-    "perx2ct": {"steps": 2000, "validation": {"every": 100} | RIVAL_WATCH} | SLICES,
+    "x2ctgan": {"steps": 1600, "batch": 2, "validation": {"every": 100} | ONE_SCAN},
+    "perx2ct": {"steps": 2000, "validation": {"every": 100} | ONE_SCAN} | SLICES,
 }
 
 
 def cohort(ct: Path, sheet: Path) -> None:
     """A sheet of one scan under two names."""
     rows = [("scan", "patient", "path", "series_uid", "split")]
-    rows += [(name, name, str(ct.resolve()), "", split) for name, split in (("learnt", "train"), ("asked", "test"))]
+    rows += [(name, name, str(ct.resolve()), "", split) for name, split in (("train", "train"), ("test", "test"))]
     with sheet.open("w", newline="") as file:
         csv.writer(file, delimiter="\t").writerows(rows)
 
 
 def configuration(sheet: Path, run: str, steps: int) -> dict[str, object]:
     """What differs from config.yaml."""
-    method = yaml.safe_load((ROOT / "config.yaml").read_text())["runs"][run]["method"]
+    method = resolve([ROOT / "config.yaml"], ROOT).row(run).method
     if method not in TRAIN:
         sys.exit(f"{run}: method {method} is not trained by steps; of those that are: {', '.join(TRAIN)}")
-    train: dict[str, object] = {"train": TRAIN[method] | ({"steps": steps} if steps else {})}
-    return (train if method == "dx2ct" else {"methods": {method: train}}) | {
+    return {
+        "base": str(ROOT / "config.yaml"),
+        "methods": {method: {"train": TRAIN[method] | ({"steps": steps} if steps else {})}},
         "cohort": {"source": "local", "sheet": str(sheet.resolve())},
         "slices": {"size": SIZE},
-        "model": {"xray_pixels": SIZE},
         "report": [run],
     }
 
@@ -70,8 +71,8 @@ def draw(log: list[dict[str, str]], psnr_db: float, title: str, output: Path) ->
     axes.semilogy(steps, [float(row["loss"]) for row in log], color="tab:gray", label="loss")
     axes.set(xlabel="training step", ylabel="loss")
     right = axes.twinx()
-    watched = [(int(row["step"]), float(row["validation_psnr_db"])) for row in log if row["validation_psnr_db"]]
-    right.plot(*zip(*watched, strict=True), "o-", color="tab:blue", label="while training")
+    validated = [(int(row["step"]), float(row["validation_psnr_db"])) for row in log if row["validation_psnr_db"]]
+    right.plot(*zip(*validated, strict=True), "o-", color="tab:blue", label="while training")
     right.axhline(psnr_db, color="tab:red", label=f"mean of the planes, 3D: {psnr_db:.2f} dB")
     right.axhline(32, color="black", linestyle=":", label="32 dB")
     right.set_ylabel("PSNR over 2500 HU, dB")

@@ -19,21 +19,21 @@ from scipy.stats import spearmanr
 import torch
 from tqdm import tqdm
 
+from drr.projector import Projector
 from drr.volume import Volume
-from dx2ct.config import ConsistencySettings, OFF, ReconstructSettings
-from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.methods.base import DEVIATION
-from dx2ct.methods.dx2ct.method import load
-from dx2ct.methods.dx2ct.sampling import projection_of, sample
+from dx2ct.config import ConsistencySettings, SamplingOptions
+from dx2ct.data.scans import as_seen, averaged, read_stack, read_xrays
+from dx2ct.methods.dx2ct.sampling import TrainedDx2ct
+from dx2ct.methods.saved import read_run
 from dx2ct.metrics import body_mask, Evaluation, Truth
 from dx2ct.metrics.strict import psnr_db, ssim
-from dx2ct.samplers.consistency import residual
-from dx2ct.training.batches import plane_coordinates
+from dx2ct.samplers.consistency import RAYS, residual
+from dx2ct.training.runtime import Runtime
 
-PAPER = ReconstructSettings("ddim", "alone", "image", 5, 0.0, 0, 1, 64, OFF)
+PAPER = SamplingOptions(steps=5)
 IMAGE = replace(PAPER, planes="together")
 VOLUME = replace(IMAGE, noise="volume")
-END, STEPS = (ConsistencySettings(6, 1.0, 0.0, when) for when in ("end", "steps"))
+END, STEPS = (ConsistencySettings(iterations=6, when=when) for when in ("end", "steps"))
 
 # name: settings, the variant it is paired with
 VARIANTS = {
@@ -65,15 +65,23 @@ def jumps(hu, body):
     return found
 
 
-def measure(model, settings, how, scan, data):
+def trained(run) -> TrainedDx2ct:
+    """The run's network on the CPU."""
+    method, settings = read_run(run)
+    return method.implement().load(settings, run, Runtime())
+
+
+def measure(model, options, scan, data):
     truth = np.asarray(read_stack(data, scan, "axial"), np.float32)
     body = body_mask(truth)
     began = time.perf_counter()
-    volumes = sample(model, settings, how, scan, data, torch.device("cpu"))
+    xrays, views = read_xrays(data, scan, model.inputs.names), model.inputs.views
+    planes = model.reconstruct(xrays, views, options)
     seconds = time.perf_counter() - began
-    deviation = volumes.pop(DEVIATION, None)
-    hu = np.rint(np.mean(list(volumes.values()), axis=0)).astype(np.float32)
-    projector, integrals = projection_of(settings, scan, data)
+    deviation, hu = planes.deviation, np.rint(planes.mean).astype(np.float32)
+    pixels = model.inputs.pixels
+    projector = Projector(views.grid.volume(), list(views.exposures.values()), pixels, RAYS)
+    integrals = np.stack([averaged(xrays[name], pixels) for name in model.inputs.names])
     evaluation = Evaluation(Truth(Volume(truth, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))), hu)
     row = {
         "psnr_db": psnr_db(evaluation),
@@ -90,17 +98,17 @@ def measure(model, settings, how, scan, data):
 
 def quality(args):
     cache = json.loads(args.cache.read_text()) if args.cache.exists() else {}
-    model, settings = load((args.run / "settings.json").read_text(), args.run, torch.device("cpu"))
+    model = trained(args.run)
     for name in tqdm(args.variants or VARIANTS):
-        how, against = VARIANTS[name]
+        options, against = VARIANTS[name]
         for scan in args.scans:
-            key = f"{name} {scan} {json.dumps(asdict(how), sort_keys=True)}"
+            key = f"{name} {scan} {json.dumps(asdict(options), sort_keys=True)}"
             if key not in cache:
-                cache[key] = measure(model, settings, how, scan, args.data)
+                cache[key] = measure(model, options, scan, args.data)
                 args.cache.write_text(json.dumps(cache, indent=1))
     rows = {
-        name: [cache.get(f"{name} {scan} {json.dumps(asdict(how), sort_keys=True)}") for scan in args.scans]
-        for name, (how, _) in VARIANTS.items()
+        name: [cache.get(f"{name} {scan} {json.dumps(asdict(options), sort_keys=True)}") for scan in args.scans]
+        for name, (options, _) in VARIANTS.items()
     }
     print("| variant | PSNR, dB | SSIM | jumps z y x | reprojection (floor) | rank corr. | against | dB | SSIM |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -124,31 +132,34 @@ def quality(args):
 
 
 @torch.inference_mode()
-def plainly(model, settings, how, scan, data):
+def plainly(model, images, options):
     """As many forward passes of the whole network, X-ray encoder and all, as sampling has."""
-    xrays = torch.from_numpy(read_xrays(data, scan, settings.run.views, settings.model.xray_pixels))[None]
-    for _ in range(how.steps):
-        for plane in plane_coordinates(settings.slices.size):
-            for chunk in plane.split(how.batch):
+    seen = as_seen(dict(zip(model.inputs.names, images, strict=True)), model.inputs.names, model.inputs.pixels)
+    xrays = torch.from_numpy(seen)[None]
+    for _ in range(options.steps):
+        for plane in model.coordinates:
+            for chunk in plane.split(options.batch):
                 x = torch.zeros(len(chunk), 1, *chunk.shape[1:3])
-                model(xrays, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
+                model.model(xrays, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
 
 
 def speed(args):
-    model, settings = load((args.run / "settings.json").read_text(), args.run, torch.device("cpu"))
-    how, cpu = replace(PAPER, steps=args.steps), torch.device("cpu")
-    ways = {keep: partial(sample, device=cpu, keep=keep) for keep in ("steering", "maps", "nothing")}
-    ways["the plain forward pass"] = plainly
+    model = trained(args.run)
+    options = replace(PAPER, steps=args.steps)
+    images = list(read_xrays(args.data, args.scans[0], model.inputs.names).values())
+    kept = ("modulation", "maps", "nothing")
+    ways = {keep: partial(model.sample, images, options, None, keep=keep) for keep in kept}
+    ways["the plain forward pass"] = partial(plainly, model, images, options)
     took = {name: [] for name in ways}
     for _ in range(args.rounds):
         for name, way in ways.items():
             began = time.process_time()
-            way(model, settings, how, args.scans[0], args.data)
+            way()
             took[name].append(time.process_time() - began)
     for name, seconds in took.items():
-        ratio = np.median([other / one for other, one in zip(seconds, took["steering"], strict=True)])
+        ratio = np.median([other / one for other, one in zip(seconds, took["modulation"], strict=True)])
         print(
-            f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times those with steering kept"
+            f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times the first"
         )
 
 

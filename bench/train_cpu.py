@@ -19,7 +19,7 @@ import torch
 from torch.nn.attention import sdpa_kernel, SDPBackend
 
 from bench.run_settings import run_settings
-from dx2ct.config import Dx2ctSettings, parse
+from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.profiling.parts import Meter
 from dx2ct.profiling.profile import matmul_rate
 from dx2ct.profiling.rehearsal import operations, Rehearsal
@@ -118,7 +118,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = VARIANTS | (BF16 if options.bf16 else {}) | (COMPILED if options.compile else {})
-    parsed = parse(Dx2ctSettings, run_settings(options.config))
+    parsed = run_settings(options.config)
     with tempfile.TemporaryDirectory() as folder:
         rehearsed = Rehearsal(parsed, Path(folder), CPU, torch.float32)
         print(report(parsed, rehearsed, measure(rehearsed, chosen, options.rounds)))

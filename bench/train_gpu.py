@@ -6,23 +6,24 @@ Needs a CUDA GPU and no data. Matrix rate: bf16 products of 8192 squared on the 
 """
 
 import argparse
-import json
 
 import torch
 
 from bench.run_settings import run_settings
+from dx2ct.methods import method_named
+from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.profiling.profile import Profile, profile, to_text
 
 LARGEST = 4096
 
 
-def fitting(settings: str, device: torch.device, steps: int, first: int) -> list[Profile]:
+def fitting(settings: Dx2ctSettings, device: torch.device, steps: int, first: int) -> list[Profile]:
     """Profiles of batch `first` and of its doubles for as long as they fit, the last one the largest."""
     found = []
     batch = first
     while batch <= LARGEST:
         try:
-            found.append(profile(settings, device, "bf16", batch, steps))
+            found.append(profile(method_named("dx2ct"), settings, device, "bf16", batch, steps))
         except torch.cuda.OutOfMemoryError:
             break
         finally:
@@ -51,9 +52,9 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("error: PyTorch sees no GPU here: bench.train_gpu needs one; bench.train_cpu does not")
-    text = run_settings(options.config)
-    train = json.loads(text)["train"]
-    profiles = fitting(text, torch.device("cuda"), options.steps, train["batch"])
+    settings = run_settings(options.config)
+    train = settings.train
+    profiles = fitting(settings, torch.device("cuda"), options.steps, train.batch)
     if not profiles:
-        raise SystemExit(f"error: a batch of {train['batch']} does not fit into this GPU's memory")
-    print(report(profiles, train["steps"] * train["batch"]))
+        raise SystemExit(f"error: a batch of {train.batch} does not fit into this GPU's memory")
+    print(report(profiles, train.steps * train.batch))

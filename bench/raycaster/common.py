@@ -46,11 +46,10 @@ def canonical_ct(given: Path | None, folder: Path) -> tuple[Volume, str]:
     elif scan.exists():
         from drr.ct.limits import MAX_HOLE_MM
         from dx2ct.config import VolumeSettings
-        from dx2ct.data.prepare.volume import make_volume, VERSION
+        from dx2ct.data.prepare.volume import make_volume
 
-        make_volume(
-            scan, VolumeSettings(VERSION, 1.0, SIDE_MM, "center", "linear", MAX_HOLE_MM), folder / "ct.mha", None
-        )
+        settings = VolumeSettings(1.0, SIDE_MM, "center", "linear", MAX_HOLE_MM)
+        make_volume(scan, settings, folder / "ct.mha", None)
         volume, what = read_volume(folder / "ct.mha"), scan.name
     else:
         volume, what = random_volume(SIDE_MM), "random HU (no scan in DX2CT_REAL_DATA)"
