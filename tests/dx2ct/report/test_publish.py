@@ -9,10 +9,11 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from drr.errors import InputError
 import dx2ct
-from dx2ct.config import Dx2ctSettings, parse, PhantomSettings
+from dx2ct.config import PhantomSettings
 from dx2ct.data.prepare.volume import make_volume
-from dx2ct.data.prepare.xrays import make_slices
+from dx2ct.data.prepare.slices import make_slices
 from dx2ct.data.sources.phantom.series import write_phantom
+from dx2ct.methods.saved import read_run
 from dx2ct.report.publish import publish
 from tests.dx2ct.predict.films import write_model
 
@@ -33,7 +34,7 @@ def test_a_published_model_is_half_as_large_and_says_the_same(run: Path, tmp_pat
     whole, half = ((folder / "weights.safetensors").stat().st_size for folder in (run, tmp_path / "small"))
     assert 0.9 * half < size <= half < 0.6 * whole
     assert "phantoms only" in (tmp_path / "small/model_card.md").read_text()
-    results = [dx2ct.load(folder, "cpu", 1).reconstruct(**XRAYS, steps=2).array for folder in (run, tmp_path / "small")]
+    results = [dx2ct.load(folder, "cpu", 1).reconstruct(XRAYS, steps=2).array for folder in (run, tmp_path / "small")]
     assert 0 < np.abs(results[0].astype(float) - results[1]).mean() < 0.02 * results[0].std()
 
 
@@ -59,7 +60,7 @@ def test_the_example_x_rays_can_be_consistent(run: Path):
     for view, one in framed.items():
         assert one.xray.kind == "integrals" and not one.moved and not one.notes, view
         assert 3 < one.image.max() < 15 and one.image.min() >= 0
-    plain, better = (model.reconstruct(**XRAYS, steps=1, consistency=n).array for n in (0, 4))
+    plain, better = (model.reconstruct(XRAYS, steps=1, consistency=n).array for n in (0, 4))
     assert np.abs(plain.astype(float) - better).mean() > 1
 
 
@@ -68,12 +69,12 @@ def test_the_committed_model_knows_the_phantom_of_the_example_x_rays(tmp_path: P
     model = EXAMPLES / "phantom_model"
     assert (model / "weights.safetensors").stat().st_size < 12 * 2**20
     assert "Trained on procedural phantoms only" in (model / "model_card.md").read_text()
-    settings = parse(Dx2ctSettings, (model / "settings.json").read_text())
-    write_phantom("phantom-021", PhantomSettings(version=1, seed=21), tmp_path / "ct.zip")
+    _, settings = read_run(model)
+    write_phantom("phantom-021", PhantomSettings(seed=21), tmp_path / "ct.zip")
     make_volume(tmp_path / "ct.zip", settings.volume, tmp_path / "ct.mha", None)
     make_slices(tmp_path / "ct.mha", settings.slices, tmp_path / "slices")
     truth = np.load(tmp_path / "slices/axial.npy").astype(float)
     trained = dx2ct.load(model, "cpu", 1)
     for options, psnr_db in (({}, 23.0), ({"planes": "together", "consistency": 6}, 24.5)):
-        found = trained.reconstruct(**XRAYS, steps=5, **options).array
+        found = trained.reconstruct(XRAYS, steps=5, **options).array
         assert peak_signal_noise_ratio(truth, found.astype(float), data_range=2500) > psnr_db, options
