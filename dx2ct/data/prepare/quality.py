@@ -17,7 +17,7 @@ from drr.files import replacing
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct import layout
 from dx2ct.data.planes import PLANES, to_plane
-from dx2ct.data.scans import as_seen, read_xrays
+from dx2ct.data.scans import read_xrays
 
 PIXELS = 120  # side of each of the five pictures
 WEBP_QUALITY = 50
@@ -75,7 +75,7 @@ def write_quality(
         round(max(z_mm - _height_mm(cube), 0.0), 1),
         histogram(cube.array),
         warnings,
-        b64encode(_webp(strip(cube, as_seen(read_xrays(data, scan, views), views, PIXELS)))).decode("ascii"),
+        b64encode(_webp(strip(cube, list(read_xrays(data, scan, views).values())))).decode("ascii"),
     )
     with replacing(output) as part:
         part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
@@ -98,15 +98,19 @@ def histogram(hu: NDArray[np.integer]) -> list[int]:
     return [int(value) for value in np.rint(100 * roots / max(roots.max(), 1))]
 
 
-def strip(cube: Volume, xrays: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """X-rays (view, PIXELS, PIXELS) in [0, 1] and the three middle slices side by side."""
+def strip(cube: Volume, xrays: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """X-rays, (row, column) line integrals each, and the three middle slices side by side, PIXELS a side each."""
     low, high = WINDOW_HU
-    pictures = [_stretched(xray) for xray in xrays]
+    pictures = [_stretched(_small(xray)) for xray in xrays]
     for plane in PLANES:
         stack = to_plane(cube.array, plane)
-        middle = stack[len(stack) // 2].astype(np.float32)
-        pictures.append((cv2.resize(middle, (PIXELS, PIXELS), interpolation=cv2.INTER_AREA) - low) / (high - low))
+        pictures.append((_small(stack[len(stack) // 2].astype(np.float32)) - low) / (high - low))
     return np.asarray(np.clip(np.hstack(pictures), 0, 1) * 255, dtype=np.uint8)
+
+
+def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of any size, also below PIXELS."""
+    return np.asarray(cv2.resize(image, (PIXELS, PIXELS), interpolation=cv2.INTER_AREA))
 
 
 def _stretched(xray: NDArray[np.float32]) -> NDArray[np.float32]:

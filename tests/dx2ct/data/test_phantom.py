@@ -21,12 +21,12 @@ from dx2ct.data.cohort.sheet import read_sheet
 from dx2ct.data.dicom_write import ct_files, Encoding, store, uid
 from dx2ct.data.sources.phantom.anatomy import draw_anatomy, render
 from dx2ct.data.sources.phantom.anatomy.surfaces import lung
-from dx2ct.data.sources.phantom.series import acquire, draw_scan, LICENSE, scan_axes, series_uid, VERSION, write_phantom
+from dx2ct.data.sources.phantom.series import acquire, draw_scan, LICENSE, scan_axes, series_uid, write_phantom
 from dx2ct.data.sources.phantom.table import PATH, RANKING, RANKING_PATH, SPLIT, table
 from tests.conftest import ROOT
 
-BUMP = "the phantoms' numbers changed: bump VERSION in dx2ct/data/sources/phantom/series.py AND in "
-BUMP += "rules/common.smk, then write the sheet again with `python -m dx2ct.data.sources.phantom.table`"
+BUMP = "the phantoms' numbers changed: raise the version of PhantomSettings in dx2ct/config/data.py, then write the "
+BUMP += "sheets again with `python -m dx2ct.data.sources.phantom.table`"
 SEEDS = range(1, len(SPLIT) + 1)
 SMALL = 4  # the seed with the fewest voxels
 PLAIN = Encoding(-1024, True, -2000, True, False, False, False, 2.0)
@@ -55,7 +55,7 @@ def grid(request) -> Grid:
 @pytest.fixture(scope="module")
 def small_zip(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("phantom") / "phantom.zip"
-    write_phantom("phantom-004", PhantomSettings(VERSION, SMALL), path)
+    write_phantom("phantom-004", PhantomSettings(SMALL), path)
     return path
 
 
@@ -186,7 +186,7 @@ def test_hu_that_do_not_fit_are_refused():
 
 
 def test_same_seed_same_bytes(small_zip, tmp_path):
-    write_phantom("phantom-004", PhantomSettings(VERSION, SMALL), tmp_path / "again.zip")
+    write_phantom("phantom-004", PhantomSettings(SMALL), tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == small_zip.read_bytes()
 
 
@@ -251,6 +251,6 @@ def test_numbers_have_not_changed(seed, mean, percentiles):
     assert np.percentile(hu, (50, 70, 90, 99)) == pytest.approx(percentiles, abs=1), BUMP
 
 
-def test_version_must_agree_with_the_rules(tmp_path):
-    with pytest.raises(InputError, match="version 0 of stage phantom"):
-        write_phantom("phantom-001", PhantomSettings(0, 1), tmp_path / "p.zip")
+def test_settings_of_another_version_are_refused(tmp_path):
+    with pytest.raises(InputError, match="settings of stage phantom are of version 0"):
+        write_phantom("phantom-001", PhantomSettings(seed=1, version=0), tmp_path / "p.zip")

@@ -4,7 +4,7 @@ import pytest
 from drr.volume import Volume
 from dx2ct.config import SlicesSettings
 from dx2ct.data.planes import from_plane, PLANES, to_plane
-from dx2ct.data.prepare.xrays import area_resample, make_slices, SLICES_VERSION
+from dx2ct.data.prepare.slices import area_resample, make_slices
 from dx2ct.data.window import to_hu, to_network
 
 
@@ -44,9 +44,9 @@ def test_golden_stack(tmp_path):
     """The numbers of stage slices on a fixed volume."""
     z, y, x = np.meshgrid(*[np.arange(10)] * 3, indexing="ij")
     Volume((100 * z + 10 * y + x - 1000).astype(np.int16), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)).write(tmp_path / "v.mha")
-    make_slices(tmp_path / "v.mha", SlicesSettings(SLICES_VERSION, 4), tmp_path)
+    make_slices(tmp_path / "v.mha", SlicesSettings(size=4), tmp_path)
     stack = np.load(tmp_path / "coronal.npy")
-    message = "numbers changed: bump SLICES_VERSION in dx2ct/data/prepare/xrays.py and in rules/common.smk"
+    message = "numbers changed: raise the version of SlicesSettings in dx2ct/config/data.py"
     assert stack.dtype == np.int16 and stack.shape == (4, 4, 4), message
     assert [int(stack[0, 0, 0]), int(stack[1, 2, 3]), int(stack[3, 3, 0])] == GOLDEN, message
 

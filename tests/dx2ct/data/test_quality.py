@@ -14,15 +14,15 @@ from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
 from dx2ct.config import check, VolumeSettings, XraySettings
 from dx2ct.data.prepare.quality import histogram, padded_share, PIXELS, write_quality
-from dx2ct.data.prepare.volume import make_volume, to_cube, VERSION
-from dx2ct.data.prepare.xrays import make_xrays, XRAY_VERSION
+from dx2ct.data.prepare.volume import make_volume, to_cube
+from dx2ct.data.prepare.xrays import make_xrays
 from dx2ct.report.qc_page import write_qc_page
 from tests.drr.series import body, write_series
 from tests.workflow.snake import SMOKE
 
 SMALL = yaml.safe_load(SMOKE.read_text())
-CUBE = check(VolumeSettings, version=VERSION, **SMALL["volume"])
-XRAY = check(XraySettings, version=XRAY_VERSION, **SMALL["xray"])
+CUBE = check(VolumeSettings, **SMALL["volume"])
+XRAY = check(XraySettings, **SMALL["xray"])
 
 
 def box(width_mm: float, depth_mm: float, height_mm: float) -> Volume:

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from drr.volume import Volume
 from dx2ct.config import VolumeSettings
-from dx2ct.data import canonical
+from dx2ct.data.prepare import volume as stage
 from dx2ct.data.prepare.separable import apply, area, bspline, linear
 from dx2ct.data.prepare.volume import to_cube
 
@@ -26,9 +26,9 @@ DIRECTIONS = [
 def test_equal_to_itk_in_every_direction(monkeypatch, direction, interpolation, spacing_mm, size):
     """Cubes larger than the scan, smaller, finer and coarser: also at the borders and outside."""
     volume = Volume(HU, (0.7, 0.9, 2.5), (-20.3, 11.1, 5.7), direction)
-    settings = VolumeSettings(canonical.VERSION, spacing_mm, size, "center", interpolation, 40.0)
+    settings = VolumeSettings(spacing_mm, size, "center", interpolation)
     fast = to_cube(volume, settings)
-    monkeypatch.setattr(canonical, "_patient_axes", lambda volume: None)
+    monkeypatch.setattr(stage, "_patient_axes", lambda volume: None)
     itk = to_cube(volume, settings)
     difference = np.abs(fast.array.astype(int) - itk.array)
     assert fast.origin_mm == itk.origin_mm and fast.spacing_mm == itk.spacing_mm
@@ -39,7 +39,7 @@ def test_equal_to_itk_in_every_direction(monkeypatch, direction, interpolation, 
 def test_a_leaning_scan_is_not_taken_for_a_parallel_one():
     angle = 1e-4
     lean = (1, 0, 0, 0, np.cos(angle), -np.sin(angle), 0, np.sin(angle), np.cos(angle))
-    assert canonical._patient_axes(Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), lean)) is None
+    assert stage._patient_axes(Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), lean)) is None
 
 
 @pytest.mark.parametrize("weights", [linear, bspline])
@@ -62,13 +62,13 @@ def test_itk_is_what_scipy_interpolates():
     from scipy import ndimage
 
     volume = Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
-    cube = to_cube(volume, VolumeSettings(canonical.VERSION, 0.5, 30, "center", "bspline", 40.0))
+    cube = to_cube(volume, VolumeSettings(0.5, 30, "center", "bspline"))
     axes = [(start + np.arange(30) * 0.5) for start in reversed(cube.origin_mm)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"))
-    wanted = ndimage.map_coordinates(HU.astype(float), points, order=3, mode="mirror")
-    np.testing.assert_allclose(cube.array, np.clip(wanted, -1024, HU.max()), atol=0.51)
+    target = ndimage.map_coordinates(HU.astype(float), points, order=3, mode="mirror")
+    np.testing.assert_allclose(cube.array, np.clip(target, -1024, HU.max()), atol=0.51)
 
 
 def test_sitk_is_used_for_leaning_scans_only(monkeypatch):
     monkeypatch.setattr(sitk, "Resample", lambda *arguments: pytest.fail("ITK was asked"))
-    to_cube(Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), VolumeSettings(2, 1.0, 8, "center", "linear", 40.0))
+    to_cube(Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), VolumeSettings(1.0, 8, "center", "linear"))

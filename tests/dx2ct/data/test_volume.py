@@ -10,15 +10,14 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.config import VolumeSettings
-from dx2ct.data.prepare.volume import make_volume, to_cube, VERSION
+from dx2ct.data.prepare.volume import make_volume, to_cube
 from tests.drr.series import AXIAL, body, write_series
 
-BUMP = "numbers changed: bump VERSION in dx2ct/data/prepare/volume.py (and in rules/common.smk), then update this test"
+BUMP = "numbers changed: raise the version of VolumeSettings in dx2ct/config/data.py, then update this test"
 
 
 def settings(**changes: Any) -> VolumeSettings:
-    values = {"version": VERSION, "spacing_mm": 1.0, "size": 40, "z_part": "center", "interpolation": "linear"}
-    values |= {"max_hole_mm": 40.0}
+    values = {"spacing_mm": 1.0, "size": 40, "z_part": "center", "interpolation": "linear"}
     return VolumeSettings(**{**values, **changes})
 
 
@@ -145,7 +144,7 @@ GOLDEN = (-50940701, -6368490784)
 
 
 def test_version_is_checked(tmp_path):
-    with pytest.raises(InputError, match="version 99 of stage volume"):
+    with pytest.raises(InputError, match="settings of stage volume are of version 99, the code is of 2"):
         make_volume(write_series(tmp_path / "ct"), settings(version=99), tmp_path / "cube.mha", None)
 
 
