@@ -242,6 +242,15 @@ def test_pictures_keep_left_and_right():
     assert set(panels["|error|, axial"].ravel()) == {200}
 
 
+def test_pictures_have_room_for_any_number_of_views():
+    volume = body(0)
+    for views in (["pa"], ["pa", "lateral", "oblique", "back"]):
+        case = Case("scan", {view: volume[:, 16] for view in views}, volume, {"run": volume + 200})
+        titles = [axes.get_title() for axes in comparison_figure([case]).axes if axes.images]
+        assert [title for title in titles if title.startswith("X-ray")] == [f"X-ray, {view}" for view in views]
+        assert sum(title.startswith("|error|") for title in titles) == 3
+
+
 def test_a_run_that_is_missing_is_named(project, tmp_path):
     gone = project / "results/nobody"
     with pytest.raises(InputError, match=r"nobody/settings\.json: no settings of a trained run"):
