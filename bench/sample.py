@@ -132,24 +132,23 @@ def quality(args):
 
 
 @torch.inference_mode()
-def plainly(model, images, options):
+def plainly(model, xrays, options):
     """As many forward passes of the whole network, X-ray encoder and all, as sampling has."""
-    seen = as_seen(dict(zip(model.inputs.names, images, strict=True)), model.inputs.names, model.inputs.pixels)
-    xrays = torch.from_numpy(seen)[None]
+    seen = torch.from_numpy(as_seen(xrays, model.inputs.names, model.inputs.pixels))[None]
     for _ in range(options.steps):
         for plane in model.coordinates:
             for chunk in plane.split(options.batch):
                 x = torch.zeros(len(chunk), 1, *chunk.shape[1:3])
-                model.model(xrays, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
+                model.model(seen, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
 
 
 def speed(args):
     model = trained(args.run)
     options = replace(PAPER, steps=args.steps)
-    images = list(read_xrays(args.data, args.scans[0], model.inputs.names).values())
+    xrays = read_xrays(args.data, args.scans[0], model.inputs.names)
     kept = ("modulation", "maps", "nothing")
-    ways = {keep: partial(model.sample, images, options, None, keep=keep) for keep in kept}
-    ways["the plain forward pass"] = partial(plainly, model, images, options)
+    ways = {keep: partial(model.reconstruct, xrays, model.inputs.views, options, keep=keep) for keep in kept}
+    ways["the plain forward pass"] = partial(plainly, model, xrays, options)
     took = {name: [] for name in ways}
     for _ in range(args.rounds):
         for name, way in ways.items():
@@ -158,9 +157,7 @@ def speed(args):
             took[name].append(time.process_time() - began)
     for name, seconds in took.items():
         ratio = np.median([other / one for other, one in zip(seconds, took["modulation"], strict=True)])
-        print(
-            f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times the first"
-        )
+        print(f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times the first")
 
 
 def main():

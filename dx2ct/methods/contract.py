@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.errors import InputError
-from dx2ct.config import SamplingOptions
+from dx2ct.config import SamplingOptions, XrayRunSettings
+from dx2ct.data.grid import training_grid
 from dx2ct.data.planes import PLANES
 from dx2ct.geometry import Views
 
@@ -89,6 +90,13 @@ class Trained(ABC):
         grid, spec = self.inputs.views.grid, self.inputs
         shapes = ", ".join(f"{name!r}: ({spec.pixels}+, {spec.pixels}+)" for name in spec.names)
         return f"{type(self).__name__}(xrays={{{shapes}}}) -> Planes of {(grid.size,) * 3}, {grid.spacing_mm:g} mm, HU"
+
+
+def spec_of(settings: XrayRunSettings, pixels: int, *, samples: bool = False, radiographs: bool = True) -> InputSpec:
+    """What a method with these settings takes, in the geometry of its training."""
+    grid = training_grid(settings.volume, settings.slices)
+    views = Views(grid, settings.xray.exposures(settings.run.views))
+    return InputSpec(views, pixels, samples=samples, radiographs=radiographs)
 
 
 def checked_xrays(xrays: Xrays, spec: InputSpec) -> list[Array]:

@@ -21,8 +21,7 @@ from dx2ct.data.scans import stretched
 from dx2ct.data.window import to_hu
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Implementation
-from dx2ct.methods.classical.method import spec_of
-from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
 from dx2ct.methods.layers.example import Example, Volumes
 from dx2ct.methods.layers.scan_validation import validate, validation_scans
 from dx2ct.methods.learned import Learned, load_weights, train_learned

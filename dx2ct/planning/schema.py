@@ -1,6 +1,6 @@
 """What is generated from the types: the JSON schema that editors read and the table of all keys.
 
-python -m dx2ct.planning.schema writes workflow/schemas/config.schema.yaml and docs/configuration.md anew.
+python -m dx2ct.planning.docs writes workflow/schemas/config.schema.yaml and docs/configuration.md anew.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from dx2ct.planning.tree import config_type
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA, TABLE = ROOT / "workflow/schemas/config.schema.yaml", ROOT / "docs/configuration.md"
-_HEAD = "# Generated from the types by `python -m dx2ct.planning.schema`: editors complete and check YAML with it.\n"
+_HEAD = "# Generated from the types by `python -m dx2ct.planning.docs`: editors complete and check YAML with it.\n"
 _INTRODUCTION = """\
 # Configuration
 
-Every key of the configuration, generated from its type by `python -m dx2ct.planning.schema`. A file says what differs
+Every key of the configuration, generated from its type by `python -m dx2ct.planning.docs`. A file says what differs
 from the defaults. It stands alone, or is laid over another one that it names with `base: FILE`, looked for beside the
 file and then in the project's folder; of several files after `--configfile` the later is laid over the earlier.
 `python -m dx2ct config FILE` checks one, with `--resolve` it prints every value and where it is from. Unknown keys
@@ -121,6 +121,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write both files anew."""
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     TABLE.write_text(table_text(), encoding="utf-8")

@@ -20,14 +20,14 @@ from drr.errors import InputError
 from drr.geometry import View
 from dx2ct.config import SamplingOptions, XrayRunSettings, XraySettings
 from dx2ct.data.cohort.sheet import Row
-from dx2ct.data.grid import CubeGrid, training_grid
+from dx2ct.data.grid import CubeGrid
 from dx2ct.data.scans import averaged, read_stack, read_xrays
 from dx2ct.data.window import windowed
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Implementation, training_scans
 from dx2ct.methods.classical.settings import BackprojectionSettings, SartSettings
 from dx2ct.methods.classical.solvers import backprojected, sart
-from dx2ct.methods.contract import checked_xrays, InputSpec, Planes, require_geometry, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
 from dx2ct.methods.saved import require_weights, write_run
 from dx2ct.training.runtime import Runtime
 
@@ -98,13 +98,6 @@ class TrainedClassical(Trained):
         change = self.solver.attenuation(self.settings, images, geometry, self.mean_mu) - self.mean_mu
         hu = self.mean_hu + self.slope * change + self.offset
         return Planes.of_one(windowed(hu).astype(np.float32))
-
-
-def spec_of(settings: XrayRunSettings, pixels: int, *, samples: bool = False, radiographs: bool = True) -> InputSpec:
-    """What a method with these settings takes, in the geometry of its training."""
-    grid = training_grid(settings.volume, settings.slices)
-    views = Views(grid, settings.xray.exposures(settings.run.views))
-    return InputSpec(views, pixels, samples=samples, radiographs=radiographs)
 
 
 def empty(size: int) -> dict[str, Array]:

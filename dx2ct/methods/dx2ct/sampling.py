@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,12 @@ from tqdm import tqdm
 from drr.attenuation import AttenuationModel, named
 from drr.errors import InputError
 from drr.projector import Projector
-from dx2ct.config import SamplingOptions
+from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES
 from dx2ct.data.scans import averaged, stretched
 from dx2ct.data.window import to_hu, to_network
 from dx2ct.geometry import Views
-from dx2ct.methods.classical.method import spec_of
-from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
 from dx2ct.methods.dx2ct.memory import plan
 from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
@@ -47,48 +47,46 @@ class TrainedDx2ct(Trained):
         if runtime.engine.compile:
             self.model.unet.compile(dynamic=True)
 
-    def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:
-        """Every slice of every plane, from one noise image that all slices share or from one noise volume."""
+    @torch.inference_mode()
+    def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions, keep: Keep | None = None) -> Planes:
+        """Every slice of every plane, from one noise image that all slices share or from one noise volume.
+
+        keep: what of the conditions is kept from step to step; None: as much as memory allows (memory.py).
+        """
         images = checked_xrays(xrays, self.inputs)
         require_geometry(geometry, self.inputs)
-        correct = self._correction(images, geometry.around_origin(), options)
-        return self.sample(images, options, correct)
-
-    @torch.inference_mode()
-    def sample(
-        self, images: list[Array], options: SamplingOptions, correct: Correct | None, keep: Keep | None = None
-    ) -> Planes:
-        """The volumes of images in the order of the views.
-
-        correct: the data consistency of one volume, HU. keep: what of the conditions is kept from step to step; None:
-        as much as memory allows (memory.py).
-        """
-        size, count, device = self.settings.slices.size, options.samples, self.runtime.device
-        xrays = torch.from_numpy(np.stack([stretched(image, size) for image in images]))[None].to(device)
+        solver, device = _solver(options), self.runtime.device
+        correct = self._correction(images, geometry.around_origin(), options.consistency)
+        size, count = self.settings.slices.size, options.samples
         with (
             autocast_of("auto", device)() if device.type == "cuda" else nullcontext(),
             tqdm(total=len(PLANES) * size * options.steps, desc="reconstruct", unit="slice", disable=None) as bar,
         ):
-            limit = self.runtime.max_memory_mb
-            fits = plan(self.model, xrays, self.coordinates, options.batch, count, limit)
-            network = Slices(self.model, xrays, self.coordinates, fits.batch, count, keep or fits.keep, bar.update)
-            clean = self._solve(network, noise_of(options, size).to(device), options, _reviser(options, correct))
+            clean: Tensor = solver(
+                self.schedule,
+                self.settings.run.prediction,
+                self._network(images, options.batch, count, keep, bar.update),
+                noise_of(options, size).to(device),
+                options.steps,
+                options.eta,
+                torch.Generator().manual_seed(options.seed + 1),
+                _reviser(options, correct),
+            )
         stacks = clean.view(count, len(PLANES), size, size, size)
         return _planes(to_hu(to_volumes(stacks).cpu().float().numpy()), correct)
 
-    def _solve(self, network: Slices, noise: Tensor, options: SamplingOptions, revise: Revise | None) -> Tensor:
-        try:
-            solver = require_solver(options).load()
-        except ValueError as error:
-            raise InputError(f"reconstruct.{error}") from None
-        generator = torch.Generator().manual_seed(options.seed + 1)
-        prediction = self.settings.run.prediction
-        clean: Tensor = solver(self.schedule, prediction, network, noise, options.steps, options.eta, generator, revise)
-        return clean
+    def _network(
+        self, images: list[Array], most: int, samples: int, keep: Keep | None, done: Callable[[int], object]
+    ) -> Slices:
+        """The network with the conditions of some images, at most so many slices at once as memory allows."""
+        size = self.settings.slices.size
+        xrays = torch.from_numpy(np.stack([stretched(image, size) for image in images]))[None].to(self.runtime.device)
+        fits = plan(self.model, xrays, self.coordinates, most, samples, self.runtime.max_memory_mb)
+        return Slices(self.model, xrays, self.coordinates, fits.batch, samples, keep or fits.keep, done)
 
-    def _correction(self, images: list[Array], geometry: Views, options: SamplingOptions) -> Correct | None:
+    def _correction(self, images: list[Array], geometry: Views, options: ConsistencySettings) -> Correct | None:
         """The data consistency that the options ask for, with line integrals at the resolution of the slices."""
-        if not options.consistency.iterations:
+        if not options.iterations:
             return None
         name, size = self.settings.xray.attenuation, self.settings.slices.size
         attenuation = named(name)
@@ -99,7 +97,15 @@ class TrainedDx2ct(Trained):
         views = [geometry.exposures[view] for view in self.inputs.names]
         projector = Projector(geometry.grid.volume(), views, size, RAYS)
         integrals = np.stack([averaged(image, size) for image in images])
-        return partial(consistent, projector, integrals=integrals, options=options.consistency, attenuation=attenuation)
+        return partial(consistent, projector, integrals=integrals, options=options, attenuation=attenuation)
+
+
+def _solver(options: SamplingOptions) -> Any:
+    """The solver's function; InputError for one that cannot do what is asked."""
+    try:
+        return require_solver(options).load()
+    except ValueError as error:
+        raise InputError(f"reconstruct.{error}") from None
 
 
 def noise_of(options: SamplingOptions, size: int) -> Tensor:

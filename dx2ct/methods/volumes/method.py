@@ -1,19 +1,24 @@
 """Reads and checks the volumes that a row of method `volumes` names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
 
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.config import SamplingOptions
+from dx2ct.data.cohort.sheet import Row as SheetRow
 from dx2ct.data.grid import CubeGrid, training_grid
 from dx2ct.data.hu import read_hu, resampled
 from dx2ct.data.planes import PLANES
 from dx2ct.geometry import Views
+from dx2ct.methods.base import Implementation
 from dx2ct.methods.contract import Array, InputSpec, Planes, Trained, Xrays
-from dx2ct.methods.volumes import files_of, VolumesRow, VolumesSettings
+from dx2ct.methods.saved import write_run
+from dx2ct.methods.volumes.settings import files_of, VolumesRow, VolumesSettings
+from dx2ct.training.runtime import Runtime
 
 SAME_MM = 0.1  # headers of NIfTI hold float32
 
@@ -70,3 +75,21 @@ def _difference(volume: Volume, target: Volume) -> str:
 
 def _short(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:g}" for value in values) + ")"
+
+
+class Volumes(Implementation[VolumesSettings]):
+    """Learns nothing; the volumes are read when a scan is reconstructed."""
+
+    def train(
+        self, settings: VolumesSettings, rows: Sequence[SheetRow], data: Path, output: Path, runtime: Runtime
+    ) -> None:
+        """Check that every test scan has its volumes, and leave a run without weights of its own."""
+        require_files(settings.run, [row.scan for row in rows if row.split == "test"])
+        write_run(save({}), settings, output)
+
+    def load(self, settings: VolumesSettings, run: Path, runtime: Runtime) -> ForeignVolumes:
+        """A reader of the volumes."""
+        return ForeignVolumes(settings)
+
+
+IMPLEMENTATION = Volumes()
