@@ -10,8 +10,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from drr.errors import InputError
 import dx2ct
 from dx2ct.config import PhantomSettings
-from dx2ct.data.prepare.volume import make_volume
 from dx2ct.data.prepare.slices import make_slices
+from dx2ct.data.prepare.volume import make_volume
 from dx2ct.data.sources.phantom.series import write_phantom
 from dx2ct.methods.saved import read_run
 from dx2ct.report.publish import publish
