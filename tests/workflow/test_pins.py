@@ -24,8 +24,8 @@ def test_the_conda_environment_has_the_pins_of_pyproject() -> None:
 
 def test_the_lock_contains_the_pins_of_pyproject() -> None:
     lock = normal((ROOT / "requirements.lock").read_text().splitlines())
-    wanted = normal(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
-    assert wanted.items() <= lock.items(), "make requirements.lock anew"
+    pinned = normal(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    assert pinned.items() <= lock.items(), "make requirements.lock anew"
     assert not [version for version in lock.values() if "+" in version], "local versions do not exist on PyPI"
 
 

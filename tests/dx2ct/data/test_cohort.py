@@ -84,7 +84,7 @@ def test_flat_folder_of_several_patients_is_one_scan_each(cts, tmp_path, capsys)
 
 
 def _bad_scans(folder: Path, tmp_path: Path) -> dict[str, str]:
-    """Put one scan of every defect into the folder; name -> what has to be said about it."""
+    """Put one scan of every defect into the folder; name -> the reason that must be given."""
     write_series(folder / "hole", body(32), patient="H", skip=range(10, 24))
     write_series(folder / "five", body(5), patient="F")
     write_series(

@@ -21,16 +21,16 @@ SETTINGS: dict[str, Any] = {"connect_timeout_s": 1, "read_timeout_s": 10, "tries
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call left: its exit code, what it said, and the files in the target's folder."""
+    """What a call left: its exit code, what it wrote on stderr, and the files in the target's folder."""
 
     code: int
-    said: str
+    stderr: str
     output: Path
 
     @property
     def error(self) -> str:
         """The last line, which is the error when there was one."""
-        return self.said.strip().splitlines()[-1] if self.said.strip() else ""
+        return self.stderr.strip().splitlines()[-1] if self.stderr.strip() else ""
 
     @property
     def files(self) -> list[str]:
@@ -82,7 +82,7 @@ def manifest(path: Path, *series: Served, **columns: str) -> Path:
 
 
 def source(kind: str, address: str) -> dict[str, str]:
-    """A row of config.yaml's download.sources; address: the archive's URL, or a folder."""
+    """An item of download.sources; address: the archive's URL, or a folder."""
     if kind == "local":
         return {"kind": kind, "path": address}
     return {"kind": kind, "url": f"{address}/{'bucket' if kind == 'idc' else 'nbia'}"}
@@ -99,17 +99,17 @@ def arguments(
 
 def call(series: Served, manifest: Path, output: Path, sources: list[dict[str, str]], **settings: Any) -> Outcome:
     """Run the command in this process."""
-    before, said = sys.argv, StringIO()
+    before, stderr = sys.argv, StringIO()
     sys.argv = ["dx2ct", *arguments(series, manifest, output, sources, **settings)]
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(stderr):
             main()
         code = 0
     except SystemExit as end:
         code = int(end.code or 0)
     finally:
         sys.argv = before
-    return Outcome(code, said.getvalue(), output)
+    return Outcome(code, stderr.getvalue(), output)
 
 
 def holds(outcome: Outcome, series: Served) -> bool:

@@ -73,8 +73,8 @@ class Work:
         """Run to the end; seconds from the first request."""
         process = self.start()
         start = time.monotonic()
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said.decode()
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr.decode()
         return time.monotonic() - start
 
     def verified(self) -> set[str]:

@@ -1,28 +1,26 @@
 """The real archives. Off by default, because tests ask nobody but this machine.
 
-`pytest -m archive` fetches one series of 34 MB from every address of config.yaml, 100 MB in all.
+`pytest -m archive` fetches one series of 34 MB from every archive that is asked by default, 100 MB in all.
 """
 
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from dx2ct.cli import main
+from dx2ct.config import plain
+from dx2ct.config.data import ARCHIVES, RemoteSource
 from tests.dx2ct.data.lidc.harness import Outcome
 from tests.dx2ct.data.lidc.kills import ROOT
 
 MANIFEST = ROOT / "workflow/resources/lidc-idri.tsv"
-DOWNLOAD: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())["download"]
-REMOTE = [source for source in DOWNLOAD["sources"] if source["kind"] != "local"]
 
 
 @pytest.mark.archive
-@pytest.mark.parametrize("source", REMOTE, ids=lambda source: source["url"])
-def test_the_smallest_ct_series(source: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("source", ARCHIVES, ids=lambda source: source.url)
+def test_the_smallest_ct_series(source: RemoteSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not MANIFEST.exists():
         pytest.skip(f"no manifest at {MANIFEST}")
     monkeypatch.undo()  # of the proxy settings: these requests leave the machine
@@ -31,7 +29,7 @@ def test_the_smallest_ct_series(source: dict[str, str], tmp_path: Path, monkeypa
     row = min(rows, key=lambda row: int(row["images"]))
     output = tmp_path / "scan.zip"
     words = ["download", "--series", row["series_uid"], "--manifest", str(MANIFEST), "--output", str(output)]
-    monkeypatch.setattr("sys.argv", ["dx2ct", *words, "--settings", json.dumps(DOWNLOAD | {"sources": [source]})])
+    monkeypatch.setattr("sys.argv", ["dx2ct", *words, "--settings", json.dumps({"sources": [plain(source)]})])
     with pytest.raises(SystemExit) as end:
         main()
     assert not end.value.code

@@ -45,7 +45,7 @@ def test_the_receipt_says_what_is_in_the_zip(series: Served, tmp_path: Path) -> 
 def test_a_workflow_without_a_terminal_hears_nothing(series: Served, tmp_path: Path) -> None:
     table = manifest(tmp_path / "manifest.tsv", series)
     with archive(series) as server:
-        assert call(series, table, tmp_path / "raw/scan.zip", [source("idc", server.url)]).said == ""
+        assert call(series, table, tmp_path / "raw/scan.zip", [source("idc", server.url)]).stderr == ""
 
 
 def test_a_terminal_sees_bytes_and_the_time_left(
@@ -60,10 +60,10 @@ def test_a_terminal_sees_bytes_and_the_time_left(
     monkeypatch.setattr(harness, "StringIO", Terminal)
     table = manifest(tmp_path / "manifest.tsv", series)
     with archive(series, pace_s=0.15) as server:
-        said = call(series, table, tmp_path / "raw/scan.zip", [source("idc", server.url)]).said
-    assert "B/s]" in said
-    assert f"/{series.size / 1000:.2f}k" in said
-    assert "100%" in said
+        stderr = call(series, table, tmp_path / "raw/scan.zip", [source("idc", server.url)]).stderr
+    assert "B/s]" in stderr
+    assert f"/{series.size / 1000:.2f}k" in stderr
+    assert "100%" in stderr
 
 
 def test_what_is_there_is_not_fetched_again(series: Served, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_is_there_is_not_fetched_again(series: Served, tmp_path: Path) -> N
         asked = len(server.asked)
         again = call(series, table, output, sources)
         assert holds(again, series)
-        assert "nothing to fetch" in again.said
+        assert "nothing to fetch" in again.stderr
         assert len(server.asked) == asked
 
 
@@ -111,7 +111,7 @@ def test_staged_files_of_another_series_are_thrown_away(series: Served, tmp_path
         (folder / "sub").mkdir()
     with archive(series) as server:
         outcome = call(series, table, output, [source("idc", server.url)])
-    assert holds(outcome, series), outcome.said
+    assert holds(outcome, series), outcome.stderr
 
 
 def test_a_staged_file_that_has_changed_is_fetched_again(series: Served, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_sizes_are_exact_in_idc_and_leave_room_for_headers_elsewhere(series: Ser
             folder = tmp_path / f"{kind}{size}"
             table = manifest(folder / "manifest.tsv", series, bytes=size)
             outcome = call(series, table, folder / "raw/scan.zip", [source(kind, server.url)])
-            assert outcome.code == code, (kind, size, outcome.said)
+            assert outcome.code == code, (kind, size, outcome.stderr)
 
 
 @pytest.mark.parametrize("uid", ["", "../1.2", "1.2/3", "1..2", "01.2", "1.2\0", "1" * 65, "١.٢", "1.2.3.4"])
@@ -191,7 +191,7 @@ def test_a_uid_that_is_none_or_unknown_is_refused(uid: str, series: Served, tmp_
     table = manifest(tmp_path / "manifest.tsv", series)
     outcome = call(replace(series, uid=uid), table, tmp_path / "raw/scan.zip", [source("local", str(tmp_path))])
     assert outcome.code == 1
-    assert outcome.said.count("\n") == 1
+    assert outcome.stderr.count("\n") == 1
     assert not outcome.output.parent.exists()
 
 
@@ -200,7 +200,7 @@ def test_a_bad_manifest_is_one_line(text: str | None, series: Served, tmp_path: 
     if text is not None:
         (tmp_path / "manifest.tsv").write_bytes(text.encode("latin-1"))
     outcome = call(series, tmp_path / "manifest.tsv", tmp_path / "raw/scan.zip", [source("local", str(tmp_path))])
-    assert (outcome.code, outcome.said.count("\n")) == (1, 1)
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://127.0.0.1", "file:///etc", "https://"])

@@ -22,10 +22,12 @@ def name_of(case: Case) -> str:
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_fault_leaves_the_verified_series_or_nothing(case: Case, series: Served, tmp_path: Path) -> None:
     outcome, requests = meet(case, series, tmp_path / "here")
-    assert state(outcome, series).startswith(OUTCOME[case.verified]), outcome.said
+    assert state(outcome, series).startswith(OUTCOME[case.verified]), outcome.stderr
     assert case.needs in outcome.error
     assert requests <= 3 * (len(series.files) + 4)
-    assert outcome.code == 0 or (outcome.error.startswith("error: ") and outcome.said.count("\n") == 2), outcome.said
+    assert outcome.code == 0 or (outcome.error.startswith("error: ") and outcome.stderr.count("\n") == 2), (
+        outcome.stderr
+    )
     assert not list(tmp_path.rglob("*evil*"))
 
 
@@ -35,7 +37,7 @@ def test_after_a_fault_the_next_source_is_asked(case: Case, series: Served, tmp_
     with archive(series, fault=case.fault) as bad, archive(series) as good:
         sources = [source(case.kind, bad.url), source("idc", good.url)]
         outcome = call(series, table, tmp_path / "raw/scan.zip", sources)
-    assert holds(outcome, series), outcome.said
+    assert holds(outcome, series), outcome.stderr
     assert outcome.receipt["source"] == sources[1]
 
 
@@ -43,7 +45,7 @@ def test_after_a_fault_the_next_source_is_asked(case: Case, series: Served, tmp_
 def test_the_same_on_a_real_series(case: Case, real_data: Path, tmp_path: Path) -> None:
     served = real(real_data, slices=3)
     outcome, _ = meet(case, served, tmp_path)
-    assert state(outcome, served).startswith(OUTCOME[case.verified]), outcome.said
+    assert state(outcome, served).startswith(OUTCOME[case.verified]), outcome.stderr
 
 
 def test_a_mirror_goes_on_where_the_bucket_broke_off(series: Served, tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ def test_two_processes_for_one_target_share_the_work(series: Served, tmp_path: P
         words = arguments(series, table, output, [source("idc", server.url)])
         command = [sys.executable, "-m", "dx2ct", *words]
         both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        said = [process.communicate(timeout=60)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+        stderr = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], stderr
     assert sorted(path.name for path in output.parent.iterdir()) == ["scan.receipt.json", "scan.zip"]
     fetched = [path for path in server.asked if path.endswith(".dcm")]
     assert sorted(fetched) == sorted(f"/bucket/{series.uuid}/{name}" for name in series.files)
-    assert sum("nothing to fetch" in text for text in said) == 1
+    assert sum("nothing to fetch" in text for text in stderr) == 1
 
 
 def test_a_killed_waiter_and_a_killed_owner_leave_no_lock(series: Served, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_every_layout_gives_the_same_zip(
     layout(tmp_path / "tree", series)
     old(tmp_path / "tree/other", synthetic(tmp_path / "others", name="b"))
     outcome = get()
-    assert outcome.code == 0, outcome.said
+    assert outcome.code == 0, outcome.stderr
     sources = [source("local", str(series_folder))]
     again = call(series, tmp_path / "manifest.tsv", tmp_path / "again/scan.zip", sources)
     assert outcome.output.read_bytes() == again.output.read_bytes()
@@ -78,7 +78,7 @@ def test_copies_count_once_and_must_be_equal(series: Served, tmp_path: Path, get
     old(tmp_path / "tree", series)
     idc(tmp_path / "tree", series)
     outcome = get()
-    assert outcome.code == 0, outcome.said
+    assert outcome.code == 0, outcome.stderr
     copy = next((tmp_path / "tree/lidc_idri").rglob("*.dcm"))
     copy.write_bytes(copy.read_bytes()[:-2] + b"!!")
     outcome.output.unlink()

@@ -23,12 +23,12 @@ from tests.dx2ct.data.lidc.harness import real
 from tests.dx2ct.data.lidc.kills import ROOT
 
 
-def wanted(series: Served) -> Series:
+def listed(series: Served) -> Series:
     return Series(series.uid, len(series.files), series.size, series.uuid)
 
 
 def check(content: bytes, series: Served, md5: str | None = None) -> Part:
-    return verified(content, wanted(series), "file.dcm", md5, lambda: content)
+    return verified(content, listed(series), "file.dcm", md5, lambda: content)
 
 
 def first(series: Served) -> bytes:
@@ -150,14 +150,14 @@ def test_a_zip_cut_or_damaged_anywhere_is_no_series(series: Served, tmp_path: An
     for end in range(0, len(content), 97):
         path.write_bytes(content[:end])
         with pytest.raises(SourceError):
-            read_archive(path, wanted(series))
+            read_archive(path, listed(series))
     refused = 0
     for _ in range(200):
         damaged = bytearray(content)
         damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         try:
-            parts = read_archive(path, wanted(series))
+            parts = read_archive(path, listed(series))
         except SourceError:
             refused += 1
         else:
