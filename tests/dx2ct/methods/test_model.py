@@ -1,6 +1,6 @@
 """Shapes at the joins of the network, and what each ablation may know."""
 
-import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,24 +8,26 @@ import torch
 
 from drr.errors import InputError
 from drr.geometry import PRESETS
-from dx2ct.config import Dx2ctSettings, parse, PositionSettings
+from dx2ct.data.planes import cube_coordinates, plane_coordinates
 from dx2ct.methods.dx2ct.network import DX2CT
-from dx2ct.methods.layers.positions import cube_coordinates, encode, PositionNetwork, view_coordinates
-from dx2ct.training.batches import plane_coordinates
-from tests.dx2ct.settings_for_tests import tiny
+from dx2ct.methods.layers.positions import encode, PositionNetwork, view_coordinates
+from tests.fabricate import tiny
+
+COORDINATES = torch.from_numpy(plane_coordinates(32))
 
 ROWS = [
     {},
     {"views": ["pa"]},
+    {"views": ["pa", "lateral", "oblique"]},
     {"conditioning": "concat"},
     {"query_transformer": False},
     {"conditioning": "concat", "query_transformer": False},
 ]
 
 
-def _model(**run):
+def _model(**row: Any) -> DX2CT:
     torch.manual_seed(0)
-    model = DX2CT(parse(Dx2ctSettings, tiny(**run)))
+    model = DX2CT(tiny("dx2ct", row))
     for parameter in model.parameters():  # zero-initialised layers would hide what flows through them
         torch.nn.init.normal_(parameter, std=0.1) if parameter.dim() > 1 else None
     return model.eval()
@@ -34,7 +36,7 @@ def _model(**run):
 def _inputs(views: int = 2):
     generator = torch.Generator().manual_seed(1)
     xrays = torch.rand(2, views, 32, 32, generator=generator)
-    coordinates = plane_coordinates(32)[torch.tensor([[0, 1, 2], [2, 1, 0]]), torch.tensor([[3, 4, 5], [6, 7, 8]])]
+    coordinates = COORDINATES[torch.tensor([[0, 1, 2], [2, 1, 0]]), torch.tensor([[3, 4, 5], [6, 7, 8]])]
     return xrays, coordinates, torch.randn(6, 1, 32, 32, generator=generator), torch.tensor([0, 1, 50, 400, 700, 999])
 
 
@@ -51,23 +53,25 @@ def test_shapes_at_every_join(row):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("model.unet.multipliers", [1, 1, 2], "3 levels"),
-        ("model.unet.multipliers", [1] * 7, "cannot be halved 6 times"),
-        ("model.unet.attention_levels", [2, 9], "level 9 of a U-Net with levels 0 to 4"),
-        ("model.unet.norm_groups", 3, "no multiple of norm_groups, 3"),
-        ("model.transformer.heads", 3, "no multiple of its heads, 3"),
-        ("model.xray_pixels", 64, "must equal slices.size 32"),
-        ("run.views", ["pa", "pa"], "names a view twice"),
+        ("model.unet.multipliers", [1, 1, 2], "methods.dx2ct.model.unet.multipliers: needs at least 5 of them"),
+        ("model.unet.multipliers", [1] * 7, "slices.size: 32 cannot be halved 6 times .* multiple of 64"),
+        ("model.unet.attention_levels", [2, 9], "9 is no level of a U-Net with levels 0 to 4"),
+        ("model.unet.norm_groups", 3, "methods.dx2ct.model.unet.channels: 8 is no multiple of norm_groups, 3"),
+        ("model.transformer.heads", 3, "methods.dx2ct.model.transformer.width: 16 is no multiple of heads, 3"),
+        ("model.xray_pixels", 32, "methods.dx2ct.model.xray_pixels: unknown key"),
+        ("slices.size", 24, "make it a multiple of 16"),
+        ("slices.size", 96, "slices.size: 96 is more than volume.size, 80"),
+        ("run.views", ["pa", "pa"], "runs.RUN.views: names a view twice: pa, pa"),
+        ("run.views", [], "runs.RUN.views: needs at least 1 of them"),
     ],
 )
-def test_settings_that_contradict_each_other_are_one_line(key, value, words):
-    settings = json.loads(tiny())
-    section = settings
-    for name in key.split(".")[:-1]:
-        section = section[name]
-    section[key.split(".")[-1]] = value
+def test_settings_that_contradict_each_other_are_one_line(key: str, value: Any, words: str):
+    section, *inner, last = key.split(".")
+    change: dict[str, Any] = {last: value}
+    for name in reversed(inner):
+        change = {name: change}
     with pytest.raises(InputError, match=words) as caught:
-        DX2CT(parse(Dx2ctSettings, json.dumps(settings)))
+        tiny("dx2ct", **{section: change})
     assert "\n" not in str(caught.value)
 
 
@@ -110,13 +114,14 @@ def test_positions_share_the_ray_casters_geometry():
     """A pixel's points lie on its ray: on the face of the cube nearest the detector, or through the whole cube."""
     beam = PRESETS["x2ct"]
     for name, axis in (("pa", 1), ("lateral", 0)):
-        plane = view_coordinates(beam, name, 8, 320.0, "plane")
-        points = view_coordinates(beam, name, 8, 320.0, "cone_beam")
+        view = beam.view(name, (0.0, 0.0, 0.0))
+        plane = view_coordinates(view, beam, 8, 320.0, "plane")
+        points = view_coordinates(view, beam, 8, 320.0, "cone_beam")
         assert plane[..., axis] == pytest.approx(-1.0, abs=1e-5)
         assert points[..., axis].min() == pytest.approx(-1 + 1 / 12) and points[..., axis].max() == pytest.approx(
             11 / 12
         )
-        view = beam.view(name, (0.0, 0.0, 0.0)).resized(8)
+        view = view.resized(8)
         ray = (view.pixel_centres_mm() - view.source_mm)[..., None, :]
         to_point = np.concatenate([plane, points], axis=-2) * 160.0 - view.source_mm
         cosine = (ray * to_point).sum(-1) / ((ray**2).sum(-1) * (to_point**2).sum(-1)) ** 0.5
@@ -133,7 +138,7 @@ def test_cube_coordinates_are_lps_voxel_centres():
 
 def test_encoding_width_and_pooling():
     assert encode(torch.zeros(5, 3), 10).shape == (5, 63)
-    network = PositionNetwork(PositionSettings("plane", octaves=3, hidden=8, layers=2), 12)
+    network = PositionNetwork(octaves=3, hidden=8, layers=2, width=12)
     coordinates = torch.rand(2, 16, 16, 5, 3)
     maps = network(coordinates, [8, 4])
     assert [m.shape for m in maps] == [(2, 8, 8, 12), (2, 4, 4, 12)]
@@ -141,30 +146,13 @@ def test_encoding_width_and_pooling():
     torch.testing.assert_close(maps[1], full.reshape(2, 4, 4, 4, 4, 12).mean((2, 4)), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (("slices", {"version": 1, "size": 24}), "make it a multiple of 16"),
-        (("slices", {"version": 1, "size": 64}), "must equal slices.size"),
-    ],
-)
-def test_sizes_that_do_not_meet_are_refused(change, message):
-    settings = json.loads(tiny())
-    settings[change[0]] = change[1]
-    with pytest.raises(InputError, match=message):
-        DX2CT(parse(Dx2ctSettings, json.dumps(settings)))
-
-
 @torch.no_grad()
 def test_start_as_match_looks_along_rays():
     """A position in the cube attends at first to X-ray pixels near its own projection; a random start does not."""
-    settings = json.loads(tiny())
     near = {}
     for start in ("match", "independent"):
-        settings["model"]["transformer"]["start"] = start
-        settings["model"]["transformer"]["width"] = 64
         torch.manual_seed(0)
-        conditions = DX2CT(parse(Dx2ctSettings, json.dumps(settings))).conditions
+        conditions = DX2CT(tiny(model={"transformer": {"start": start, "width": 64}})).conditions
         codes = conditions.xray_positions(conditions.view_map[:1], conditions.sizes)[0].flatten(1, 2)
         block = conditions.transformers[0].blocks[0]
         centre = conditions.ct_positions(torch.zeros(1, 32, 32, 1, 3), conditions.sizes)[0][:, 0, 0][:, None]
