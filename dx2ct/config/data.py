@@ -1,9 +1,9 @@
 """Sections about data: cohort, download, volume, xray, slices."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.dataclasses import dataclass
 
 from drr.attenuation import named
@@ -154,6 +154,15 @@ def _known_attenuation(name: str) -> str:
     return name
 
 
+def _own_check(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
+    """A cone beam checks itself; as a ValueError its complaint is told with the key that it stands at."""
+    try:
+        return parse(value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+Geometry = Annotated[Literal["x2ct", "perx2ct", "chest_film"] | ConeBeam, WrapValidator(_own_check)]
 Exposure = Literal["pa", "lateral"] | Rotation
 PA_AND_LATERAL: dict[str, Exposure] = {"pa": "pa", "lateral": "lateral"}
 
@@ -162,7 +171,7 @@ PA_AND_LATERAL: dict[str, Exposure] = {"pa": "pa", "lateral": "lateral"}
 class XraySettings:
     """Line integrals of that cube: tube, detector, exposures, attenuation."""
 
-    geometry: Literal["x2ct", "perx2ct", "chest_film"] | ConeBeam = key(
+    geometry: Geometry = key(
         "x2ct",
         "x2ct: source 541 mm from the isocentre; perx2ct: 700 mm; chest_film: 1,600 mm; or all four distances",
         source="X2CT",
