@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
+from textwrap import shorten
 from typing import TypeVar
 
 from safetensors.torch import load_file, save
@@ -13,7 +14,7 @@ from drr.errors import InputError
 from dx2ct.config import LearnedSettings, plain
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods.base import training_scans
-from dx2ct.methods.saved import require_weights, write_run
+from dx2ct.methods.saved import read_weights, WEIGHTS, write_run
 from dx2ct.training.batches import fingerprint
 from dx2ct.training.distributed import rank
 from dx2ct.training.loop import fit, StepLosses
@@ -82,10 +83,9 @@ def _validation_scans(settings: LearnedSettings, rows: Sequence[Row]) -> list[st
 
 def load_weights(model: nn.Module, run: Path) -> None:
     """Put a run's weights into its network; InputError where they are not its."""
-    path = require_weights(run)
+    weights = read_weights(run, load_file)
     try:
-        model.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: not the weights of these settings ({str(error).splitlines()[0]})") from None
-    except Exception as error:  # safetensors has an exception type of its own, which is no ValueError
-        raise InputError(f"{path}: damaged weights ({error}): copy the run again") from None
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        what = shorten(str(error).partition("\n\t")[2], 100, placeholder=" ...")
+        raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({what}): train it again") from None

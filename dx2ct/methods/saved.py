@@ -1,8 +1,9 @@
 """The files of a finished run: its weights and the settings that they belong to, read and written in one place."""
 
+from collections.abc import Callable, Mapping
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from drr.errors import InputError
 from drr.files import replacing
@@ -14,6 +15,7 @@ from dx2ct.methods import method_named
 from dx2ct.methods.base import Method, SHARED
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+T = TypeVar("T")
 
 
 def write_run(weights: bytes, settings: RunSettings, output: Path) -> None:
@@ -81,6 +83,29 @@ def require_weights(run: Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: missing: the run is not finished, train it first")
     return path
+
+
+def read_weights(run: Path, load: Callable[[Path], dict[str, T]]) -> dict[str, T]:
+    """A run's weights by name; load: safetensors' reader of tensors or of arrays. InputError for a damaged file."""
+    from safetensors import SafetensorError
+
+    path = require_weights(run)
+    try:
+        return load(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"{path}: damaged weights ({str(error).splitlines()[0]}): copy the run again") from None
+
+
+def read_arrays(run: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Arrays of a run's weights by name; InputError where one is missing or of another shape."""
+    from safetensors.numpy import load_file
+
+    found = read_weights(run, load_file)
+    for name, shape in shapes.items():
+        if name not in found or found[name].shape != shape:
+            what = f"{name} is {found[name].shape} instead of {shape}" if name in found else f"{name} is missing"
+            raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({what}): train it again")
+    return found
 
 
 def _json(text: str) -> Any:

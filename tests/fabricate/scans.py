@@ -24,15 +24,18 @@ def noise(seed: int, size: int = 80) -> Array:
     return np.random.default_rng(seed).integers(-1000, 400, (size,) * 3).astype(np.int16)
 
 
-def body(number: int, size: int = SIZE, wider: float = 1.0) -> Array:
+def body(
+    number: int, size: int = SIZE, wider: float = 1.0, lung: tuple[float, float, float] = (5.0, 6.0, 12.0)
+) -> Array:
     """An ellipse of soft tissue with a lung at the patient's left, (z, y, x) HU.
 
-    number: moves the lung along y. wider: a factor of the ellipse's half axes, 14 and 10 of 32 voxels.
+    number: moves the lung along y. wider: a factor of the ellipse's half axes, 14 and 10 of 32 voxels. lung: its half
+    axes x, y, z in 32nds of the cube.
     """
     z, y, x = (np.mgrid[:size, :size, :size] - size / 2) * (32 / size)
     volume = np.full((size,) * 3, -1024, dtype=np.int16)
     volume[(x / (14 * wider)) ** 2 + (y / (10 * wider)) ** 2 < 1] = 40
-    volume[((x - 5) / 5) ** 2 + ((y + number) / 6) ** 2 + (z / 12) ** 2 < 1] = -850
+    volume[((x - 5) / lung[0]) ** 2 + ((y + number) / lung[1]) ** 2 + (z / lung[2]) ** 2 < 1] = -850
     return volume
 
 

@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from drr.attenuation import named
-from drr.errors import InputError
 from drr.geometry import View
 from dx2ct.config import SamplingOptions, XrayRunSettings, XraySettings
 from dx2ct.data.cohort.sheet import Row
@@ -28,7 +27,7 @@ from dx2ct.methods.base import Implementation, training_scans
 from dx2ct.methods.classical.settings import BackprojectionSettings, SartSettings
 from dx2ct.methods.classical.solvers import backprojected, sart
 from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
-from dx2ct.methods.saved import require_weights, write_run
+from dx2ct.methods.saved import read_arrays, write_run
 from dx2ct.training.runtime import Runtime
 
 Array = NDArray[np.float32]
@@ -75,11 +74,9 @@ class Classical(Implementation[S]):
 
     def load(self, settings: S, run: Path, runtime: Runtime) -> "TrainedClassical":
         """The fitted line and the volume to start from."""
-        try:
-            fitted = load_file(require_weights(run))
-            return TrainedClassical(self, settings, fitted["mean_hu"], fitted["mean_mu"], fitted["line"])
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(f"{run}: not the weights of these settings ({error}): train it again") from None
+        cube = (settings.slices.size,) * 3
+        fitted = read_arrays(run, {"mean_hu": cube, "mean_mu": cube, "line": (2,)})
+        return TrainedClassical(self, settings, fitted["mean_hu"], fitted["mean_mu"], fitted["line"])
 
 
 class TrainedClassical(Trained):
