@@ -1,7 +1,6 @@
-"""ResNet-50's ImageNet weights: cached or downloaded, checked, and never asked for where they are not wanted."""
+"""ResNet-50's ImageNet weights: cached or downloaded, checked, and never asked for where nobody asks for them."""
 
 import hashlib
-import json
 from pathlib import Path
 import urllib.error
 import urllib.request
@@ -10,8 +9,9 @@ import pytest
 import torch
 
 from drr.errors import InputError
-from dx2ct.config import check, EncoderSettings
+from dx2ct.config import check
 from dx2ct.methods.layers import resnet as xray_encoder
+from dx2ct.methods.layers.encoder_settings import EncoderSettings
 from dx2ct.methods.layers.resnet import XrayEncoder
 from dx2ct.torchvision_guard import import_torchvision
 
@@ -20,7 +20,7 @@ NAME = "resnet50-0676ba61.pth"
 
 
 def encoder(**changes) -> XrayEncoder:
-    return XrayEncoder(check(EncoderSettings, **json.loads(json.dumps(RESNET_50 | changes))))
+    return XrayEncoder(check(EncoderSettings, **RESNET_50 | changes))
 
 
 @pytest.fixture

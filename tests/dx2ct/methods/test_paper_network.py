@@ -4,18 +4,22 @@ It is built on the meta device: shapes without numbers.
 """
 
 from collections.abc import Iterator
-import json
+from dataclasses import replace
 import re
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from bench.run_settings import ROOT, run_settings
-from dx2ct.config import Dx2ctSettings, parse
+from bench.run_settings import run_settings
+from dx2ct.config import SamplingOptions
+from dx2ct.config.keys import extra_of, fields_of
+from dx2ct.config.walk import keys, sections_in
 from dx2ct.methods.dx2ct.conditions import Conditions
 from dx2ct.methods.dx2ct.network import DX2CT
 from dx2ct.methods.dx2ct.query_transformer import CrossAttention
+from dx2ct.methods.dx2ct.settings import DiffusionSettings, Dx2ctRow, Dx2ctTraining, ModelSettings
 from dx2ct.methods.dx2ct.unet import ResBlock, SelfAttention, Spade
 from dx2ct.methods.layers.positions import view_coordinates
 from dx2ct.profiling.parts import parameters
@@ -23,12 +27,16 @@ from dx2ct.profiling.parts import parameters
 PAPER = "workflow/config/paper.yaml"
 Shape = tuple[int, ...] | None
 WATCHED = (Spade, ResBlock, SelfAttention, CrossAttention)
-SOURCED = re.compile(r"^(paper|digest|X2CT|derived)\b|^default: \S+ \S+")
+SOURCED = re.compile(r"^(paper|the paper|digest)\b|^default: \S+")
+OURS = {  # how a step is computed, or of no effect while another key has its default
+    *("accumulate", "batch", "precision", "slices_per_patient", "views"),
+    *("consistency.weight", "consistency.smooth_mm", "consistency.when"),
+}
 
 
 def build(run: str = "dx2ct") -> DX2CT:
     with torch.device("meta"):
-        return DX2CT(parse(Dx2ctSettings, run_settings(PAPER, run))).to("meta")
+        return DX2CT(run_settings(PAPER, run)).to("meta")
 
 
 def calls(model: DX2CT) -> list[tuple[nn.Module, str, list[Shape]]]:
@@ -92,8 +100,8 @@ def test_conditions_enter_encoder_and_decoder_at_32_16_and_8_alone(seen) -> None
         "up": [8] * 6 + [16] * 6 + [32] * 6,
     }
     blocks = [shapes for module, _, shapes in seen if isinstance(module, ResBlock)]
-    assert {x[-1] for x, _, steering in blocks if steering is None} == {128, 64}
-    assert {x[-1] for x, _, steering in blocks if steering is not None} == {32, 16, 8}
+    assert {x[-1] for x, _, modulation in blocks if modulation is None} == {128, 64}
+    assert {x[-1] for x, _, modulation in blocks if modulation is not None} == {32, 16, 8}
 
 
 def test_levels_of_the_unet(seen) -> None:
@@ -104,7 +112,7 @@ def test_levels_of_the_unet(seen) -> None:
     assert {shapes[0][-1] for module, _, shapes in seen if isinstance(module, SelfAttention)} == {16, 8}
 
 
-def keys(seen, views: int) -> None:
+def require_keys(seen, views: int) -> None:
     """Queries: one a pixel of the map, of both slices; keys: one a pixel of that map in each view, and no more."""
     shapes = [shapes for module, _, shapes in seen if isinstance(module, CrossAttention)]
     assert shapes == [
@@ -115,39 +123,46 @@ def keys(seen, views: int) -> None:
 
 
 def test_two_views_give_two_sets_of_keys(seen) -> None:
-    keys(seen, views=2)
+    require_keys(seen, views=2)
 
 
 def test_mono_uses_the_keys_of_its_one_view() -> None:
     mono = build("dx2ct_pa")
     assert len(mono.conditions.view_map) == 1
-    keys(calls(mono), views=1)
+    require_keys(calls(mono), views=1)
 
 
 @pytest.mark.parametrize("view", ["pa", "lateral"])
 def test_mono_knows_where_its_own_view_lies(view: str) -> None:
-    settings = json.loads(run_settings(PAPER))
-    settings["run"]["views"] = [view]
-    settings["model"]["transformer"]["blocks"] = 1
-    parsed = parse(Dx2ctSettings, json.dumps(settings))
-    cone = Conditions(parsed.model, parsed.run.views, parsed.xray.cone_beam, 320.0, query_transformer=True)
-    wanted = view_coordinates(parsed.xray.cone_beam, view, 128, 320.0, "plane")
-    assert torch.equal(cone.view_map, torch.from_numpy(wanted)[None])
+    settings = run_settings(PAPER)
+    transformer = replace(settings.model.transformer, blocks=1)
+    model, row = replace(settings.model, transformer=transformer), replace(settings.run, views=(view,))
+    found = Conditions(replace(settings, model=model, run=row)).view_map
+    beam = settings.xray.cone_beam
+    expected = view_coordinates(beam.view(view, (0.0, 0.0, 0.0)), beam, 128, 320.0, "plane")
+    assert torch.equal(found, torch.from_numpy(expected)[None])
 
 
-def keys_of(section: str) -> Iterator[tuple[str, str]]:
-    """Every line of a section that sets a value, as (key, comment)."""
-    body = re.search(rf"^{section}:.*\n((?: .*\n|\n)*)", (ROOT / PAPER).read_text(), re.MULTILINE)
-    assert body, section
-    for line in body[0].splitlines():
-        setting, _, comment = line.partition("#")
-        key, colon, value = setting.partition(":")
-        if colon and value.strip():
-            yield f"{section}.{key.strip()}", comment.strip()
+def leaves(section: Any, around: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a section's type that is no section itself, with the source of its default or of what it lies in."""
+    for name, info in keys(section).items():
+        inner, source = list(sections_in(info.annotation)), str(extra_of(info).get("source", "")) or around
+        for kind in inner:
+            yield from ((f"{name}.{key}", found) for key, found in leaves(kind, source))
+        if not inner and not info.is_required():
+            yield name, source
 
 
-@pytest.mark.parametrize("section", ["model", "diffusion", "train", "reconstruct"])
-def test_every_value_names_its_source(section: str) -> None:
-    keys = dict(keys_of(section))
-    assert len(keys) >= 3
-    assert {key: comment for key, comment in keys.items() if not SOURCED.match(comment)} == {}
+@pytest.mark.parametrize("section", [ModelSettings, DiffusionSettings, Dx2ctTraining, Dx2ctRow, SamplingOptions])
+def test_every_default_of_the_paper_s_method_names_its_source(section: type) -> None:
+    found = dict(leaves(section))
+    assert len(found) >= 3
+    assert {key for key, source in found.items() if not SOURCED.match(source)} <= OURS
+
+
+def test_the_paper_s_file_changes_no_number() -> None:
+    """All its numbers are the defaults of the types; its rows are ablations alone."""
+    settings = run_settings(PAPER)
+    defaults = {name: info.get_default(call_default_factory=True) for name, info in fields_of(type(settings)).items()}
+    for section in ("model", "diffusion", "train"):
+        assert getattr(settings, section) == defaults[section]

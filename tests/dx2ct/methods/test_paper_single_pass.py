@@ -1,35 +1,24 @@
-"""The rivals of paper.yaml against what their descriptions state, on shapes alone."""
+"""The methods of one forward pass in paper.yaml against what their descriptions state, on shapes alone."""
 
-import json
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-import yaml
 
-from bench.run_settings import ROOT
-from dx2ct.config import parse
-from dx2ct.methods.cnn2d import network as cnn2d
-from dx2ct.methods.perx2ct import network as perx2ct
-from dx2ct.methods.single_pass import Rival
-from dx2ct.methods.x2ctgan import network as x2ctgan
-from dx2ct.profiling.rivals import costs, count
+from bench.run_settings import run_settings
+from dx2ct.methods import method_named
+from dx2ct.methods.single_pass import SinglePass
+from dx2ct.profiling.single_pass import costs, count
 from dx2ct.torchvision_guard import import_torchvision
 
-CONFIG = yaml.safe_load((ROOT / "workflow/config/paper.yaml").read_text())
-METHODS: dict[str, Rival[Any, Any]] = {
-    "cnn2d": cnn2d.METHOD,
-    "x2ctgan": x2ctgan.METHOD,
-    "perx2ct": perx2ct.METHOD,
-}
 
-
-def paper(run: str) -> tuple[Rival[Any, Any], Any]:
-    row = CONFIG["runs"][run]
-    sections = {"run": row} | {name: {"version": 1} | CONFIG[name] for name in ("volume", "xray", "slices")}
-    method = METHODS[row["method"]]
-    return method, parse(method.kind, json.dumps(sections | CONFIG["methods"][row["method"]]))
+def paper(run: str) -> tuple[SinglePass[Any, Any], Any]:
+    """The implementation and the settings of a run of paper.yaml."""
+    settings = run_settings("workflow/config/paper.yaml", run)
+    implementation = method_named(settings.run.method).implement()
+    assert isinstance(implementation, SinglePass)
+    return implementation, settings
 
 
 def network(run: str) -> nn.Module:
@@ -77,11 +66,11 @@ def test_sizes_of_x2ctgan() -> None:
     assert branch.bridge_a[0].out_features == 256 * 4**3
     method, settings = paper("x2ctgan")
     with torch.device("meta"):
-        both = method.opponent(settings)
-        one = method.opponent(paper("x2ctgan_pa")[1])
+        both = method.discriminator(settings)
+        one = method.discriminator(paper("x2ctgan_pa")[1])
     assert both is not None and both.body[0].in_channels == 3
     assert one is not None and one.body[0].in_channels == 2
-    assert method.opponent(paper("x2ctcnn")[1]) is None
+    assert method.discriminator(paper("x2ctcnn")[1]) is None
 
 
 @pytest.mark.parametrize("run", ["cnn2d", "x2ctgan", "x2ctgan_pa"])
@@ -96,7 +85,7 @@ def test_128_pixels_make_128_cubed(run: str) -> None:
 def test_costs_add_up() -> None:
     """Of a network of which both are known: PerX2CT's slices cost the same each, its X-rays once a plane."""
     method, settings = paper("cnn2d")
-    parameters, opponent, flop = costs(method, settings)
-    assert sum(parameters.values()) == count(network("cnn2d")) and opponent == 0
+    parameters, discriminator, flop = costs(method, settings)
+    assert sum(parameters.values()) == count(network("cnn2d")) and discriminator == 0
     depth = 2 * 128 * 128 * 256 * 128  # the last layer, 1 x 1
     assert flop > depth and parameters["depth"] == 256 * 128 + 128
