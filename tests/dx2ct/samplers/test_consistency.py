@@ -9,7 +9,7 @@ from drr.projector import Projector
 from drr.volume import Volume
 from dx2ct.config import ConsistencySettings
 from dx2ct.samplers.consistency import consistent, RAYS, residual
-from tests.dx2ct.tiny_run import body, SIZE
+from tests.fabricate import body, SIZE
 
 BEAM = ConeBeam(541.0, 949.0, 500.0, 64)
 VIEWS = [BEAM.view(view, (0.0, 0.0, 0.0)) for view in ("pa", "lateral")]

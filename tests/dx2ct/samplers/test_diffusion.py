@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from dx2ct.config import DiffusionSettings
-from dx2ct.samplers.diffusion import add_noise, ddim, ddim_timesteps, linear_schedule, split, target
+from dx2ct.samplers.ddim import ddim
+from dx2ct.samplers.diffusion import add_noise, linear_schedule, split, target, trailing_timesteps
 
-SCHEDULE = linear_schedule(DiffusionSettings(timesteps=1000, beta_start=1e-4, beta_end=2e-2))
+SCHEDULE = linear_schedule(1000, 1e-4, 2e-2)
 KINDS = ("epsilon", "v", "x0")
 
 
@@ -45,10 +45,10 @@ def test_an_error_in_epsilon_is_multiplied_by_158_at_the_last_step():
 
 
 def test_time_steps_start_at_pure_noise_and_end_near_the_slice():
-    assert ddim_timesteps(1000, 50)[:3] == [999, 979, 959]
-    assert ddim_timesteps(1000, 50)[-1] == 19
-    assert ddim_timesteps(1000, 1) == [999]
-    assert ddim_timesteps(1000, 1000) == list(range(999, -1, -1))
+    assert trailing_timesteps(1000, 50)[:3] == [999, 979, 959]
+    assert trailing_timesteps(1000, 50)[-1] == 19
+    assert trailing_timesteps(1000, 1) == [999]
+    assert trailing_timesteps(1000, 1000) == list(range(999, -1, -1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
