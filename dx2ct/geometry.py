@@ -1,9 +1,18 @@
-"""Where a patient's grid and the exposures of the X-rays lie to each other: one value for every method."""
+"""Where a patient's grid and the exposures of the X-rays lie to each other: one value for every method.
 
-from collections.abc import Mapping
+Networks get it as data, a projection matrix for each view of each example. Points are those of the grid's cube,
+[-1, 1]^3 in patient axes (x, y, z). In an image both axes run from -1 to 1 from edge to edge, whatever its pixels, so
+that a feature map of any stride is read at the same places (grid_sample with align_corners=False): its cells must be
+centred where that says, as those of kernels 2 and 4 with stride 2 are, and those of kernel 3 are not.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from drr.geometry import Vector, View
 from dx2ct.data.grid import CubeGrid
@@ -58,3 +67,35 @@ def _difference(view: View, other: View) -> str:
         return "another source position"
     here, there = (np.concatenate([v.corner_mm, v.column_step_mm, v.row_step_mm]) for v in (one, two))
     return "" if np.allclose(here, there, rtol=0, atol=SAME_MM) else "another detector"
+
+
+def projection_matrices(views: Views, names: Sequence[str]) -> NDArray[np.float32]:
+    """(view, 3, 4): a point (x, y, z, 1) of the cube to (column, row, 1) times its depth, and that depth.
+
+    Column and row are in [-1, 1] on the image; depth is measured along the view's central axis in half sides of the
+    cube, from the source. `project` applies it.
+    """
+    centred = views.around_origin()
+    return np.stack([_matrix(centred.exposures[name], centred.grid) for name in names]).astype(np.float32)
+
+
+def _matrix(view: View, grid: CubeGrid) -> NDArray[np.float64]:
+    half = grid.side_mm / 2
+    to_pixels = view.projection_matrix() @ np.diag([half, half, half, 1.0]) / half
+    # From pixel numbers to [-1, 1] between the edges of the first and the last pixel.
+    to_edges = np.array([[2 / view.columns, 0, 1 / view.columns - 1], [0, 2 / view.rows, 1 / view.rows - 1], [0, 0, 1]])
+    return np.asarray(to_edges @ to_pixels)
+
+
+def project(matrices: Tensor, points: Tensor) -> Tensor:
+    """Points (..., 3) of the cube seen by matrices (n, view, 3, 4): (n, view, ..., 3) of column, row and depth.
+
+    Column and row in [-1, 1] on the image; depth in [-1, 1] within the cube where the central axis meets it, 0 in the
+    plane of the isocentre. float32 whatever autocast says: half precision would move a point by a pixel.
+    """
+    flat = points.reshape(-1, 3).float()
+    matrices = matrices.float()
+    seen = (flat[:, None, :] * matrices[:, :, None, :, :3]).sum(dim=-1) + matrices[:, :, None, :, 3]
+    depth = seen[..., 2:]
+    placed = torch.cat([seen[..., :2] / depth, depth - matrices[:, :, None, 2:, 3]], dim=-1)
+    return placed.view(*placed.shape[:2], *points.shape[:-1], 3)

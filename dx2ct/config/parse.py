@@ -181,15 +181,16 @@ def _path_and_text(kind: Any, path: Path, one: Any) -> tuple[Path, str]:
     if one["type"] == "union_tag_not_found":
         return (*path, named), "missing"
     if one["type"] == "union_tag_invalid":
-        tag, known = one["ctx"]["tag"], one["ctx"]["expected_tags"].replace("'", "")
-        return (*path, named), f"{tag!r} is unknown" + _suggestion(tag, known.split(", "))
+        known = one["ctx"]["expected_tags"].replace("'", "").split(", ")
+        names = [name for name in known if " " not in name]  # no name of a method: the tag of a row without one
+        return (*path, named), f"{one['ctx']['tag']!r} is unknown" + _suggestion(one["ctx"]["tag"], names)
     return path, _text(kind, path, one)
 
 
 def _text(kind: Any, path: Path, one: Any) -> str:
     value = one.get("input")
     if one["type"] in _UNKNOWN:
-        return "unknown key" + _suggestion(str(path[-1]) if path else "", known_keys(kind, path))
+        return "unknown key" + _suggestion(str(path[-1]) if path else "", known_keys(kind, one["loc"]))
     if one["type"] in _MISSING:
         return "missing"
     if one["type"] == "literal_error":

@@ -53,7 +53,13 @@ class TrainSettings:
     accumulate: PositiveInt = key(1, "Parts that a batch is computed in, one after the other, where memory is short")
     slices_per_patient: PositiveInt = key(1, "So many of the batch share a patient, whose X-rays are encoded once")
     precision: Literal["auto", "float32", "bf16"] = key("auto", "auto: bf16 on a GPU that has it, else float32")
-    learning_rate: PositiveFloat = key(1e-4, "Of Adam")
+    optimizer: Literal["adam", "adamw", "muon"] = key(
+        "adam",
+        "muon: torch.optim.Muon for weights of two axes and more, AdamW for the rest",
+        source="default: Adam, as the papers",
+        earlier="adam",
+    )
+    learning_rate: PositiveFloat = key(1e-4, "Of the optimizer")
     beta1: Beta = key(0.9, "Of Adam", source="default: Adam's own")
     beta2: Annotated[float, Field(gt=0, lt=1)] = key(0.999, "Of Adam", source="default: Adam's own")
     weight_decay: NotNegative = key(0.0, "Of Adam", source="default: none is mentioned")

@@ -5,6 +5,7 @@ from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin, Union
 
+from pydantic import Tag
 from pydantic.fields import FieldInfo
 
 from dx2ct.config.keys import extra_of, fields_of
@@ -36,39 +37,33 @@ def default_of(info: FieldInfo) -> Any:
     return info.get_default(call_default_factory=True, validated_data={})
 
 
-def known_keys(kind: Any, path: Sequence[str | int]) -> list[str]:
-    """Names of the keys beside the last one of a path; empty where the type knows none."""
-    kinds = list(sections_in(kind))
-    if len(path) <= 1:
-        return sorted({name for one in kinds for name in _names(one)})
-    head, rest = path[0], path[1:]
-    for one in kinds:
-        if is_section(one) and head in fields_of(one):
-            return known_keys(_inner(fields_of(one)[str(head)].annotation, rest), _after_container(one, head, rest))
-    return []
+def known_keys(kind: Any, location: Sequence[str | int]) -> list[str]:
+    """Names of the keys beside the last step of a location as pydantic gives it: with the names of unions' members."""
+    for step in location[:-1]:
+        kind = _into(kind, step)
+    return sorted({name for section in sections_in(kind) for name in _names(section)})
+
+
+def _into(kind: Any, step: str | int) -> Any:
+    """The type that a step leads to; the same where it names a member of a union that is not told apart here."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _into(arguments[0], step)
+    if origin in (Union, UnionType):
+        return next((member for member in arguments if step in _names_of_member(member)), kind)
+    if origin is dict:
+        return arguments[1]
+    if origin is tuple:
+        return arguments[0]
+    return fields_of(kind)[str(step)].annotation if is_section(kind) and step in fields_of(kind) else kind
+
+
+def _names_of_member(member: Any) -> list[str]:
+    tags = [note.tag for note in getattr(member, "__metadata__", ()) if isinstance(note, Tag)]
+    return tags or [getattr(member, "__name__", "")]
 
 
 def _names(section: type) -> list[str]:
     if is_section(section):
         return list(keys(section))
     return list(getattr(section, "__dataclass_fields__", {}))
-
-
-def _container(kind: Any) -> Any:
-    """What a dict or a tuple holds; None for anything else."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _container(arguments[0])
-    if origin is dict:
-        return arguments[1]
-    return arguments[0] if origin is tuple else None
-
-
-def _inner(kind: Any, rest: Sequence[str | int]) -> Any:
-    inside = _container(kind)
-    return kind if inside is None else inside
-
-
-def _after_container(section: type, head: str | int, rest: Sequence[str | int]) -> Sequence[str | int]:
-    inside = _container(fields_of(section)[str(head)].annotation)
-    return rest if inside is None else rest[1:]

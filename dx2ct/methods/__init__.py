@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from drr.errors import InputError
 from dx2ct.methods.base import Method
 
-BUILT_IN = ("dx2ct", "cnn2d", "x2ctgan", "perx2ct", "backprojection", "sart", "mean", "volumes")
+BUILT_IN = ("dx2ct", "lift", "cnn2d", "x2ctgan", "perx2ct", "backprojection", "sart", "mean", "volumes")
 GROUP = "dx2ct.methods"
 
 

@@ -5,7 +5,7 @@ X-rays are {view name: (row, column)}: line integrals (1/mm times mm) or, of net
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,14 @@ class InputSpec:
 
     pixels: side of the image that it sees, at least; larger ones are averaged down. samples: it starts from noise, so
     that SamplingOptions mean something to it. radiographs: it looks at each image stretched to [0, 1], so that one
-    without a unit will do.
+    without a unit will do. any_of: one of the views is enough.
     """
 
     views: Views
     pixels: int
     samples: bool = False
     radiographs: bool = True
+    any_of: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,25 +93,41 @@ class Trained(ABC):
         return f"{type(self).__name__}(xrays={{{shapes}}}) -> Planes of {(grid.size,) * 3}, {grid.spacing_mm:g} mm, HU"
 
 
-def spec_of(settings: XrayRunSettings, pixels: int, *, samples: bool = False, radiographs: bool = True) -> InputSpec:
+def spec_of(
+    settings: XrayRunSettings, pixels: int, *, samples: bool = False, radiographs: bool = True, any_of: bool = False
+) -> InputSpec:
     """What a method with these settings takes, in the geometry of its training."""
     grid = training_grid(settings.volume, settings.slices)
     views = Views(grid, settings.xray.exposures(settings.run.views))
-    return InputSpec(views, pixels, samples=samples, radiographs=radiographs)
+    return InputSpec(views, pixels, samples, radiographs, any_of)
 
 
 def checked_xrays(xrays: Xrays, spec: InputSpec) -> list[Array]:
     """The images in the method's order, float32 on the host; InputError for other views, shapes or values."""
-    if set(xrays) != set(spec.names):
-        given = " and ".join(sorted(xrays, reverse=True)) or "none"
-        raise InputError(f"X-rays of {given}, the model was trained on {' and '.join(spec.names)}: give exactly these")
-    return [_checked(name, xrays[name], spec.pixels) for name in spec.names]
+    require_names(xrays, spec)
+    return [_checked(name, xrays[name], spec.pixels) for name in spec.names if name in xrays]
+
+
+def require_names(given: Collection[str], spec: InputSpec) -> None:
+    """InputError for X-rays that are not of the views that a method was trained on."""
+    names = set(given)
+    if names == set(spec.names) or (spec.any_of and names and names < set(spec.names)):
+        return
+    was, now = " and ".join(spec.names) or "no view", " and ".join(sorted(names, reverse=True)) or "none"
+    demand = "give one of these at least" if spec.any_of else "give exactly these"
+    raise InputError(f"X-rays of {now}, the model was trained on {was}: {demand}")
 
 
 def require_geometry(geometry: Views, spec: InputSpec) -> None:
     """InputError where the X-rays were taken in another geometry than the method was trained for."""
     if what := geometry.difference(spec.views):
         raise InputError(f"geometry: {what} than in training, which this method cannot use: train it for this geometry")
+
+
+def require_grid(geometry: Views, spec: InputSpec) -> None:
+    """InputError for another grid than that of the training, wherever it lies."""
+    if what := Views(geometry.grid, {}).difference(Views(spec.views.grid, {})):
+        raise InputError(f"geometry: {what} as in training: train the model for this grid")
 
 
 def _checked(name: str, image: Any, pixels: int) -> Array:

@@ -64,7 +64,7 @@ class SinglePass(Implementation[S], Generic[S, N]):
     def volumes(self, settings: S, network: N, xrays: Tensor, at_once: int) -> Volumes:
         """The volumes of one scan from its X-rays (1, view, H, W), on the network's device."""
 
-    def start(self, settings: S, network: N) -> None:
+    def start(self, settings: S, network: N, scans: Sequence[str], data: Path) -> None:
         """Put in what the weights begin with, where that is not random."""
 
     def discriminator(self, settings: S) -> nn.Module | None:
@@ -104,7 +104,7 @@ class SinglePass(Implementation[S], Generic[S, N]):
         batches = Batches(self.examples(settings, scans["train"], data), device, rank(), world())
         torch.manual_seed(settings.train.seed)
         model, plain = self.network(settings), self.discriminator(settings)
-        self.start(settings, model)
+        self.start(settings, model, scans["train"], data)
         autocast = autocast_of(settings.train.precision, device)
         model, network = on_device(model, device, runtime.engine)
         gan = Discriminator(plain.to(device), together(plain.to(device), device)) if plain else None

@@ -21,7 +21,7 @@ from dx2ct.config import (
 from dx2ct.config.keys import key, Name, STRICT
 from dx2ct.methods import methods
 
-DERIVED = "weights_of"  # the key that makes a row one of a derived run
+DERIVED = "derived run"  # the tag of its row, which cannot be the name of a method or a key
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -82,5 +82,5 @@ def _own_sections(name: str) -> Any:
 
 def _kind_of_row(row: Any) -> str | None:
     if isinstance(row, Mapping):
-        return DERIVED if DERIVED in row else row.get("method")
+        return DERIVED if "weights_of" in row else row.get("method")
     return DERIVED if isinstance(row, DerivedRow) else getattr(row, "method", None)

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from drr.errors import InputError
 from dx2ct.training.distributed import all_at_the_same_step, rank, say, sum_over_ranks
 from dx2ct.training.log import Board, NONE, write_log
-from dx2ct.training.state import learning_rate, Training
+from dx2ct.training.optimizers import learning_rate
+from dx2ct.training.state import Training
 from dx2ct.training.validation import Validation
 
 StepLosses = Sequence[Iterable[Tensor]]  # the terms of the network's loss and, of a GAN, of its discriminator's

@@ -14,6 +14,7 @@ from drr.errors import InputError
 from dx2ct.config import TrainSettings
 from dx2ct.training.distributed import say
 from dx2ct.training.log import write_log
+from dx2ct.training.optimizers import learning_rate, optimizer_of
 from dx2ct.training.resume import load_state, save_state
 
 
@@ -41,8 +42,8 @@ class Training:
     slices: int = 1
 
     def __post_init__(self) -> None:
-        self.optimizer = _adam(self.model, self.settings)
-        self.discriminator_optimizer = _adam(self.discriminator, self.settings) if self.discriminator else None
+        self.optimizer = optimizer_of(self.model, self.settings)
+        self.discriminator_optimizer = optimizer_of(self.discriminator, self.settings) if self.discriminator else None
         state = self.model.state_dict()
         self.average = {name: value.detach().clone() for name, value in state.items()}
         self.averaged = [name for name, value in state.items() if value.is_floating_point()]
@@ -161,18 +162,3 @@ class Training:
             self.average[name].copy_(value)
         self.best = {name: value.to(self.average[name].device) for name, value in state["best"].items()}
         say(f"{state['path']}: resumed at step {self.step}")
-
-
-def _adam(network: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
-    learned = [p for p in network.parameters() if p.requires_grad]
-    return torch.optim.Adam(learned, train.learning_rate, train.betas, weight_decay=train.weight_decay, fused=True)
-
-
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Linear warm-up, then constant, half a cosine down to 0, or (linear) a straight line to 0 in the second half."""
-    rate = settings.learning_rate * min((step + 1) / max(settings.warmup_steps, 1), 1.0)
-    if settings.schedule == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-    if settings.schedule == "linear":
-        rate *= min(2 * (1 - step / settings.steps), 1.0)
-    return rate

@@ -163,7 +163,7 @@ class Perx2ctMethod(SinglePass[Perx2ctSettings, Perx2ct]):
         """The network."""
         return Perx2ct(settings)
 
-    def start(self, settings: Perx2ctSettings, network: Perx2ct) -> None:
+    def start(self, settings: Perx2ctSettings, network: Perx2ct, scans: Sequence[str], data: Path) -> None:
         """From ImageNet's weights, where they are asked for."""
         if settings.model.encoder.pretrained:
             network.encoder.load_pretrained(settings.model.encoder)

@@ -1,0 +1,99 @@
+"""The configuration of `lift`. All of it is this project's own: sizes were chosen on validation phantoms."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from dx2ct.config.keys import (
+    again,
+    BadKeyError,
+    Count,
+    Fraction,
+    key,
+    NotNegative,
+    PositiveFloat,
+    PositiveInt,
+    STRICT,
+)
+from dx2ct.config.training import LearnedSettings, ScanValidation, TrainSettings, XrayRow
+
+LEVELS = 4  # of the grid: N, N/2, N/4 and N/8 voxels a side
+OURS = "ours"
+Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=LEVELS, max_length=LEVELS)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class LiftRow(XrayRow):
+    """A row of lift: the views that it is trained on. Any of them is enough for a reconstruction."""
+
+    method: Literal["lift"]
+    drop_views: Fraction = key(
+        0.0, "Share of the examples that lack all views but one, so that each alone is enough", source=OURS
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
+class LiftModel:
+    """Pyramid, lifting and 3D U-Net; lists run from the finest grid to the coarsest."""
+
+    xray_scale: PositiveInt = key(2, "Side of the X-ray that it sees, over the grid's", source=OURS)
+    pyramid: Sizes = key((64, 96, 128, 192), "Channels of the X-ray's maps", source=OURS)
+    bins: Sizes = key((1, 8, 12, 6), "Depth bins along a ray", source=OURS)
+    lifted: Sizes = key((12, 24, 32, 64), "Channels of each bin", source=OURS)
+    widths: Sizes = key((32, 64, 128, 256), "Channels of the 3D U-Net", source=OURS)
+    blocks: Sizes = key((1, 2, 2, 2), "Residual blocks of each level", source=OURS)
+    transformer_blocks: Count = key(4, "Transformer blocks at the coarsest grid", source=OURS)
+    heads: PositiveInt = key(8, "Attention heads", source=OURS)
+    octaves: PositiveInt = key(6, "Frequencies of the position code", source=OURS)
+    l1_weight: NotNegative = key(0.1, "Weight of the absolute beside the squared error", source=OURS)
+    checkpoint: bool = key(
+        True,
+        "The finest grid is computed again in the backward pass: less memory, more time",
+        source=OURS,
+    )
+
+    def __post_init__(self) -> None:
+        if any(width % 8 for width in (*self.pyramid, *self.widths)):
+            raise BadKeyError("widths", "every entry of pyramid and widths must be a multiple of 8")
+        if self.widths[-1] % self.heads:
+            raise BadKeyError("heads", f"{self.heads} do not divide the coarsest of widths, {self.widths[-1]}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class LiftTraining(TrainSettings):
+    """Squared and absolute error on [0, 1]."""
+
+    steps: PositiveInt = again(TrainSettings, "steps", 137_550, "ours: 150 epochs of 917 scans")
+    optimizer: Literal["adam", "adamw", "muon"] = again(TrainSettings, "optimizer", "muon", OURS)
+    learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-3, OURS)
+    weight_decay: NotNegative = again(TrainSettings, "weight_decay", 0.01, OURS)
+    schedule: Literal["constant", "cosine", "linear"] = again(TrainSettings, "schedule", "cosine", OURS)
+    warmup_steps: Count = again(TrainSettings, "warmup_steps", 200, OURS)
+    clip_norm: NotNegative = again(TrainSettings, "clip_norm", 1.0, OURS)
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(TrainSettings, "ema_decay", 0.999, OURS)
+    validation: ScanValidation = key(ScanValidation, "PSNR while training")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.slices_per_patient != 1:
+            raise BadKeyError(
+                "slices_per_patient", f"{self.slices_per_patient}: an example is a whole volume: set it to 1"
+            )
+
+
+@dataclass(frozen=True, config=STRICT)
+class LiftSettings(LearnedSettings):
+    """Everything that decides the weights of a run of lift."""
+
+    run: LiftRow
+    model: LiftModel = key(LiftModel, "The network")
+    train: LiftTraining = key(LiftTraining, "The training")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        times = 2 ** (LEVELS - 1)
+        if self.slices.size % times:
+            raise BadKeyError(
+                "slices.size", f"{self.slices.size} cannot be halved {LEVELS - 1} times: make it a multiple of {times}"
+            )
