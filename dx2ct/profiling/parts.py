@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn, Tensor
@@ -14,7 +15,7 @@ Phase = tuple[str, str]  # part, forward or backward
 
 def parts_of(model: DX2CT) -> dict[str, list[nn.Module]]:
     """The modules of each part. What joins ResNet and 3DPQT is a part of its own: it is in neither in the paper."""
-    conditions = model.conditions
+    conditions: Any = model.conditions
     return {
         "resnet": [conditions.encoder],
         "positions": [conditions.ct_positions, conditions.xray_positions, conditions.project],
@@ -73,7 +74,7 @@ def gradients_by_parts(
         return features[1]
 
     xrays, coordinates, noisy, t = inputs
-    encoder = model.conditions.encoder
+    encoder: Any = model.conditions.encoder
     hooks = [
         encoder.register_forward_pre_hook(lambda *_: meter.enter("resnet", "forward")),
         encoder.register_forward_hook(after_resnet),

@@ -51,7 +51,11 @@ class TrainingData(Examples[Batch]):
         patients, planes, numbers = draw_slices(chooser, train, len(self.stacks), size)
         generator = torch.Generator().manual_seed(int(chooser.integers(2**62)))
         noise = torch.randn((train.batch, 1, size, size), generator=generator)
-        t = torch.randint(self.settings.diffusion.timesteps, (train.batch,), generator=generator)
+        last = self.settings.diffusion.timesteps
+        t = torch.randint(last, (train.batch,), generator=generator)
+        if self.settings.train.last_step_share:
+            pure = torch.rand(train.batch, generator=generator) < self.settings.train.last_step_share
+            t = torch.where(pure, last - 1, t)
         mine, images = (slice(n * part // parts, n * (part + 1) // parts) for n in (len(patients), train.batch))
         patients, planes, numbers = patients[mine], planes[mine], numbers[mine]
         slices = [

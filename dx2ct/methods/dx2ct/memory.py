@@ -58,7 +58,7 @@ def need_of_a_slice(model: DX2CT, xrays: Tensor, coordinates: Tensor) -> tuple[d
     size = coordinates.shape[2]
     x, t = xrays.new_zeros(1, 1, size, size), torch.zeros(1, dtype=torch.long, device=xrays.device)
     with torch.no_grad():
-        encoded = model.conditions.encode_xrays(xrays)
+        encoded: Any = model.encode_xrays(xrays)
         with _Live() as live:
             maps = model.conditions.condition_maps(encoded, coordinates[:1, :1])
             modulation = model.modulation(maps)

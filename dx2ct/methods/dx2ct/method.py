@@ -10,6 +10,7 @@ from torch import nn, Tensor
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods.base import Implementation
 from dx2ct.methods.dx2ct.batches import Batch, TrainingData
+from dx2ct.methods.dx2ct.conditions import Conditions
 from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.sampling import TrainedDx2ct
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
@@ -45,7 +46,7 @@ class Dx2ct(Implementation[Dx2ctSettings]):
         batches = Batches(TrainingData(settings, scans["train"], data), device, rank(), world())
         torch.manual_seed(settings.train.seed)
         model = DX2CT(settings)
-        if settings.model.encoder.pretrained:
+        if isinstance(model.conditions, Conditions) and settings.model.encoder.pretrained:
             model.conditions.encoder.load_pretrained(settings.model.encoder.pretrained)
         autocast = autocast_of(settings.train.precision, device)
         model, network = on_device(model, device, runtime.engine)

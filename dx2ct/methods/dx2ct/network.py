@@ -1,10 +1,11 @@
-"""DX2CT: the condition maps of 3DPQT modulate a 2-D denoising U-Net, one slice at a time."""
+"""DX2CT: condition maps, of 3DPQT or of lifted features, modulate a 2-D denoising U-Net, one slice at a time."""
 
-from typing import cast
+from typing import Any, cast
 
 from torch import nn, Tensor
 
 from dx2ct.methods.dx2ct.conditions import Conditions
+from dx2ct.methods.dx2ct.lifted import LiftedConditions
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.methods.dx2ct.unet import condition_levels, Modulation, UNet
 from dx2ct.samplers.diffusion import linear_schedule, Schedule
@@ -15,10 +16,24 @@ class DX2CT(nn.Module):
 
     def __init__(self, settings: Dx2ctSettings) -> None:
         super().__init__()
-        self.conditions = Conditions(settings)
+        self.conditions: Conditions | LiftedConditions
+        if settings.run.conditions == "lifted":
+            self.conditions, widths = LiftedConditions(settings), settings.model.lift.conditions
+        else:
+            self.conditions = Conditions(settings)
+            widths = (settings.model.transformer.width,) * len(self.conditions.sizes)
         self.levels = condition_levels(self.conditions.sizes, settings.slices.size)
-        width = settings.model.transformer.width
-        self.unet = UNet(settings.model.unet, dict.fromkeys(self.levels, width), settings.run.conditioning)
+        scales = dict(zip(self.levels, widths, strict=True))
+        self.unet = UNet(settings.model.unet, scales, settings.run.conditioning)
+
+    def encode_xrays(self, xrays: Tensor, matrices: Tensor | None = None) -> Any:
+        """What all slices of a patient share, for `conditions.condition_maps`.
+
+        matrices: (patient, view, 3, 4) of another geometry than the training's, for lifted conditions.
+        """
+        if isinstance(self.conditions, LiftedConditions):
+            return self.conditions.encode_xrays(xrays, matrices)
+        return self.conditions.encode_xrays(xrays)
 
     def modulation(self, maps: list[Tensor]) -> Modulation:
         """Of condition maps, fine to coarse: see Modulation."""

@@ -18,8 +18,8 @@ from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES
 from dx2ct.data.scans import averaged, stretched
 from dx2ct.data.window import to_hu, to_network
-from dx2ct.geometry import Views
-from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
+from dx2ct.geometry import projection_matrices, Views
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, require_grid, spec_of, Trained, Xrays
 from dx2ct.methods.dx2ct.memory import plan
 from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
@@ -54,7 +54,9 @@ class TrainedDx2ct(Trained):
         keep: what of the conditions is kept from step to step; None: as much as memory allows (memory.py).
         """
         images = checked_xrays(xrays, self.inputs)
-        require_geometry(geometry, self.inputs)
+        lifted = self.settings.run.conditions == "lifted"
+        (require_grid if lifted else require_geometry)(geometry, self.inputs)
+        matrices = projection_matrices(geometry, self.inputs.names) if lifted else None
         solver, device = _solver(options), self.runtime.device
         correct = self._correction(images, geometry.around_origin(), options.consistency)
         size, count = self.settings.slices.size, options.samples
@@ -65,7 +67,7 @@ class TrainedDx2ct(Trained):
             clean: Tensor = solver(
                 self.schedule,
                 self.settings.run.prediction,
-                self._network(images, options.batch, count, keep, bar.update),
+                self._network(images, matrices, options.batch, count, keep, bar.update),
                 noise_of(options, size).to(device),
                 options.steps,
                 options.eta,
@@ -76,13 +78,20 @@ class TrainedDx2ct(Trained):
         return _planes(to_hu(to_volumes(stacks).cpu().float().numpy()), correct)
 
     def _network(
-        self, images: list[Array], most: int, samples: int, keep: Keep | None, done: Callable[[int], object]
+        self,
+        images: list[Array],
+        matrices: Array | None,
+        most: int,
+        samples: int,
+        keep: Keep | None,
+        done: Callable[[int], object],
     ) -> Slices:
         """The network with the conditions of some images, at most so many slices at once as memory allows."""
         size = self.settings.slices.size
         xrays = torch.from_numpy(np.stack([stretched(image, size) for image in images]))[None].to(self.runtime.device)
         fits = plan(self.model, xrays, self.coordinates, most, samples, self.runtime.max_memory_mb)
-        return Slices(self.model, xrays, self.coordinates, fits.batch, samples, keep or fits.keep, done)
+        where = None if matrices is None else torch.from_numpy(matrices)[None].to(xrays.device)
+        return Slices(self.model, xrays, self.coordinates, fits.batch, samples, keep or fits.keep, done, where)
 
     def _correction(self, images: list[Array], geometry: Views, options: ConsistencySettings) -> Correct | None:
         """The data consistency that the options ask for, with line integrals at the resolution of the slices."""

@@ -4,7 +4,8 @@ Sources: paper is DX2CT (section IV-A unless another is named); digest is a thir
 CosmosXRay360, which agree with all numbers of the text; default is stated nowhere, our choice.
 """
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -23,7 +24,8 @@ from dx2ct.config.training import LearnedSettings, TrainSettings, ValidationSett
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 Open = Annotated[float, Field(gt=0, lt=1)]
-SCALES = 3  # feature maps of 1/4, 1/8 and 1/16 of the X-ray
+Levels = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+POSITIONAL_LEVELS = 5  # feature maps of 1/4, 1/8 and 1/16 of the X-ray meet the last three levels
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -33,6 +35,12 @@ class Dx2ctRow(XrayRow):
     method: Literal["dx2ct"]
     conditioning: Literal["spade", "concat"] = key(
         "spade", "How condition maps enter the U-Net", source="paper, Table II"
+    )
+    conditions: Literal["positional", "lifted"] = key(
+        "positional",
+        "positional: by 3DPQT from position codes; lifted: X-ray features lifted into the patient (ours)",
+        source="paper",
+        earlier="positional",
     )
     query_transformer: bool = key(True, "false: without 3DPQT", source="paper, Table II")
     prediction: Literal["epsilon", "v", "x0"] = key("epsilon", "What the network predicts", source="paper, equation 6")
@@ -72,11 +80,28 @@ class TransformerSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class LiftSettings:
+    """Of `conditions: lifted`, a number a level of the U-Net, fine to coarse."""
+
+    widths: Levels = key((64, 64, 96, 128, 192), "Channels of the X-ray's maps", source="ours")
+    bins: Levels = key((2, 4, 8, 12, 6), "Depth bins along a ray", source="ours")
+    channels: Levels = key((8, 8, 12, 24, 32), "Channels of each bin", source="ours")
+    conditions: Levels = key((32, 32, 64, 96, 128), "Channels of the condition maps", source="ours")
+
+    def __post_init__(self) -> None:
+        for name in ("bins", "channels", "conditions"):
+            if len(getattr(self, name)) != len(self.widths):
+                raise BadKeyError(name, f"needs {len(self.widths)} entries, as widths")
+        if any(width % 8 for width in self.widths):
+            raise BadKeyError("widths", "every entry must be a multiple of 8")
+
+
+@dataclass(frozen=True, config=STRICT)
 class UNetSettings:
     """The denoising U-Net."""
 
     channels: PositiveInt = key(64, "Channels of the first level", source="digest")
-    multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=SCALES + 2)] = key(
+    multipliers: Levels = key(
         (1, 1, 2, 3, 4), "Of the channels, one a level; the last three levels get the condition maps", source="digest"
     )
     res_blocks: PositiveInt = key(2, "Residual blocks of each level", source="default: as in SDM (Wang et al. 2022)")
@@ -85,7 +110,12 @@ class UNetSettings:
     )
     head_channels: PositiveInt = key(64, "Channels of an attention head", source="default: as in SDM")
     norm_groups: PositiveInt = key(32, "Groups of the group norms", source="default: as in SDM")
-    spade_hidden: PositiveInt = key(128, "Channels inside SPADE", source="default: as in SDM and SPADE")
+    spade_hidden: Count = key(
+        128, "Channels inside SPADE; 0: one convolution without a hidden layer", source="default: as in SDM and SPADE"
+    )
+    spade_kernel: Literal[1, 3] = key(
+        3, "Side of SPADE's convolutions", source="default: as in SDM and SPADE", earlier=3
+    )
     dropout: Fraction = key(0.0, "Dropout of the residual blocks", source="default: none is mentioned")
 
     def __post_init__(self) -> None:
@@ -96,6 +126,14 @@ class UNetSettings:
             raise BadKeyError("attention_levels", f"{unknown[0]} is no level of a U-Net with levels 0 to {levels - 1}")
 
 
+_LIFT = {
+    "widths": [64, 64, 96, 128, 192],
+    "bins": [2, 4, 8, 12, 6],
+    "channels": [8, 8, 12, 24, 32],
+    "conditions": [32, 32, 64, 96, 128],
+}  # of runs that were trained before there was a choice: it meant nothing to them
+
+
 @dataclass(frozen=True, config=STRICT)
 class ModelSettings:
     """Every part of the network."""
@@ -104,6 +142,7 @@ class ModelSettings:
     positions: PositionSettings = key(PositionSettings, "Position codes")
     transformer: TransformerSettings = key(TransformerSettings, "3DPQT")
     unet: UNetSettings = key(UNetSettings, "U-Net")
+    lift: LiftSettings = key(LiftSettings, "Of rows with `conditions: lifted`", earlier=_LIFT)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -139,6 +178,9 @@ class Dx2ctTraining(TrainSettings):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(
         TrainSettings, "ema_decay", 0.9999, "default: SDM and guided diffusion; the paper is silent"
     )
+    last_step_share: Fraction = key(
+        0.0, "Share of the examples at the last time step, pure noise", source="paper: none", earlier=0.0
+    )
     beta1: Annotated[float, Field(ge=0, lt=1)] = key(0.9, "Of Adam", source="default: Adam's own", earlier=0.9)
     weight_decay: Annotated[float, Field(ge=0)] = key(0.0, "Of Adam", source="default: none is mentioned", earlier=0.0)
     validation: Dx2ctValidation = key(Dx2ctValidation, "PSNR while training", source="the paper mentions none")
@@ -153,9 +195,22 @@ class Dx2ctSettings(LearnedSettings):
     diffusion: DiffusionSettings = key(DiffusionSettings, "The forward process")
     train: Dx2ctTraining = key(Dx2ctTraining, "The training")
 
+    def relevant(self) -> Self:
+        """Of positional conditions without the section of lifted ones, and the other way round."""
+        model = self.model
+        if self.run.conditions == "positional":
+            return replace(self, model=replace(model, lift=LiftSettings()))
+        return replace(self, model=replace(model, encoder=EncoderSettings()))
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        levels = len(self.model.unet.multipliers)
+        levels, lifted = len(self.model.unet.multipliers), self.run.conditions == "lifted"
+        if lifted and levels != len(self.model.lift.widths):
+            raise BadKeyError("model.lift.widths", f"needs {levels} entries, one a level of the U-Net")
+        if not lifted and levels < POSITIONAL_LEVELS:
+            raise BadKeyError(
+                "model.unet.multipliers", f"{levels} levels: positional conditions (1/4, 1/8, 1/16) need 5 at least"
+            )
         if self.slices.size % 2 ** (levels - 1):
             raise BadKeyError(
                 "slices.size",

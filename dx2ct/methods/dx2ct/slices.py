@@ -1,12 +1,11 @@
 """The network on every slice of one patient: what does not depend on the noise is computed once."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from dx2ct.methods.dx2ct.conditions import EncodedXrays
 from dx2ct.methods.dx2ct.network import DX2CT
 from dx2ct.methods.dx2ct.unet import Modulation
 
@@ -18,6 +17,7 @@ class Slices:
 
     xrays: (1, view, H, W). coordinates: (plane, slice, N, N, 3), n slices in all. A batch holds slices of one plane,
     each with all its samples. keep: what of each slice is kept for the next step; the rest is computed anew from it.
+    matrices: see DX2CT.encode_xrays.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class Slices:
         samples: int = 1,
         keep: Keep = "modulation",
         done: Callable[[int], object] = lambda slices: None,
+        matrices: Tensor | None = None,
     ) -> None:
         self.model, self.samples, self.keep, self.done = model, samples, keep, done
-        self.encoded: EncodedXrays = model.conditions.encode_xrays(xrays)
+        self.encoded: Any = model.encode_xrays(xrays, matrices)
         self.chunks = [chunk for plane in coordinates for chunk in plane.split(max(batch // samples, 1))]
         self.modulation: dict[int, Modulation] = {}
         self.maps: dict[int, list[Tensor]] = {}

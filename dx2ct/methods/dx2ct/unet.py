@@ -17,8 +17,8 @@ from dx2ct.methods.dx2ct.settings import UNetSettings
 
 Conditioning = Literal["spade", "concat"]
 Modulation = list[tuple[Tensor, ...]]
-"""Modulation per ResBlock, in the order of use, independent of noise and t: SPADE's two (scale, shift), each
-(n, 2 channels, h, w); the map for concat; or nothing."""
+"""What joins the noisy slice, then the modulation per ResBlock in the order of use, independent of noise and t: SPADE's
+two (scale, shift), each (n, 2 channels, h, w); the map for concat; or nothing."""
 
 
 class Spade(nn.Module):
@@ -27,12 +27,13 @@ class Spade(nn.Module):
     def __init__(self, channels: int, condition: int, settings: UNetSettings) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(settings.norm_groups, channels, affine=False)
-        self.shared = nn.Conv2d(condition, settings.spade_hidden, 3, padding=1)
-        self.scale_shift = nn.Conv2d(settings.spade_hidden, 2 * channels, 3, padding=1)
+        kernel, hidden = settings.spade_kernel, settings.spade_hidden
+        self.shared = nn.Conv2d(condition, hidden, kernel, padding=kernel // 2) if hidden else None
+        self.scale_shift = nn.Conv2d(hidden or condition, 2 * channels, kernel, padding=kernel // 2)
 
     def scale_and_shift(self, condition: Tensor) -> Tensor:
         """(n, 2 channels, h, w) of a condition (n, c, h, w)."""
-        maps: Tensor = self.scale_shift(relu(self.shared(condition)))
+        maps: Tensor = self.scale_shift(condition if self.shared is None else relu(self.shared(condition)))
         return maps
 
     def forward(self, x: Tensor, scale_shift: Tensor) -> Tensor:
@@ -114,7 +115,8 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """Noisy slice, time step and condition maps to a prediction of the slice's shape.
 
-    condition_scales: {level: channels} for the levels that have a condition map; level 0 is the full resolution.
+    condition_scales: {level: channels} for the levels that have a condition map; level 0 is the full resolution, whose
+    map joins the noisy slice.
     """
 
     def __init__(self, settings: UNetSettings, condition_scales: dict[int, int], kind: Conditioning) -> None:
@@ -127,10 +129,11 @@ class UNet(nn.Module):
         )  # fmt: skip
 
         def stage(level: int, inputs: int) -> Stage:
-            block = ResBlock(inputs, widths[level], condition_scales.get(level, 0), kind, settings)
+            condition = condition_scales.get(level, 0) if level else 0
+            block = ResBlock(inputs, widths[level], condition, kind, settings)
             return Stage(block, SelfAttention(widths[level], settings) if level in settings.attention_levels else None)
 
-        self.first = nn.Conv2d(1, widths[0], 3, padding=1)
+        self.first = nn.Conv2d(1 + condition_scales.get(0, 0), widths[0], 3, padding=1)
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
         channels, skips = widths[0], [widths[0]]
         for level, width in enumerate(widths):
@@ -161,13 +164,18 @@ class UNet(nn.Module):
             *(bottom - i // (self.blocks + 1) for i in range(len(self.up))),
         ]
         stages = [*self.down, *self.middle, *self.up]
-        return [stage.block.modulation(conditions.get(level)) for stage, level in zip(stages, levels, strict=True)]
+        joined = (conditions[0],) if 0 in conditions else ()
+        of_blocks = [
+            stage.block.modulation(conditions.get(level) if level else None)
+            for stage, level in zip(stages, levels, strict=True)
+        ]
+        return [joined, *of_blocks]
 
     def forward(self, x: Tensor, t: Tensor, modulation: Modulation) -> Tensor:
         """x (n, 1, N, N), t (n,) integer steps to (n, 1, N, N)."""
         time = self.time(time_code(t, self.channels))
         following = iter(modulation)
-        x = self.first(x)
+        x = self.first(torch.cat([x, *next(following)], dim=1))
         skips = [x]
         for level in range(self.levels):
             for stage in self.down[level * self.blocks : (level + 1) * self.blocks]:

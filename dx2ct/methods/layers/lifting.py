@@ -32,25 +32,28 @@ class Residual2d(nn.Module):
 class Pyramid(nn.Module):
     """A small 2D U-Net of one X-ray: maps of 1/2, 1/4, ... of its side, `widths` channels each, fine to coarse.
 
+    full: the first map has the X-ray's own side instead, the second 1/2.
+
     Halvings have kernel 2, so that a cell lies in the middle of the four pixels that it comes from; the way up is
     bilinear. Odd sides are padded by their last row and column before each halving.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], full: bool = False) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, widths[0] // 2, 3, padding=1)
-        inputs = (widths[0] // 2, *widths[:-1])
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(inputs, widths, strict=True))
+        stem = widths[0] if full else widths[0] // 2
+        self.stem, self.full = nn.Conv2d(3, stem, 3, padding=1), full
+        pairs = pairwise(widths if full else (stem, *widths))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairs)
         self.encode = nn.ModuleList(Residual2d(width) for width in widths)
         self.thin = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths))
         self.decode = nn.ModuleList(Residual2d(width) for width in widths[:-1])
 
     def forward(self, xrays: Tensor) -> list[Tensor]:
-        """(n, H, W) in [0, 1] to maps (n, width, H/2^i, W/2^i), i from 1."""
+        """(n, H, W) in [0, 1] to maps (n, width, H/2^i, W/2^i), i from 1, or from 0 where they are full."""
         x = self.stem(with_place(2 * xrays[:, None] - 1))
-        maps = []
-        for down, encode in zip(self.down, self.encode, strict=True):
-            x = encode(down(even(x)))
+        maps = [self.encode[0](x)] if self.full else []
+        for down, encode in zip(self.down, self.encode[1:] if self.full else self.encode, strict=True):
+            x = encode(down(even(maps[-1] if maps else x)))
             maps.append(x)
         for level in reversed(range(len(self.decode))):
             grown = interpolate(self.thin[level](maps[level + 1]), maps[level].shape[-2:], mode="bilinear")

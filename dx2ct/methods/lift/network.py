@@ -183,7 +183,7 @@ class Lift(nn.Module):
     ) -> Tensor:
         """Inputs of a grid: of each view the lifted features, the X-ray itself, depth and mask; the mean volume."""
         points = getattr(self, f"points{level}")
-        places, size = project(matrices, points), self.size // 2**level
+        places, size = project(matrices, points[None]), self.size // 2**level
         parts = []
         for i in range(self.views):
             there = mask[:, i, None, None, None, None]
