@@ -81,10 +81,11 @@ rule reconstruct:
         runtime=120,
     params:
         settings=lambda wildcards: PLAN.sampling(wildcards.run),
+        views=lambda wildcards: PLAN.view_options(wildcards.run),
         engine=untracked(PLAN.engine()),
     shell:
         "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"
-        " --data data --engine {params.engine:q} --threads {threads} --max-memory {resources.mem_mb} &> {log:q}"
+        " {params.views} --data data --engine {params.engine:q} --threads {threads} --max-memory {resources.mem_mb} &> {log:q}"
 
 
 # A rule's outputs cannot depend on settings: the same with one more.

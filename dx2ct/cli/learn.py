@@ -81,6 +81,7 @@ def reconstruct(
     run: Annotated[Path, typer.Option(help="Folder of the trained run.")],
     data: Data,
     settings: Settings = "{}",
+    view: Annotated[list[str] | None, typer.Option(help="A view to use, of a model that needs not all of its.")] = None,
     engine: Engine = "{}",
     max_memory: MaxMemory = 0,
     device: Device = "auto",
@@ -97,7 +98,7 @@ def reconstruct(
 
     options = parse(SamplingOptions, settings)
     runtime = Runtime(set_up_torch(device, threads), max_memory, parse(EngineSettings, engine))
-    reconstruct_scan(scan, run, options, data, runtime)
+    reconstruct_scan(scan, run, options, data, runtime, view)
 
 
 @app.command()

@@ -116,9 +116,12 @@ class XrayRow(Row):
 
 @dataclass(frozen=True, config=STRICT)
 class DerivedRow:
-    """A row that samples another run's weights in another way."""
+    """A row that reconstructs with another run's weights in another way."""
 
     weights_of: str
+    views: Views | None = key(
+        None, "Some of the source run's views, for a method that needs no more; null: all of them"
+    )
     reconstruct: dict[str, object] = key(dict, "Values that are laid over the section reconstruct")
 
 

@@ -47,7 +47,7 @@ class Method:
     sections of `methods.NAME`. card: a paragraph of Markdown for the model card. source: paper or description.
     implementation: an Implementation, or "module:object", which is imported when it is needed. samples: it starts from
     noise, so that the section reconstruct means something to it. files: of a row and a scan, files of the user's own
-    that its reconstruction reads.
+    that its reconstruction reads. any_view: some of a run's views are enough for a reconstruction.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Method:
     settings: type[Any]
     implementation: "Implementation[Any] | str"
     samples: bool = False
+    any_view: bool = False
     files: Callable[[Any, str], list[str]] = lambda row, scan: []
 
     @property

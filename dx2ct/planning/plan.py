@@ -13,7 +13,7 @@ from typing import Any
 
 from drr.errors import InputError
 from dx2ct import layout
-from dx2ct.config import DerivedRow, plain, to_json, tracked, XrayRow
+from dx2ct.config import DerivedRow, plain, to_json, tracked
 from dx2ct.data.cohort.selection import fingerprint, leaks, select
 from dx2ct.data.cohort.sheet import checked_rows
 from dx2ct.data.prepare.failed import reason_of
@@ -198,8 +198,12 @@ class Plan:
 
     def views_of(self, run: str) -> list[str]:
         """The X-rays that a run looks at; the mean volume looks at none."""
-        row = self.resolved.row(run)
-        return list(row.views) if isinstance(row, XrayRow) else []
+        return list(self.resolved.views(run))
+
+    def view_options(self, run: str) -> list[str]:
+        """Options that name the views of a derived run that takes some of its source's only."""
+        row = self.config.runs[run]
+        return [f"--view={view}" for view in row.views] if isinstance(row, DerivedRow) and row.views else []
 
     def parts_of(self, run: str) -> tuple[str, ...]:
         """The parts of the split that a training looks at."""

@@ -33,6 +33,13 @@ class Resolved:
         row = self.config.runs[run]
         return self.config.runs[row.weights_of] if isinstance(row, DerivedRow) else row
 
+    def views(self, run: str) -> tuple[str, ...]:
+        """The X-rays that a run reconstructs from; none for a method that looks at none."""
+        row = self.config.runs[run]
+        if isinstance(row, DerivedRow) and row.views is not None:
+            return row.views
+        return tuple(getattr(self.row(run), "views", ()))
+
     def source_run(self, run: str) -> str:
         """The run whose training a run uses, mostly its own."""
         row = self.config.runs[run]
@@ -127,11 +134,22 @@ def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:
     source = found.config.runs.get(row.weights_of)
     if not isinstance(source, Row):
         raise _fault(("runs", run, "weights_of"), f"{row.weights_of} is not a run that is trained")
-    if not method_named(source.method).samples:
+    method = method_named(source.method)
+    if row.views is not None:
+        _check_views(run, row, source, method)
+    elif not method.samples:
         raise _fault(
             ("runs", run, "weights_of"), f"{row.weights_of} is of method {source.method}, which does not sample"
         )
     found.sampling(run)
+
+
+def _check_views(run: str, row: DerivedRow, source: Row, method: Method) -> None:
+    known, place = getattr(source, "views", ()), ("runs", run, "views")
+    if unknown := [view for view in row.views or () if view not in known]:
+        raise _fault(place, f"{unknown[0]} is not a view of {row.weights_of} ({', '.join(known)})")
+    if not method.any_view:
+        raise _fault(place, f"{row.weights_of} is of method {method.name}, which needs all views of its training")
 
 
 def _at_its_place(found: Resolved, run: str) -> None:

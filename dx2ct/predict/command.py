@@ -61,7 +61,7 @@ def predict(
         notes.append(DOMAIN_SHIFT)
     for text in notes:
         note(text)
-    seen = dict(zip(model.views, model.seen(xrays), strict=True))
+    seen = dict(zip(xrays, model.seen(xrays), strict=True))
     writers: Writers = {}
     if outputs.preview:
         images = {view: one.image for view, one in xrays.items()}

@@ -15,7 +15,7 @@ from dx2ct.config.keys import require_version
 from dx2ct.data.scans import as_seen
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
-from dx2ct.methods.contract import Planes, Trained
+from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run, SETTINGS
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
@@ -83,12 +83,13 @@ class Model:
     def prepare(self, given: Mapping[str, Any], framing: Mapping[str, Framing]) -> dict[str, Framed]:
         """Read, frame and check the X-rays of the model's views; InputError where others are given."""
         require_views(self, {view for view, xray in given.items() if xray is not None})
-        return {view: self._prepared(view, given[view], framing.get(view, Framing())) for view in self.views}
+        there = [view for view in self.views if given.get(view) is not None]
+        return {view: self._prepared(view, given[view], framing.get(view, Framing())) for view in there}
 
     def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
         """What a network sees: (view, pixels, pixels) in [0, 1], as in its training."""
         images = {view: one.image for view, one in xrays.items()}
-        return as_seen(images, self.views, self.trained.inputs.pixels)
+        return as_seen(images, list(images), self.trained.inputs.pixels)
 
     def volumes_of(
         self, xrays: Mapping[str, Framed], options: SamplingOptions, geometry: Views | None = None
@@ -182,8 +183,7 @@ def require_views(model: Model, given: set[str]) -> None:
     """InputError when the X-rays are not of the views that the model was trained on."""
     if not model.views:
         raise InputError(f"{model.folder}: {model.method.title} looks at no X-ray: take a run of another method")
-    if given != set(model.views):
-        was, now = " and ".join(model.views), " and ".join(sorted(given, reverse=True)) or "none"
-        raise InputError(
-            f"{model.folder}: a model of {was}, given {now}: give the files of its views, no more, no less"
-        )
+    try:
+        require_names(given, model.trained.inputs)
+    except InputError as error:
+        raise InputError(f"{model.folder}: {error}") from None

@@ -1,5 +1,6 @@
 """Stage reconstruct: one prepared scan by a trained run. The disk work stands here, the method sees arrays."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,25 @@ from dx2ct.training.resume import forget_finished
 from dx2ct.training.runtime import Runtime
 
 
-def reconstruct_scan(scan: str, run: Path, options: SamplingOptions, data: Path, runtime: Runtime) -> None:
+def reconstruct_scan(
+    scan: str,
+    run: Path,
+    options: SamplingOptions,
+    data: Path,
+    runtime: Runtime,
+    views: Sequence[str] | None = None,
+) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
     Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU.
+    views: some of the run's, of a method that needs no more; None: all of them.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
     method, settings = read_run(run)
     trained = method.implement().load(settings, run, runtime).of_scan(scan)
     spec = trained.inputs
     grid = read_grid(data, scan, spec.views.grid.size)
-    xrays = read_xrays(data, scan, spec.names)
+    xrays = read_xrays(data, scan, views or spec.names)
     # X-rays and cube share their centre, so that where the scan lies changes nothing; volumes of one's own lie there.
     planes = trained.reconstruct(xrays, spec.views if spec.names else Views(grid, {}), options)
     require_finite(planes, f"{run}: {scan}")

@@ -13,4 +13,5 @@ training volume; one forward pass from any of {{ views | length }} X-ray{{ "s" i
 ({{ views | join(", ") }}).""",
     settings=LiftSettings,
     implementation="dx2ct.methods.lift.method:IMPLEMENTATION",
+    any_view=True,
 )
