@@ -96,14 +96,17 @@ class EngineSettings:
     tensorboard: bool = key(False, "Curves and pictures: tensorboard --logdir results")
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Row:
     """A row of `runs:`; every method adds its ablations."""
 
     method: str
+    over: dict[str, object] = key(
+        dict, "Values that are laid over the method's sections for this run alone, as {train: {seed: 1}}", earlier={}
+    )
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class XrayRow(Row):
     """A row of a method that looks at X-rays."""
 
@@ -148,6 +151,13 @@ class XrayRunSettings(RunSettings):
 
     run: XrayRow
     xray: XraySettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            self.xray.only(self.run.views)
+        except BadKeyError as error:
+            raise BadKeyError(f"run.{error.key}", error.problem) from None
 
 
 @dataclass(frozen=True, config=STRICT)

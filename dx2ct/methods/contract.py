@@ -5,7 +5,7 @@ X-rays are {view name: (row, column)}: line integrals (1/mm times mm) or, of net
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,12 +122,19 @@ def require_geometry(geometry: Views, spec: InputSpec) -> None:
     """InputError where the X-rays were taken in another geometry than the method was trained for."""
     if what := geometry.difference(spec.views):
         raise InputError(f"geometry: {what} than in training, which this method cannot use: train it for this geometry")
+    require_exposures(geometry, spec.names)
 
 
 def require_grid(geometry: Views, spec: InputSpec) -> None:
     """InputError for another grid than that of the training, wherever it lies."""
     if what := Views(geometry.grid, {}).difference(Views(spec.views.grid, {})):
         raise InputError(f"geometry: {what} as in training: train the model for this grid")
+
+
+def require_exposures(geometry: Views, names: Iterable[str]) -> None:
+    """InputError where the geometry lacks a view."""
+    if missing := [name for name in names if name not in geometry.exposures]:
+        raise InputError(f"geometry: says nothing of view {missing[0]}: give its exposure")
 
 
 def _checked(name: str, image: Any, pixels: int) -> Array:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dx2ct.config import RunSettings, SamplingOptions
 from dx2ct.data.grid import training_grid
 from dx2ct.geometry import Views
-from dx2ct.methods.contract import checked_xrays, InputSpec, Planes, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, InputSpec, Planes, require_grid, Trained, Xrays
 from dx2ct.methods.saved import read_arrays
 
 
@@ -22,6 +22,7 @@ class Fixed(Trained):
     def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:
         """The volume."""
         checked_xrays(xrays, self.inputs)
+        require_grid(geometry, self.inputs)
         return Planes.of_one(self.volume)
 
 

@@ -41,17 +41,25 @@ def parse_run(text: str) -> tuple[Method, Any]:
     return method, settings_as(method, values, "RUN")
 
 
-def settings_as(method: Method, values: Any, run: str) -> Any:
-    """Plain values as the method's settings; InputError names keys by their path in the configuration."""
+def settings_as(method: Method, values: Any, run: str, over: Mapping[str, Any] | None = None) -> Any:
+    """Plain values as the method's settings; InputError names keys by their path in the configuration.
+
+    over: what the run's row lays over the method's sections.
+    """
     try:
         return validated(method.settings, values)
     except SettingsError as problems:
-        found = (f"{dotted(place_of(method, run, one.path))}: {one.text}" for one in problems.found)
+        found = (f"{dotted(place_of(method, run, one.path, over or {}))}: {one.text}" for one in problems.found)
         raise InputError("; ".join(found)) from None
 
 
-def place_of(method: Method, run: str, path: KeyPath) -> KeyPath:
+def place_of(method: Method, run: str, path: KeyPath, over: Mapping[str, Any]) -> KeyPath:
     """Where a key of a run's settings stands in the configuration."""
+    inside: Any = over
+    for step in path:
+        inside = inside.get(step) if isinstance(inside, Mapping) else None
+    if path and inside is not None:
+        return ("runs", run, "over", *path)
     if path and path[0] == "run":
         return ("runs", run, *path[1:])
     return ("methods", method.name, *path) if path and path[0] not in SHARED else path

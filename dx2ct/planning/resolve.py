@@ -52,15 +52,16 @@ class Resolved:
     def settings(self, run: str) -> RunSettings:
         """Everything that decides the weights of a run, and nothing else; InputError for what does not fit together."""
         row, method, source = self.row(run), self.method(run), self.source_run(run)
-        values = {"run": plain(row)}
+        values = {"run": plain(row) | {"over": {}}}
         for name in fields_of(method.settings):
             if name in method.sections:
-                values[name] = plain(getattr(getattr(self.config.methods, method.name), name))
+                section = plain(getattr(getattr(self.config.methods, method.name), name))
+                values[name] = _over(section, row.over.get(name, {}))
             elif name == "xray":
                 values[name] = plain(self._xray_of(source, row))
             elif name != "run":
                 values[name] = plain(getattr(self.config, name))
-        settings: RunSettings = settings_as(method, values, source)
+        settings: RunSettings = settings_as(method, values, source, row.over)
         return settings.relevant()
 
     def sampling(self, run: str) -> SamplingOptions:
@@ -126,6 +127,8 @@ def _check(found: Resolved) -> None:
     for run, row in config.runs.items():
         if isinstance(row, DerivedRow):
             _check_derived(found, run, row)
+        else:
+            _check_over(run, row)
     for run in config.report:
         _at_its_place(found, run)
 
@@ -142,6 +145,13 @@ def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:
             ("runs", run, "weights_of"), f"{row.weights_of} is of method {source.method}, which does not sample"
         )
     found.sampling(run)
+
+
+def _check_over(run: str, row: Row) -> None:
+    known = method_named(row.method).sections
+    for name, values in row.over.items():
+        if name not in known or not isinstance(values, dict):
+            raise _fault(("runs", run, "over", name), f"is no section of methods.{row.method} ({', '.join(known)})")
 
 
 def _check_views(run: str, row: DerivedRow, source: Row, method: Method) -> None:

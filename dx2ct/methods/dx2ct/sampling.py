@@ -19,7 +19,16 @@ from dx2ct.data.planes import plane_coordinates, PLANES
 from dx2ct.data.scans import averaged, stretched
 from dx2ct.data.window import to_hu, to_network
 from dx2ct.geometry import projection_matrices, Views
-from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, require_grid, spec_of, Trained, Xrays
+from dx2ct.methods.contract import (
+    checked_xrays,
+    Planes,
+    require_exposures,
+    require_geometry,
+    require_grid,
+    spec_of,
+    Trained,
+    Xrays,
+)
 from dx2ct.methods.dx2ct.memory import plan
 from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
@@ -56,6 +65,7 @@ class TrainedDx2ct(Trained):
         images = checked_xrays(xrays, self.inputs)
         lifted = self.settings.run.conditions == "lifted"
         (require_grid if lifted else require_geometry)(geometry, self.inputs)
+        require_exposures(geometry, self.inputs.names)
         matrices = projection_matrices(geometry, self.inputs.names) if lifted else None
         solver, device = _solver(options), self.runtime.device
         correct = self._correction(images, geometry.around_origin(), options.consistency)

@@ -217,3 +217,7 @@ class Dx2ctSettings(LearnedSettings):
                 f"{self.slices.size} cannot be halved {levels - 1} times for a U-Net of {levels} levels: make it a "
                 f"multiple of {2 ** (levels - 1)}",
             )
+        if lifted and self.slices.size < 2**levels:
+            raise BadKeyError(
+                "slices.size", f"{self.slices.size}: lifted conditions of {levels} levels end at one pixel"
+            )

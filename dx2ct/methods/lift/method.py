@@ -9,12 +9,11 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from drr.errors import InputError
 from dx2ct.config import SamplingOptions
 from dx2ct.data.scans import stretched
 from dx2ct.data.window import to_hu
 from dx2ct.geometry import projection_matrices, Views
-from dx2ct.methods.contract import checked_xrays, Planes, require_grid, spec_of, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, Planes, require_exposures, require_grid, spec_of, Trained, Xrays
 from dx2ct.methods.layers.example import Example, one_volume, read_volume, Volumes
 from dx2ct.methods.layers.volumes import VolumeData
 from dx2ct.methods.learned import load_weights
@@ -134,8 +133,7 @@ class TrainedLift(Trained):
         names, pixels, device = self.inputs.names, self.inputs.pixels, self.runtime.device
         images = dict(zip([n for n in names if n in xrays], checked_xrays(xrays, self.inputs), strict=True))
         require_grid(geometry, self.inputs)
-        if missing := [name for name in images if name not in geometry.exposures]:
-            raise InputError(f"geometry: says nothing of view {missing[0]}: give its exposure")
+        require_exposures(geometry, images)
         placed = Views(geometry.grid, dict(self.inputs.views.exposures) | dict(geometry.exposures))
         empty = np.zeros((pixels, pixels), np.float32)
         seen = np.stack([stretched(images[name], pixels) if name in images else empty for name in names])[None]

@@ -15,7 +15,7 @@ from dx2ct.data.hu import read_hu, resampled
 from dx2ct.data.planes import PLANES
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Implementation
-from dx2ct.methods.contract import Array, InputSpec, Planes, Trained, Xrays
+from dx2ct.methods.contract import Array, checked_xrays, InputSpec, Planes, Trained, Xrays
 from dx2ct.methods.saved import write_run
 from dx2ct.methods.volumes.settings import files_of, VolumesRow, VolumesSettings
 from dx2ct.training.runtime import Runtime
@@ -36,6 +36,7 @@ class ForeignVolumes(Trained):
 
     def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:
         """What the files hold, on the geometry's grid; InputError for a grid, values or a place that are others."""
+        checked_xrays(xrays, self.inputs)
         if not self.scan:
             raise InputError("volumes made elsewhere belong to scans of a cohort: they cannot be made of X-rays")
         row = self.settings.run
