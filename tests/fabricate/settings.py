@@ -22,6 +22,7 @@ ROWS: dict[str, dict[str, Any]] = {  # what a row needs or, left to its default,
     "sart": {"pixels": 32, "iterations": 2},
     "volumes": {"path": "/nowhere/{scan}.nii.gz"},
 }
+LIFTED = {"widths": [8] * 5, "bins": [1, 1, 2, 2, 2], "channels": [2] * 5, "conditions": [4] * 5}
 NO_VALIDATION = {"every": 0, "patience": 0, "keep": "last"}
 
 
@@ -51,6 +52,8 @@ def plain_values(method: str = "dx2ct", row: Mapping[str, Any] | None = None, **
     if kind.looks_at_xrays:
         names = values["run"].get("views") or fields_of(kind.row)["views"].default
         values["xray"] = plain(xray_settings({name: VIEWS[name] for name in names if name in VIEWS}))
+    if method == "dx2ct":
+        values["model"]["lift"] = dict(LIFTED)  # the smoke configuration has no row with lifted conditions
     if kind.learns:
         values["train"]["validation"] |= NO_VALIDATION
     return _over(values, sections)

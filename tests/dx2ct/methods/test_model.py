@@ -22,6 +22,8 @@ ROWS = [
     {"conditioning": "concat"},
     {"query_transformer": False},
     {"conditioning": "concat", "query_transformer": False},
+    {"conditions": "lifted", "query_transformer": False},
+    {"conditions": "lifted"},
 ]
 
 
@@ -45,15 +47,17 @@ def test_shapes_at_every_join(row):
     model = _model(**row)
     xrays, coordinates, noisy, t = _inputs(len(row.get("views", ["pa", "lateral"])))
     maps = model.conditions(xrays, coordinates)
-    assert [tuple(m.shape) for m in maps] == [(6, 16, 8, 8), (6, 16, 4, 4), (6, 16, 2, 2)]
-    assert model.levels == [2, 3, 4]
+    width, sides = (4, [32, 16, 8, 4, 2]) if row.get("conditions") == "lifted" else (16, [8, 4, 2])
+    assert [tuple(m.shape) for m in maps] == [(6, width, side, side) for side in sides]
+    assert list(model.levels) == list(range(5))[-len(sides) :]
     assert model.denoise(noisy, t, maps).shape == noisy.shape
 
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("model.unet.multipliers", [1, 1, 2], "methods.dx2ct.model.unet.multipliers: needs at least 5 of them"),
+        ("model.unet.multipliers", [1], "methods.dx2ct.model.unet.multipliers: needs at least 2 of them"),
+        ("model.unet", {"multipliers": [1, 1, 2], "attention_levels": [2]}, "3 levels: positional .* need 5 at least"),
         ("model.unet.multipliers", [1] * 7, "slices.size: 32 cannot be halved 6 times .* multiple of 64"),
         ("model.unet.attention_levels", [2, 9], "9 is no level of a U-Net with levels 0 to 4"),
         ("model.unet.norm_groups", 3, "methods.dx2ct.model.unet.channels: 8 is no multiple of norm_groups, 3"),
@@ -61,17 +65,21 @@ def test_shapes_at_every_join(row):
         ("model.xray_pixels", 32, "methods.dx2ct.model.xray_pixels: unknown key"),
         ("slices.size", 24, "make it a multiple of 16"),
         ("slices.size", 96, "slices.size: 96 is more than volume.size, 80"),
+        (
+            "",
+            {"run": {"conditions": "lifted"}, "slices": {"size": 16}},
+            "lifted conditions of 5 levels end at one pixel",
+        ),
         ("run.views", ["pa", "pa"], "runs.RUN.views: names a view twice: pa, pa"),
         ("run.views", [], "runs.RUN.views: needs at least 1 of them"),
     ],
 )
 def test_settings_that_contradict_each_other_are_one_line(key: str, value: Any, words: str):
-    section, *inner, last = key.split(".")
-    change: dict[str, Any] = {last: value}
-    for name in reversed(inner):
+    change = value
+    for name in reversed([name for name in key.split(".") if name]):
         change = {name: change}
     with pytest.raises(InputError, match=words) as caught:
-        tiny("dx2ct", **{section: change})
+        tiny("dx2ct", **change)
     assert "\n" not in str(caught.value)
 
 

@@ -27,7 +27,7 @@ from dx2ct.profiling.parts import parameters
 PAPER = "workflow/config/paper.yaml"
 Shape = tuple[int, ...] | None
 WATCHED = (Spade, ResBlock, SelfAttention, CrossAttention)
-SOURCED = re.compile(r"^(paper|the paper|digest)\b|^default: \S+")
+SOURCED = re.compile(r"^(paper|the paper|digest|ours)\b|^default: \S+")
 OURS = {  # how a step is computed, or of no effect while another key has its default
     *("accumulate", "batch", "precision", "slices_per_patient", "views"),
     *("consistency.weight", "consistency.smooth_mm", "consistency.when"),
