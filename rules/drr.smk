@@ -1,15 +1,18 @@
-# X-rays of the volumes: all views of a scan in one job, because loading costs more than the second view.
+# X-rays of the volumes. One job a view, although loading costs more than rendering: a view more or less is then none of
+# the others' business, and of a job that misses one of its outputs Snakemake would no longer compare the params.
 
 
 rule xray:
     input:
         layout.volume(DATA, "{scan}"),
     output:
-        PLAN.xrays(["{scan}"]),
+        layout.xray(DATA, "{scan}", "{view}"),
     log:
-        "logs/xray/{scan}.log",
+        "logs/xray/{scan}/{view}.log",
     benchmark:
-        "benchmarks/xray/{scan}.tsv"
+        "benchmarks/xray/{scan}/{view}.tsv"
+    wildcard_constraints:
+        view="|".join(PLAN.config.xray.views),
     conda:
         "../environment.yml"
     resources:
@@ -17,7 +20,7 @@ rule xray:
         mem_mb=2000,
         runtime=20,
     params:
-        settings=PLAN.stage("xray"),
+        settings=lambda wildcards: PLAN.rendering(wildcards.view),
     shell:
         "python -m dx2ct xray {input:q} --settings {params.settings:q} --threads {threads}"
         " -o data/xrays/{wildcards.scan} &> {log:q}"

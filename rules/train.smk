@@ -57,10 +57,11 @@ rule derive:
         "cp {input.weights:q} {output.weights:q} 2> {log:q} && cp {input.settings:q} {output.settings:q} 2>> {log:q}"
 
 
+# settings.json is written beside the weights and is no input of its own: for each file of a training Snakemake looks
+# through all that the training reads, once a reconstruction.
 rule reconstruct:
     input:
         weights=layout.weights(RUN),
-        settings=layout.settings(RUN),
         xrays=lambda wildcards: PLAN.xrays([wildcards.scan], PLAN.views_of(wildcards.run)),
         geometry=layout.volume(DATA, "{scan}"),
         files=lambda wildcards: PLAN.files_of(wildcards.run, wildcards.scan),

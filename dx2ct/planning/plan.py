@@ -145,6 +145,10 @@ class Plan:
         """The section of a data stage."""
         return to_json(tracked(getattr(self.config, name)))
 
+    def rendering(self, view: str) -> str:
+        """What decides the X-ray of a view: the section xray without the others."""
+        return to_json(tracked(self.config.xray.only([view])))
+
     def selection(self) -> str:
         """What decides which scans of the sheet are used."""
         return to_json(plain(self.config.cohort.selection))
