@@ -9,8 +9,9 @@ from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.config import plain, RunSettings
 from dx2ct.config.formats import FORMAT, upgraded
-from dx2ct.config.parse import dotted, missing_keys, SettingsError, validated, with_earlier
-from dx2ct.config.parse import Path as KeyPath
+from dx2ct.config.parse import missing_keys, validated, with_earlier
+from dx2ct.config.problems import dotted, SettingsError
+from dx2ct.config.problems import Path as KeyPath
 from dx2ct.methods import method_named
 from dx2ct.methods.base import Method, SHARED
 

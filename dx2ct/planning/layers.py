@@ -33,7 +33,12 @@ class Layer:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as a number."""
+    """Reads 1e-3 as a number, and 2026-01-31 as the text that it is."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own name and kind)
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
@@ -54,7 +59,7 @@ def read_layers(files: Sequence[Path], root: Path) -> list[Layer]:
 
 def command_line(values: Mapping[str, Any]) -> Layer:
     """What `--config KEY=VALUE` says."""
-    return Layer("--config", _numbers(dict(values)), {})
+    return Layer("--config", _scalars(dict(values)), {})
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
@@ -143,8 +148,16 @@ def _lines(node: yaml.Node, path: KeyPath, file: Path) -> Iterator[tuple[KeyPath
             yield from _lines(item, (*path, number), file)
 
 
-def _numbers(value: Any) -> Any:
-    """Values of the command line, which Snakemake has read by YAML 1.1, with 1e-3 as a number."""
+def _scalars(value: Any) -> Any:
+    """Values of the command line, of which Snakemake leaves all but the topmost as text, read as in a file."""
     if isinstance(value, Mapping):
-        return {key: _numbers(inner) for key, inner in value.items()}
-    return float(value) if isinstance(value, str) and _FLOAT.fullmatch(value) else value
+        return {key: _scalars(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_scalars(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.load(value, Loader=_Loader)  # a SafeLoader
+    except yaml.YAMLError:
+        return value
+    return read if read is None or isinstance(read, bool | int | float) else value

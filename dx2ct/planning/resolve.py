@@ -8,7 +8,8 @@ from typing import Any
 from drr.errors import InputError
 from dx2ct.config import DerivedRow, plain, Row, RunSettings, SamplingOptions
 from dx2ct.config.keys import BadKeyError, fields_of
-from dx2ct.config.parse import dotted, Problem, SettingsError, validated
+from dx2ct.config.parse import validated
+from dx2ct.config.problems import dotted, Problem, SettingsError
 from dx2ct.data.sources import sources
 from dx2ct.methods import method_named
 from dx2ct.methods.base import Method
