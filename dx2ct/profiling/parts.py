@@ -8,14 +8,21 @@ from typing import Any
 import torch
 from torch import nn, Tensor
 
+from dx2ct.methods.dx2ct.lifted import LiftedConditions
 from dx2ct.methods.dx2ct.network import DX2CT
 
 Phase = tuple[str, str]  # part, forward or backward
 
 
 def parts_of(model: DX2CT) -> dict[str, list[nn.Module]]:
-    """The modules of each part. What joins ResNet and 3DPQT is a part of its own: it is in neither in the paper."""
+    """The modules of each part, the first of which sees the X-rays alone and the last the noisy slices.
+
+    What joins ResNet and 3DPQT is a part of its own: it is in neither in the paper.
+    """
     conditions: Any = model.conditions
+    if isinstance(conditions, LiftedConditions):
+        lifting = [part for part in conditions.children() if part is not conditions.pyramids]
+        return {"pyramids": [conditions.pyramids], "lifting": lifting, "unet": [model.unet]}
     return {
         "resnet": [conditions.encoder],
         "positions": [conditions.ct_positions, conditions.xray_positions, conditions.project],
@@ -61,43 +68,50 @@ def gradients_by_parts(
 ) -> Tensor:
     """Leave in `.grad` what `loss_of(model(*inputs)).backward()` would, one part after the other.
 
-    The graph is cut behind the ResNet and before the U-Net, so that each part's backward pass is a call of its own.
-    inputs: X-rays, coordinates, noisy slices and time steps as in DX2CT.forward. "3dpqt" here has the position networks
-    and projections with it. Returns the loss.
+    The graph is cut behind what sees the X-rays alone (the ResNet or the pyramids) and before the U-Net, so that each
+    part's backward pass is a call of its own. inputs: X-rays, coordinates, noisy slices and time steps as in
+    DX2CT.forward. "3dpqt" here has the position networks and projections with it. Returns the loss.
     """
     features: tuple[list[Tensor], list[Tensor]] = ([], [])
+    first, *_, second, last = parts_of(model)
 
-    def after_resnet(_: nn.Module, __: object, output: list[Tensor]) -> list[Tensor]:
+    def after_encoder(_: nn.Module, __: object, output: list[Tensor]) -> list[Tensor]:
         features[0].extend(output)
-        features[1].extend(_leaves(output))
-        meter.enter("3dpqt", "forward")
-        return features[1]
+        leaves = _leaves(output)
+        features[1].extend(leaves)
+        meter.enter(second, "forward")
+        return leaves
 
     xrays, coordinates, noisy, t = inputs
-    encoder: Any = model.conditions.encoder
-    hooks = [
-        encoder.register_forward_pre_hook(lambda *_: meter.enter("resnet", "forward")),
-        encoder.register_forward_hook(after_resnet),
-    ]
+    hooks = []
+    for encoder in _encoders(model):
+        hooks.append(encoder.register_forward_pre_hook(lambda *_: meter.enter(first, "forward")))
+        hooks.append(encoder.register_forward_hook(after_encoder))
     context = forward_context or nullcontext
     try:
-        meter.enter("3dpqt", "forward")
+        meter.enter(second, "forward")
         with context():
             maps = model.conditions(xrays, coordinates)
             cut = _leaves(maps)
-            meter.enter("unet", "forward")
+            meter.enter(last, "forward")
             loss = loss_of(model.denoise(noisy, t, cut))
     finally:
         for hook in hooks:
             hook.remove()
-    meter.enter("unet", "backward")
+    meter.enter(last, "backward")
     loss.backward()  # type: ignore[no-untyped-call]
-    meter.enter("3dpqt", "backward")
+    meter.enter(second, "backward")
     torch.autograd.backward(maps, [leaf.grad for leaf in cut])
-    meter.enter("resnet", "backward")
+    meter.enter(first, "backward")
     torch.autograd.backward(features[0], [leaf.grad for leaf in features[1]])
     meter.leave()
     return loss.detach()
+
+
+def _encoders(model: DX2CT) -> list[nn.Module]:
+    """The modules of the first part that are called, one after the other."""
+    conditions: Any = model.conditions
+    return list(conditions.pyramids) if isinstance(conditions, LiftedConditions) else [conditions.encoder]
 
 
 def _leaves(tensors: list[Tensor]) -> list[Tensor]:

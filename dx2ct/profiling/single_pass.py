@@ -70,12 +70,14 @@ def costs(method: SinglePass[Any, Any], settings: Any) -> tuple[dict[str, int], 
     """Parameters by part, those of the discriminator, and operations of one reconstruction, from shapes alone: matrix
     products and convolutions, a multiplication and an addition counted as two."""
     with torch.device("meta"):
-        network: nn.Module = method.network(settings).eval()
+        network: nn.Module = method.network(settings).to("meta").eval()  # buffers made of arrays, too
         discriminator = method.discriminator(settings)
         times, inputs = method.passes(settings)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(*inputs)
     parameters = {name: count(part) for name, part in network.named_children() if count(part)}
+    if own := count(network) - sum(parameters.values()):
+        parameters["own"] = own
     return parameters, count(discriminator) if discriminator else 0, times * int(counter.get_total_flops())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,29 +12,32 @@ from typer.testing import CliRunner
 
 from drr.errors import InputError
 from dx2ct.cli import app
-from dx2ct.config import Dx2ctSettings, parse
+from dx2ct.methods import method_named, methods
 from dx2ct.methods.dx2ct.network import DX2CT
+from dx2ct.methods.saved import to_text
 from dx2ct.profiling.parts import gradients_by_parts, Meter, parameters
-from dx2ct.profiling.profile import (
-    chosen_precision,
-    matmul_rate,
-    profile,
-    settings_of,
-    to_json,
-    to_text,
-    utilisation,
-)
+from dx2ct.profiling.profile import chosen_precision, matmul_rate, Profile, profile, to_json, utilisation
+from dx2ct.profiling.profile import to_text as printed
 from dx2ct.profiling.rehearsal import operations, Rehearsal
+from dx2ct.profiling.single_pass import SinglePassProfile
 from dx2ct.profiling.stopwatch import step_seconds
-from tests.dx2ct.settings_for_tests import tiny
+from tests.fabricate import network_of, tiny
 
 CPU = torch.device("cpu")
-PARTS = {"loader", "resnet", "3dpqt", "unet", "optimizer"}
-ROWS = [{}, {"views": ["pa"], "conditioning": "concat"}, {"query_transformer": False, "prediction": "v"}]
+ROWS: list[dict[str, Any]] = [
+    {},
+    {"views": ["pa"], "conditioning": "concat"},
+    {"query_transformer": False, "prediction": "v"},
+    {"conditions": "lifted"},
+]
 
 
-def rehearsal(folder: Path, dtype: torch.dtype = torch.float32, **row) -> Rehearsal:
-    return Rehearsal(parse(Dx2ctSettings, tiny(**row)), folder, CPU, dtype)
+def rehearsal(folder: Path, dtype: torch.dtype = torch.float32, **row: Any) -> Rehearsal:
+    return Rehearsal(tiny("dx2ct", row), folder, CPU, dtype)
+
+
+def profiled(settings: Any, precision: str = "auto", batch: int = 0, steps: int = 1) -> Profile | SinglePassProfile:
+    return profile(method_named(settings.run.method), settings, CPU, precision, batch, steps)
 
 
 def gradients(model: DX2CT, fill: Callable[[], object]) -> dict[str, torch.Tensor]:
@@ -54,25 +58,28 @@ def test_the_divided_step_gives_the_gradients_of_the_whole_one(row, tmp_path: Pa
     assert len(whole) == len(list(it.model.parameters())) and whole.keys() == divided.keys()
     for name in whole:
         torch.testing.assert_close(divided[name], whole[name])
-    assert not it.model.conditions.encoder._forward_hooks and not it.model.conditions.encoder._forward_pre_hooks
+    for module in it.model.modules():
+        assert not module._forward_hooks and not module._forward_pre_hooks
 
 
-@pytest.mark.parametrize("row", ROWS[1:2], ids=str)
+@pytest.mark.parametrize("row", [ROWS[1], ROWS[3]], ids=str)
 def test_operations_are_those_of_the_whole_step(row) -> None:
-    settings = parse(Dx2ctSettings, tiny(**row))
+    settings = tiny("dx2ct", row)
     with torch.device("meta"):
         model = DX2CT(settings).to("meta")
         xrays, noisy = torch.empty(2, len(settings.run.views), 32, 32), torch.empty(4, 1, 32, 32)
         with FlopCounterMode(display=False) as forward:
-            said = model(xrays, torch.empty(2, 2, 32, 32, 3), noisy, torch.empty(4, dtype=torch.long))
+            output = model(xrays, torch.empty(2, 2, 32, 32, 3), noisy, torch.empty(4, dtype=torch.long))
         with FlopCounterMode(display=False) as backward:
-            said.sum().backward()
+            output.sum().backward()
     counted = operations(settings)
     for direction, counter in (("forward", forward), ("backward", backward)):
         parts = {part: count for (part, way), count in counted.items() if way == direction}
-        assert sum(parts.values()) == counter.get_total_flops() and parts.keys() == {"resnet", "3dpqt", "unet"}
-    # conv1 alone: 7 x 7 x 3 inputs, 64 outputs, 16 x 16 pixels of each X-ray
-    assert counted["resnet", "forward"] > 2 * 7 * 7 * 3 * 64 * 16**2 * 2 * len(settings.run.views)
+        assert sum(parts.values()) == counter.get_total_flops()
+        lifted = row.get("conditions") == "lifted"
+        assert parts.keys() == ({"pyramids", "lifting", "unet"} if lifted else {"resnet", "3dpqt", "unet"})
+    if not lifted:  # conv1 alone: 7 x 7 x 3 inputs, 64 outputs, 16 x 16 pixels of each X-ray
+        assert counted["resnet", "forward"] > 2 * 7 * 7 * 3 * 64 * 16**2 * 2 * len(settings.run.views)
 
 
 def test_meter_gives_each_phase_what_passed_in_it() -> None:
@@ -85,22 +92,44 @@ def test_meter_gives_each_phase_what_passed_in_it() -> None:
     assert meter.sums == {("a", "forward"): 3 + 1, ("b", ""): 7}
 
 
-def test_profile_of_a_tiny_run() -> None:
-    result = profile(tiny(), CPU, "auto", batch=8, steps=1)
-    model, flop = DX2CT(parse(Dx2ctSettings, tiny())), operations(parse(Dx2ctSettings, tiny()))
+@pytest.mark.parametrize("row", [ROWS[0], ROWS[3]], ids=str)
+def test_profile_of_a_tiny_run(row: dict[str, Any]) -> None:
+    settings = tiny("dx2ct", row)
+    result = profiled(settings, batch=2 * settings.train.batch)
+    assert isinstance(result, Profile)
+    model, flop = DX2CT(settings), operations(settings)
     assert result.parameters == parameters(model)
     assert sum(result.parameters.values()) == sum(p.numel() for p in model.parameters())
-    assert result.time_shares.keys() == PARTS and min(result.time_shares.values()) > 0
+    parts = {"loader", "optimizer", *(part for part, _ in flop)}
+    assert result.time_shares.keys() == parts and min(result.time_shares.values()) > 0
     assert sum(result.time_shares.values()) == pytest.approx(1)
     total = sum(result.forward_flop.values()) + sum(result.backward_flop.values())
     unet = result.forward_flop["unet"], result.backward_flop["unet"]
     assert unet == (2 * flop["unet", "forward"], 2 * flop["unet", "backward"]), "of twice the settings' batch"
     assert result.utilisation == pytest.approx(total * result.steps_per_s / result.matmul_flop_per_s)
     assert 0 < result.utilisation < 1 and result.peak_memory_mb > 50
-    assert result.hours_of_all_steps == pytest.approx(6 / result.steps_per_s / 3600)
+    assert result.hours_of_all_steps == pytest.approx(settings.train.steps / result.steps_per_s / 3600)
     assert (result.batch, result.precision) == (8, "float32")
     assert json.loads(to_json(result))["batch"] == 8
-    assert all(word in to_text(result) for word in [*PARTS, "steps/s", "GFLOP", "scans of noise", "% of the"])
+    assert all(word in printed(result) for word in [*parts, "steps/s", "GFLOP", "scans of noise", "% of the"])
+
+
+@pytest.mark.parametrize("name", [name for name, method in methods().items() if method.learns and name != "dx2ct"])
+def test_profile_of_every_other_method_that_learns(name: str) -> None:
+    settings = tiny(name)
+    result = profiled(settings)
+    assert isinstance(result, SinglePassProfile)
+    assert sum(result.parameters.values()) == sum(p.numel() for p in network_of(settings).parameters())
+    assert (result.discriminator_parameters > 0) == (name == "x2ctgan")
+    assert result.reconstruction_flop > 0 and result.batch == settings.train.batch
+    assert result.hours_of_all_steps == pytest.approx(settings.train.steps / result.steps_per_s / 3600)
+    assert all(word in printed(result) for word in ("steps/s", "GFLOP", "scans of noise"))
+
+
+@pytest.mark.parametrize("name", [name for name, method in methods().items() if not method.learns])
+def test_a_method_without_steps_has_nothing_to_profile(name: str) -> None:
+    with pytest.raises(InputError, match=f"method {name} is not trained step by step: there is nothing to profile"):
+        profiled(tiny(name))
 
 
 def test_no_utilisation_where_bf16_is_emulated() -> None:
@@ -125,9 +154,9 @@ def test_autocast_gives_about_the_same(tmp_path: Path) -> None:
     plain = it.model(*inputs)
     it.dtype = torch.bfloat16
     with torch.no_grad(), it.autocast():
-        said = it.model(*inputs)
-    assert said.dtype == torch.bfloat16
-    torch.testing.assert_close(said.float(), plain, atol=0.1, rtol=0.1)
+        shorter = it.model(*inputs)
+    assert shorter.dtype == torch.bfloat16
+    torch.testing.assert_close(shorter.float(), plain, atol=0.1, rtol=0.1)
 
 
 def test_matrix_rate_is_one() -> None:
@@ -136,27 +165,31 @@ def test_matrix_rate_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "changes", "message"),
+    ("changes", "message"),
     [
-        ('{"run": {"method": "mean"}}', {}, "method mean is not trained step by step"),
-        ("{}", {}, r"settings name no run\.method"),
-        (tiny(), {"batch": 5}, r"batch 5 is no multiple of train\.slices_per_patient 2"),
-        (tiny(), {"precision": "float8"}, "unknown precision 'float8'; known: auto, float32, bf16"),
+        ({"batch": 5}, r"batch 5 is no multiple of train\.slices_per_patient 2"),
+        ({"precision": "float8"}, "unknown precision 'float8'; known: auto, float32, bf16"),
     ],
 )
-def test_what_cannot_be_profiled_is_refused(settings: str, changes: dict[str, object], message: str) -> None:
-    arguments = {"precision": "auto", "batch": 0, "steps": 1} | changes
+def test_what_cannot_be_profiled_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        profile(settings, CPU, **arguments)
+        profiled(tiny(), **changes)
 
 
 def test_command_line(tmp_path: Path) -> None:
-    (tmp_path / "settings.json").write_text(tiny())
-    line = ["profile", "--run", str(tmp_path), "--steps", "1", "--device", "cpu", "--threads", "1"]
-    done = CliRunner().invoke(app, [*line, "--json", "-o", str(tmp_path / "profile.json")])
+    (tmp_path / "settings.json").write_text(to_text(tiny()))
+    line = ["profile", "--steps", "1", "--device", "cpu", "--threads", "1"]
+    asked = [*line, "--run", str(tmp_path)]
+    done = CliRunner().invoke(app, [*asked, "--json", "-o", str(tmp_path / "profile.json")])
     assert done.exit_code == 0
     assert json.loads(done.stdout) == json.loads((tmp_path / "profile.json").read_text())
-    both = CliRunner().invoke(app, [*line, "--settings", tiny()])
-    assert isinstance(both.exception, InputError) and "either --settings or --run" in str(both.exception)
-    with pytest.raises(InputError, match=r"settings\.json: no trained run here"):
-        settings_of(tmp_path / "nothing")
+    for words, message in (
+        ([*asked, "--settings", to_text(tiny())], "either --settings or --run"),
+        (line, "either --settings or --run"),
+        ([*line, "--settings", "{}"], r"names no run\.method"),
+        ([*line, "--run", str(tmp_path / "nothing")], r"settings\.json: no trained run here"),
+    ):
+        failed = CliRunner().invoke(app, words)
+        assert isinstance(failed.exception, InputError)
+        with pytest.raises(InputError, match=message):
+            raise failed.exception
