@@ -62,6 +62,11 @@ class IntoPatient:
         x_y_z = [axes.index(axis) for axis in (2, 1, 0)]  # z, y, x of the result
         self.order = (0, 1, *(2 + axis for axis in x_y_z))
 
+    def back(self, maps: Tensor) -> Tensor:
+        """The inverse: (n, c, z, y, x) to (n, c, depth, row, column)."""
+        turned = maps.permute([self.order.index(axis) for axis in range(5)])
+        return turned.flip([2 + axis for axis in self.flipped])
+
     def __call__(self, maps: Tensor) -> Tensor:
         """A view of the maps, no copy but for the flips."""
         flips = [2 + axis for axis in self.flipped]

@@ -34,6 +34,7 @@ from dx2ct.torchvision_guard import import_torchvision
 
 PAPER_HALF_ANGLE = math.radians(30)
 LOCAL_CHANNELS = 512  # of layer2, whatever its inner width
+STRIDE = 8  # of layer2
 
 
 class Encoder(nn.Module):
@@ -100,7 +101,7 @@ class Perx2ct(nn.Module):
         super().__init__()
         run, model, size = settings.run, settings.model, settings.slices.size
         cube_mm = settings.volume.side_mm
-        self.octaves, self.pixels = model.octaves, size
+        self.octaves, self.pixels, self.align = model.octaves, size, run.align
         self.grid = size // 2 ** (len(model.multipliers) - 1)
         self.encoder = Encoder(model.encoder, run.global_features)
         matrices = [projection(view, run.camera, size, cube_mm) for view in settings.xray.exposures(run.views).values()]
@@ -115,8 +116,10 @@ class Perx2ct(nn.Module):
         local, vector = self.encoder(xrays.flatten(0, 1))
         maps = []
         for i in range(views):
-            where = project(self.projections[i], points.flatten(1, 2), self.pixels)
-            sampled = grid_sample(local.unflatten(0, (patients, views))[:, i], where, align_corners=False)
+            pixels = project(self.projections[i], points.flatten(1, 2))
+            where = cells_at(pixels, self.align, self.pixels)
+            features = local.unflatten(0, (patients, views))[:, i]
+            sampled = grid_sample(features, where, align_corners=self.align == "corners")
             maps.append(sampled.view(patients, -1, slices, grid, grid).transpose(1, 2).flatten(0, 1))
             if vector is not None:
                 one = vector.unflatten(0, (patients, views))[:, i, None, :, None, None]
@@ -150,10 +153,19 @@ def _pinhole(view: View, cube_mm: float) -> View:
     return View(source, corner_, columns, rows, view.rows, view.columns)
 
 
-def project(matrix: Tensor, points: Tensor, pixels: int) -> Tensor:
-    """Points (n, h, w, 3) of the cube to places (n, h, w, 2) in the image, [-1, 1] from edge to edge."""
+def project(matrix: Tensor, points: Tensor) -> Tensor:
+    """Points (n, h, w, 3) of the cube to pixels (n, h, w, 2) of the image, column and row, 0 at the first's centre."""
     seen = (points[..., None, :] * matrix[:, :3]).sum(dim=-1) + matrix[:, 3]  # no product that autocast would shorten
-    return (2 * seen[..., :2] / seen[..., 2:] + 1) / pixels - 1
+    return seen[..., :2] / seen[..., 2:]
+
+
+def cells_at(pixels: Tensor, align: str, side: int) -> Tensor:
+    """Pixels of an image of `side` a side as places in its feature map for grid_sample, by where its cells lie."""
+    if align == "corners":
+        return 2 * pixels / (side - 1) - 1
+    # A convolution of stride 2 and odd kernel centres cell i on pixel 2 i: three of them on 8 i.
+    centred = pixels + (STRIDE - 1) / 2 if align == "centres" else pixels
+    return (2 * centred + 1) / side - 1
 
 
 class Perx2ctMethod(SinglePass[Perx2ctSettings, Perx2ct]):

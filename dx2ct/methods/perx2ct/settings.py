@@ -33,6 +33,13 @@ class Perx2ctRow(XrayRow):
         "paper: the published pinhole, 60 degrees wide; cone_beam: the geometry that rendered the X-rays",
         source="PerX2CT",
     )
+    align: Literal["corners", "centres", "edges"] = key(
+        "corners",
+        "Where the cells of the feature map lie: the outermost at the image's outermost pixels; centres: at the pixels "
+        "that they are centred on; edges: half a cell inside the image",
+        source="PerX2CT: align_corners, as its ancestor pixelNeRF",
+        earlier="edges",
+    )
     global_features: bool = key(False, "true: PerX2CT_global", source="PerX2CT")
     zoom_share: Fraction = key(0.0, "Share of the examples that are random crops of a slice", source="PerX2CT")
 

@@ -1,16 +1,17 @@
 """X2CT-GAN: Ying et al., CVPR 2019. Without its discriminator it is X2CT-CNN.
 
-Every view has a 2D dense encoder and a 3D decoder; a third decoder fuses two views. Left open by the descriptions, and
-taken here: a halving keeps its channels; every 3D convolution is followed by instance norm and ReLU, in this order;
-transposed convolutions have kernel 4; all levels but the coarsest, which begins with bridge A, have a skip (bridge B);
-the fused average goes to the third decoder only. Instance norm keeps no running statistics: it takes those of the image
-in training and in reconstruction, which is what the published test does. The views' orders of axes follow from
-drr/geometry.py.
+Every view has a 2D dense encoder and a 3D decoder; a third decoder fuses two views. At every level the views' features
+are turned into the patient and averaged. The average goes to the third decoder and, as `published`, back into the
+views' own (half of each: how is left open). Also left open, and taken here: a halving keeps its channels; every 3D
+convolution is followed by instance norm and ReLU; all levels but the coarsest (bridge A) have a skip (bridge B).
+Instance norm keeps no running statistics: it takes those of the image in training and in reconstruction, which is what
+the published test does. The views' orders of axes follow from drr/geometry.py.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn, Tensor
@@ -50,12 +51,14 @@ class Encoder(nn.Module):
         self.stages, self.widths = nn.ModuleList(), [channels]
         for i, layers in enumerate(model.dense_layers):
             wide = channels + layers * model.growth
-            kept = wide if i + 1 == len(model.dense_layers) else wide // 2
+            last = i + 1 == len(model.dense_layers)
+            kept = wide if last else wide // 2
+            transition = (nn.InstanceNorm2d(wide), nn.ReLU(), nn.Conv2d(wide, kept, 1))
             self.stages.append(
                 nn.Sequential(
                     nn.InstanceNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 3, stride=2, padding=1),
                     *(DenseLayer(channels + j * model.growth, model.growth, model.bottleneck) for j in range(layers)),
-                    nn.InstanceNorm2d(wide), nn.ReLU(), nn.Conv2d(wide, kept, 1),
+                    *(() if last and model.published else transition),
                 )
             )  # fmt: skip
             channels = kept
@@ -83,26 +86,25 @@ def conv3d(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """From the coarsest volume up, joining what each level is given; returns the features of every level."""
+    """From the coarsest volume up, joining what each level is given."""
 
-    def __init__(self, channels: Sequence[int], blocks: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int], published: bool) -> None:
         super().__init__()
         self.bottom = nn.Sequential(*(conv3d(channels[-1], channels[-1]) for _ in range(blocks[-1])))
         self.grow, self.join = nn.ModuleList(), nn.ModuleList()
         for (fine, coarse), count in zip(pairwise(channels), blocks[:-1], strict=True):
-            self.grow.append(
-                nn.Sequential(
-                    nn.ConvTranspose3d(coarse, fine, 4, stride=2, padding=1), nn.InstanceNorm3d(fine), nn.ReLU()
-                )
+            larger = (
+                nn.ConvTranspose3d(coarse, fine, 3, stride=2, padding=1, output_padding=1)
+                if published
+                else nn.ConvTranspose3d(coarse, fine, 4, stride=2, padding=1)
             )
+            self.grow.append(nn.Sequential(larger, nn.InstanceNorm3d(fine), nn.ReLU()))
             self.join.append(nn.Sequential(conv3d(2 * fine, fine), *(conv3d(fine, fine) for _ in range(count))))
 
-    def forward(self, given: Sequence[Tensor]) -> list[Tensor]:
-        """given and result: (n, c, d, h, w) from fine to coarse."""
-        found = [self.bottom(given[-1])]
-        for level in reversed(range(len(given) - 1)):
-            grown = self.grow[level](found[0])
-            found.insert(0, self.join[level](torch.cat([grown, given[level]], dim=1)))
+    def up(self, level: int, coarser: Tensor, given: Tensor) -> Tensor:
+        """The features (n, c, d, h, w) of a level from those of the next coarser one and what the level is given."""
+        grown = self.grow[level](coarser)
+        found: Tensor = self.join[level](torch.cat([grown, given], dim=1))
         return found
 
 
@@ -117,20 +119,25 @@ class Branch(nn.Module):
         self.bridge_a = nn.Sequential(
             nn.Linear(widths[-1], channels[-1] * self.side**3), nn.Dropout(model.dropout), nn.ReLU()
         )
-        self.thin = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(widths, channels[:-1], strict=False))
+        self.thin = nn.ModuleList(_thin(a, b, model.published) for a, b in zip(widths, channels[:-1], strict=False))
         self.thick = nn.ModuleList(conv3d(c, c) for c in channels[:-1])
-        self.decoder = Decoder(channels, model.decoder_blocks)
+        self.decoder = Decoder(channels, model.decoder_blocks, model.published)
 
-    def forward(self, xrays: Tensor) -> list[Tensor]:
-        """X-ray (n, 1, N, N) to features of every level, (n, c, depth, row, column)."""
+    def bridges(self, xrays: Tensor) -> list[Tensor]:
+        """X-ray (n, 1, N, N) to what each level is given, fine to coarse, (n, c, depth, row, column)."""
         maps = self.encoder(xrays)
         bottom = self.bridge_a(maps[-1].mean(dim=(2, 3))).unflatten(1, (-1, self.side, self.side, self.side))
         skips = [
             thick(thin(flat)[:, :, None].expand(-1, -1, flat.shape[-1], -1, -1))
             for thin, thick, flat in zip(self.thin, self.thick, maps, strict=False)
         ]
-        features: list[Tensor] = self.decoder([*skips, bottom])
-        return features
+        return [*skips, bottom]
+
+
+def _thin(inputs: int, outputs: int, published: bool) -> nn.Module:
+    """Bridge B's first convolution."""
+    convolution = nn.Conv2d(inputs, outputs, 1)
+    return nn.Sequential(convolution, nn.InstanceNorm2d(outputs), nn.ReLU()) if published else convolution
 
 
 class Generator(nn.Module):
@@ -138,21 +145,35 @@ class Generator(nn.Module):
 
     def __init__(self, model: X2ctganModel, views: Sequence[IntoPatient], size: int) -> None:
         super().__init__()
-        self.views = views
+        self.views, self.feedback = views, model.published
         self.branches = nn.ModuleList(Branch(model, size) for _ in views)
-        self.fusion = Decoder(model.decoder_channels, model.fusion_blocks) if len(views) > 1 else None
+        self.fusion = Decoder(model.decoder_channels, model.fusion_blocks, model.published) if len(views) > 1 else None
         self.last = Convolution(model.decoder_channels[0], 1, 7, padding=3)
         self.apply(start_normal)
         nn.init.constant_(self.last.bias, 0.2)  # type: ignore[arg-type] # behind a ReLU, or it may start dead
 
     def forward(self, xrays: Tensor) -> Tensor:
         """The volume."""
-        seen = [branch(xrays[:, i, None]) for i, branch in enumerate(self.branches)]
-        turned = [[into_patient(f) for f in levels] for into_patient, levels in zip(self.views, seen, strict=True)]
-        if self.fusion is None:
-            return relu(self.last(turned[0][0]))
-        means = [torch.stack(level).mean(dim=0) for level in zip(*turned, strict=True)]
-        return relu(self.last(self.fusion(means)[0]))
+        branches = [cast(Branch, branch) for branch in self.branches]
+        given = [branch.bridges(xrays[:, i, None]) for i, branch in enumerate(branches)]
+        seen = [branch.decoder.bottom(bridges[-1]) for branch, bridges in zip(branches, given, strict=True)]
+        fused = None if self.fusion is None else self.fusion.bottom(self._mean(seen))
+        for level in reversed(range(len(given[0]) - 1)):
+            if fused is not None and self.feedback:
+                mean = self._mean(seen)
+                seen = [(one + view.back(mean)) / 2 for one, view in zip(seen, self.views, strict=True)]
+            seen = [
+                branch.decoder.up(level, one, bridges[level])
+                for branch, one, bridges in zip(branches, seen, given, strict=True)
+            ]
+            if self.fusion is not None and fused is not None:
+                fused = self.fusion.up(level, fused, self._mean(seen))
+        return relu(self.last(self.views[0](seen[0]) if fused is None else fused))
+
+    def _mean(self, seen: Sequence[Tensor]) -> Tensor:
+        """The views' features, turned into the patient and averaged."""
+        turned = [into_patient(features) for into_patient, features in zip(self.views, seen, strict=True)]
+        return torch.stack(turned).mean(dim=0)
 
 
 class Discriminator(nn.Module):

@@ -37,6 +37,13 @@ class X2ctganModel:
     fusion_blocks: Levels = key((1, 1, 1, 1, 1, 0), "Blocks of the fusing decoder, fine to coarse", source="X2CT")
     discriminator_channels: PositiveInt = key(64, "Channels of its first convolution", source="X2CT")
     discriminator_layers: PositiveInt = key(3, "Its layers", source="X2CT")
+    published: bool = key(
+        True,
+        "Fused features go back into the views' decoders, bridge B is normed, its kernels and the encoder's end are as "
+        "published; false: as this project's first runs",
+        source="X2CT",
+        earlier=False,
+    )
     gan_weight: NotNegative = key(0.1, "Weight of the adversarial loss", source="X2CT")
     voxel_weight: NotNegative = key(10.0, "Weight of the mean squared error", source="X2CT")
     projection_weight: NotNegative = key(10.0, "Weight of the projections' L1", source="X2CT")

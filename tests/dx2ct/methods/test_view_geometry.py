@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import grid_sample
 
 from drr.errors import InputError
 from drr.geometry import ConeBeam, PRESETS, View
@@ -10,7 +11,7 @@ from drr.projector import Projector
 from dx2ct.data.grid import CubeGrid
 from dx2ct.data.planes import plane_coordinates
 from dx2ct.methods.layers.volumes import IntoPatient
-from dx2ct.methods.perx2ct.network import project, projection
+from dx2ct.methods.perx2ct.network import cells_at, project, projection
 from dx2ct.methods.perx2ct.slices import cropped, window_points
 
 SIZE, CUBE_MM = 32, 320.0
@@ -81,8 +82,7 @@ def test_the_true_camera_projects_a_point_where_the_ray_caster_sees_it(view: Vie
     matrix = torch.tensor(projection(view, "cone_beam", pixels, CUBE_MM), dtype=torch.float32)
     z, y, x = GRAIN
     point = (torch.tensor([x, y, z]) + 0.5) * 2 / SIZE - 1
-    where = project(matrix, point.view(1, 1, 1, 3), pixels)[0, 0, 0].numpy()
-    column_row = (where + 1) * pixels / 2 - 0.5
+    column_row = project(matrix, point.view(1, 1, 1, 3))[0, 0, 0].numpy()
     np.testing.assert_allclose(column_row, centre(image_of_grain(view.resized(pixels))), atol=0.25)
 
 
@@ -94,9 +94,24 @@ def test_the_published_camera_is_a_cube_away_and_60_degrees_wide(view: str) -> N
     axis = {"pa": torch.tensor([1.0, 0.0, 0.0]), "lateral": torch.tensor([0.0, 1.0, 0.0])}[view]
     source = {"pa": torch.tensor([0.0, 1.0, 0.0]), "lateral": torch.tensor([1.0, 0.0, 0.0])}[view]
     points = torch.stack([2 * 3**-0.5 * axis, 0.5 * axis, 0.5 * axis + source]).view(1, 3, 1, 3)
-    columns = project(matrix, points, SIZE)[0, :, 0, 0].tolist()
+    columns = cells_at(project(matrix, points), "edges", SIZE)[0, :, 0, 0].tolist()
     assert columns[0] == pytest.approx(1, abs=1e-4)
     assert columns[2] == pytest.approx(2 * columns[1], rel=1e-4)
+
+
+def test_where_the_cells_of_perx2ct_s_features_lie() -> None:
+    """Cell i of a layer of stride 8 is centred on pixel 8 i; as published the outermost lie on the outermost pixels."""
+    side, cells = 48, 6
+    ramp = torch.arange(cells, dtype=torch.float32).view(1, 1, 1, cells).expand(1, 1, cells, cells)
+
+    def cell_of(pixel: float, align: str) -> float:
+        where = cells_at(torch.tensor([[[[pixel, 20.0]]]]), align, side)
+        return float(grid_sample(ramp, where, align_corners=align == "corners"))
+
+    assert [cell_of(8 * i, "centres") for i in range(cells)] == pytest.approx(list(range(cells)), abs=1e-4)
+    assert cell_of(0, "corners") == pytest.approx(0, abs=1e-4)
+    assert cell_of(47, "corners") == pytest.approx(5, abs=1e-4)
+    assert cell_of(11.5, "edges") == pytest.approx(1, abs=1e-4)
 
 
 def test_a_window_of_the_whole_slice_has_the_cells_of_the_coarser_grid() -> None:
