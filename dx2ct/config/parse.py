@@ -58,7 +58,7 @@ def check(kind: Callable[..., T], **values: object) -> T:
 
 
 def plain(section: object) -> Any:
-    """A section as dicts, lists, numbers and strings, every key said."""
+    """A section as dicts, lists, numbers and strings, every key in it."""
     return adapter(type(section)).dump_python(section, mode="json")
 
 

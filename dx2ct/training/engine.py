@@ -41,8 +41,8 @@ def on_device(model: Network, device: torch.device, engine: EngineSettings) -> t
 
 def in_channels_last(model: nn.Module, device: torch.device, engine: EngineSettings) -> None:
     """Lay the weights of convolutions out as the engine says."""
-    wanted = engine.memory_format == "channels_last"
-    if wanted or (engine.memory_format == "auto" and device.type == "cuda"):
+    asked = engine.memory_format == "channels_last"
+    if asked or (engine.memory_format == "auto" and device.type == "cuda"):
         for layer in model.modules():  # of the whole network at once it would fail at a map of five dimensions
             if isinstance(layer, nn.Conv2d):
                 layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

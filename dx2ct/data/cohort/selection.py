@@ -116,9 +116,9 @@ def filter_reason(row: Mapping[str, str], filters: Mapping[str, Any]) -> str:
             return f"{fact} is not known, {name} is {bound:g}"
         if float(value) < bound if is_lower else float(value) > bound:
             return f"{fact} {value} is {'below' if is_lower else 'above'} {name} {bound:g}"
-    wanted = {None: None, True: "yes", False: "no"}[filters["contrast"]]
-    if wanted and row["contrast"] != wanted:
-        return f"contrast is {row['contrast'] or 'not known'}, wanted is {wanted}"
+    asked = {None: None, True: "yes", False: "no"}[filters["contrast"]]
+    if asked and row["contrast"] != asked:
+        return f"contrast is {row['contrast'] or 'not known'}, asked is {asked}"
     bad = sorted(flags_of(row) & set(filters["exclude_flags"]))
     return f"flagged {', '.join(bad)}" if bad else ""
 

@@ -46,13 +46,13 @@ def checked_rows(path: str | Path, columns: Iterable[str] = ()) -> list[Line]:
     lines = read_rows(path)
     if not lines:
         raise InputError(f"{path}: no scan in it")
-    wanted = [column for column in (*NEEDED, *columns) if column]
-    if missing := [column for column in wanted if column not in lines[0]]:
+    required = [column for column in (*NEEDED, *columns) if column]
+    if missing := [column for column in required if column not in lines[0]]:
         raise InputError(f"{path}: line 1: no column {', '.join(missing)}")
     forms = {name: _form(name) for name in lines[0] if name and _form(name)}
     seen: set[str] = set()
     for number, line in enumerate(lines, start=2):
-        for column in wanted:
+        for column in required:
             if line[column] is None:
                 raise InputError(f"{path}: line {number} has no column {column}")
         for column, form in forms.items():

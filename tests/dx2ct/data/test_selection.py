@@ -71,8 +71,8 @@ def test_a_bound_leaves_out_what_is_beyond_and_says_so(name: str, bound: float, 
 
 def test_contrast_and_flags() -> None:
     assert filter_reason(scan("a"), OPEN | {"contrast": False}) == ""
-    assert filter_reason(scan("a"), OPEN | {"contrast": True}) == "contrast is no, wanted is yes"
-    assert filter_reason(scan("a", contrast=""), OPEN | {"contrast": True}) == "contrast is not known, wanted is yes"
+    assert filter_reason(scan("a"), OPEN | {"contrast": True}) == "contrast is no, asked is yes"
+    assert filter_reason(scan("a", contrast=""), OPEN | {"contrast": True}) == "contrast is not known, asked is yes"
     flagged = scan("a", flags="missing-slices,irregular-spacing")
     assert filter_reason(flagged, OPEN | {"exclude_flags": ["missing-slices"]}) == "flagged missing-slices"
     assert filter_reason(flagged, OPEN | {"exclude_flags": ["duplicate-slices"]}) == ""

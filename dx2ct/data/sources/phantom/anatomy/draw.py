@@ -44,8 +44,8 @@ def draw_anatomy(seed: int) -> Anatomy:
 def _place_nodules(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Nodule, ...]:
     """Up to three nodules, whole inside a lung and clear of the hila and of each other."""
     nodules: list[Nodule] = []
-    wanted = int(rng.integers(0, 4))
-    while len(nodules) < wanted:
+    required = int(rng.integers(0, 4))
+    while len(nodules) < required:
         side = int(rng.choice([-1, 1]))
         diameter = float(np.exp(rng.uniform(np.log(6), np.log(30))))
         low = (20, -anatomy.half_depth, anatomy.base)
