@@ -1,6 +1,6 @@
 """Every metric, one line each; what names or shows metrics is made from this list.
 
-A new one is a function of an `Evaluation` and a line here. Headline metrics stand first.
+A new one is a function of an `Evaluation` and a line here, with "module:function" where its file is new. Headline metrics stand first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,4 +50,4 @@ def views_in(columns: Iterable[str]) -> tuple[str, ...]:
 
 def score(evaluation: Evaluation) -> dict[str, float]:
     """Every metric of one reconstruction, by column."""
-    return {metric.name: metric.function(evaluation) for metric in measured(tuple(evaluation.ct.xrays))}
+    return {metric.name: metric.measure(evaluation) for metric in measured(tuple(evaluation.ct.xrays))}
