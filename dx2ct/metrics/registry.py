@@ -1,6 +1,7 @@
 """Every metric, one line each; what names or shows metrics is made from this list.
 
-A new one is a function of an `Evaluation` and a line here, with "module:function" where its file is new. Headline metrics stand first.
+A new one is a function of an `Evaluation` and a line here, with "module:function" where its file is new. Headline
+metrics stand first.
 """
 
 from collections.abc import Iterable, Sequence
