@@ -6,8 +6,9 @@ wrong kind: 800.0 is no integer.
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticKnownError
 
 from drr.errors import InputError
 
@@ -23,6 +24,15 @@ ViewName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _NONE = object()
 
 
+def _integer(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+Whole = BeforeValidator(_integer)  # for a Literal of integers, which would take true and 1.0 for 1
+
+
 def key(default: Any, description: str, *, unit: str = "", source: str = "", earlier: Any = _NONE) -> Any:
     """A key with its default, or with a factory of it where the default is a section.
 
@@ -34,6 +44,12 @@ def key(default: Any, description: str, *, unit: str = "", source: str = "", ear
         extra["earlier"] = earlier
     given = {"default_factory": default} if callable(default) else {"default": default}
     return Field(**given, description=description, json_schema_extra=extra)
+
+
+def needed(description: str, *, unit: str = "") -> Any:
+    """A key without a default: a file must say it."""
+    extra: dict[str, Any] = {"unit": unit}
+    return Field(description=description, json_schema_extra=extra)
 
 
 def again(section: type, name: str, default: Any, source: str = "") -> Any:

@@ -76,13 +76,18 @@ def _in_values(values: Any, location: Sequence[str | int]) -> Path:
     """pydantic's location without the names of union members, which are no keys."""
     path: list[str | int] = []
     for i, step in enumerate(location):
-        inside = (isinstance(values, dict) and step in values) or (isinstance(values, list) and isinstance(step, int))
-        if inside:
+        if _holds(values, step):
             path.append(step)
             values = values[step]
-        elif i + 1 == len(location) and isinstance(values, dict) and not _is_tag(step):
+        elif i + 1 == len(location) and isinstance(values, dict | list) and not _is_tag(step):
             path.append(step)
     return tuple(path)
+
+
+def _holds(values: Any, step: str | int) -> bool:
+    if isinstance(values, list):
+        return isinstance(step, int) and step < len(values)
+    return isinstance(values, dict) and step in values
 
 
 def _is_tag(step: str | int) -> bool:

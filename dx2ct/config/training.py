@@ -10,6 +10,7 @@ from dx2ct.config.keys import (
     BadKeyError,
     Count,
     key,
+    needed,
     NotNegative,
     PositiveFloat,
     PositiveInt,
@@ -121,7 +122,7 @@ class XrayRow(Row):
 class DerivedRow:
     """A row that reconstructs with another run's weights in another way."""
 
-    weights_of: str
+    weights_of: str = needed("The run whose weights are used")
     views: Views | None = key(
         None, "Some of the source run's views, for a method that needs no more; null: all of them"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from dx2ct.config import DerivedRow
 from dx2ct.config.keys import extra_of, fields_of
 from dx2ct.config.parse import adapter, plain
 from dx2ct.config.walk import default_of, is_section, keys
@@ -53,10 +54,7 @@ def _tidy(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     if "properties" in node:
-        node["properties"] = {
-            name: value for name, value in node["properties"].items() if not value.pop("internal", False)
-        }
-        node.pop("required", None)  # what a file does not say another layer or the default does
+        return _of_keys(node)
     unit, source = node.pop("unit", ""), node.pop("source", "")
     node.pop("earlier", None)
     if isinstance(node.get("title"), str):
@@ -65,6 +63,14 @@ def _tidy(node: Any) -> Any:
         notes = [f"in {unit}" if unit else "", f"default: {source.removeprefix('default: ')}" if source else ""]
         node["description"] = ". ".join(filter(None, [node["description"], *notes]))
     return {name: _tidy(value) for name, value in node.items()}
+
+
+def _of_keys(section: dict[str, Any]) -> dict[str, Any]:
+    """A section; no key is required, because another layer or the default says what a file does not."""
+    named = section.pop("properties")  # whose names are keys of a file and none of the schema's own
+    section.pop("required", None)
+    known = {name: _tidy(value) for name, value in named.items() if not value.pop("internal", False)}
+    return {**_tidy(section), "properties": known}
 
 
 def table_text() -> str:
@@ -82,11 +88,7 @@ def table_text() -> str:
     )
     for name in BUILT_IN:
         parts.append(f"### `method: {name}`, {methods()[name].title}\n\n{_rows(methods()[name].row, '')}")
-    parts.append(
-        "### A derived run\n\n| key | default | meaning | source |\n|---|---|---|---|\n"
-        "| `weights_of` | | The run whose weights it samples | |\n"
-        "| `reconstruct` | `{}` | Values that are laid over the section `reconstruct` | |\n"
-    )
+    parts.append(f"### A derived run\n\n{(DerivedRow.__doc__ or '').strip()}\n\n{_rows(DerivedRow, '')}")
     parts.append("## `report`\n\nThe runs of `results/metrics.csv` and `results/report.html`, a list of names.\n")
     return "\n".join(parts)
 

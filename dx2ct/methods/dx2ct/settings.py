@@ -19,6 +19,7 @@ from dx2ct.config.keys import (
     PositiveFloat,
     PositiveInt,
     STRICT,
+    Whole,
 )
 from dx2ct.config.training import LearnedSettings, TrainSettings, ValidationSettings, XrayRow
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
@@ -113,7 +114,7 @@ class UNetSettings:
     spade_hidden: Count = key(
         128, "Channels inside SPADE; 0: one convolution without a hidden layer", source="default: as in SDM and SPADE"
     )
-    spade_kernel: Literal[1, 3] = key(
+    spade_kernel: Annotated[Literal[1, 3], Whole] = key(
         3, "Side of SPADE's convolutions", source="default: as in SDM and SPADE", earlier=3
     )
     dropout: Fraction = key(0.0, "Dropout of the residual blocks", source="default: none is mentioned")

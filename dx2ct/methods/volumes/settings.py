@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from dx2ct.config import Row, RunSettings
-from dx2ct.config.keys import key, STRICT
+from dx2ct.config.keys import key, needed, STRICT
 from dx2ct.layout import PLANES
 
 
@@ -25,7 +25,9 @@ class VolumesRow(Row):
     """A row of volumes that were made elsewhere."""
 
     method: Literal["volumes"]
-    path: Annotated[str, AfterValidator(_template)]
+    path: Annotated[str, AfterValidator(_template)] = needed(
+        "Where they lie, with {scan} and, where there is one file a plane, {plane} in it"
+    )
     resample: bool = key(False, "true: put volumes of another grid on the training grid (linear, air outside)")
     trained_on: str = key("", "What their method was trained on, for the report", source="said by who made them")
 
