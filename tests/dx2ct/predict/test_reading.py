@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from dx2ct.predict.read import read_xray
-from tests.dx2ct.predict.films import pa, write_dicom
+from tests.fabricate import pa, write_dicom
 
 RAMP = np.tile(np.arange(80, dtype=np.uint16) * 50, (70, 1))  # 0 .. 3950
 
@@ -87,9 +87,9 @@ def test_dicom_is_windowed_before_it_is_inverted(tmp_path: Path):
     write_dicom(tmp_path / "one.dcm", RAMP, PhotometricInterpretation="MONOCHROME1", **film)
     two, one = read_xray(tmp_path / "two.dcm"), read_xray(tmp_path / "one.dcm")
     value = RAMP * 2.0 - 100
-    wanted = np.clip((value - 999.5) / 199 + 0.5, 0, 1)  # PS3.3 C.11.2.1.2.1
+    expected = np.clip((value - 999.5) / 199 + 0.5, 0, 1)  # PS3.3 C.11.2.1.2.1
     low, high = two.pixels.min(), two.pixels.max()
-    np.testing.assert_allclose((two.pixels - low) / (high - low), wanted, atol=1e-5)
+    np.testing.assert_allclose((two.pixels - low) / (high - low), expected, atol=1e-5)
     np.testing.assert_allclose(one.pixels, two.pixels.max() - two.pixels)
     assert one.facts["steps"] == ["rescale by 2 and -100", "window 1000/200, the first of 2", "MONOCHROME1 inverted"]
 
@@ -110,17 +110,17 @@ def test_dicom_lookup_tables(implicit: bool, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("tags", "name", "said"),
+    ("tags", "name", "spacing_mm"),
     [
         ({"PixelSpacing": [0.2, 0.2], "ImagerPixelSpacing": [0.3, 0.3]}, "PixelSpacing", 0.2),
         ({"ImagerPixelSpacing": [0.3, 0.3]}, "ImagerPixelSpacing", 0.3),
         ({}, None, None),
     ],
 )
-def test_spacing_says_where_it_comes_from(tags: dict, name: str | None, said: float | None, tmp_path: Path):
+def test_spacing_says_where_it_comes_from(tags: dict, name: str | None, spacing_mm: float | None, tmp_path: Path):
     write_dicom(tmp_path / "a.dcm", RAMP, **tags)
     xray = read_xray(tmp_path / "a.dcm")
-    assert xray.facts["spacing_from"] == name and xray.facts["spacing_mm"] == (said and [said, said])
+    assert xray.facts["spacing_from"] == name and xray.facts["spacing_mm"] == (spacing_mm and [spacing_mm] * 2)
     assert any((name or "no pixel spacing") in note for note in xray.notes)
 
 
