@@ -63,7 +63,7 @@ def command_line(values: Mapping[str, Any]) -> Layer:
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    """The values of all layers, and where each of them is from."""
+    """The values of all layers, and where each is from: the last layer that says it or something in it."""
     values: dict[str, Any] = {}
     origins: dict[KeyPath, str] = {}
     for layer in layers:
@@ -76,14 +76,15 @@ def _lay_over(
 ) -> None:
     for key, value in above.items():
         here = (*path, key)
+        if key in below and not (isinstance(value, dict) and isinstance(below[key], dict)):
+            for gone in [old for old in origins if old[: len(here)] == here]:
+                del origins[gone]
+            del below[key]
+        origins[here] = layer.origin(here)
         if isinstance(value, dict):
-            if not isinstance(below.get(key), dict):
-                below[key] = {}
-            origins.setdefault(here, layer.origin(here))
-            _lay_over(below[key], value, layer, here, origins)
+            _lay_over(below.setdefault(key, {}), value, layer, here, origins)
         else:
             below[key] = value
-            origins[here] = layer.origin(here)
 
 
 def _chain(file: Path, root: Path) -> Iterator[Path]:
@@ -97,15 +98,17 @@ def _chain(file: Path, root: Path) -> Iterator[Path]:
             return
         if not isinstance(base, str):
             raise InputError(f"{file}: base: {base!r} is no file name")
-        beside = file.parent / base
-        file = beside if beside.is_file() else root / base
+        places = (file.parent / base, root / base)
+        if not any(place.is_file() for place in places):
+            raise InputError(f"{_shown(file)}: base: {base}: no such file, neither beside it nor in {root}")
+        file = next(place for place in places if place.is_file())
     raise InputError(f"{file}: base: the files are laid over each other in a circle")
 
 
 def _read(path: Path) -> Layer:
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
+        node, values = yaml.compose(text, Loader=_Loader), yaml.load(text, Loader=_Loader)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: configuration cannot be read ({reason})") from None
@@ -113,11 +116,10 @@ def _read(path: Path) -> Layer:
         mark = error.problem_mark or error.context_mark
         raise InputError(f"{path}:{mark.line + 1 if mark else 1}: no YAML ({error.problem})") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({error})") from None
+        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
     if node is None:
         return Layer(str(path), {}, {})
     lines = dict(_lines(node, (), path))
-    values = yaml.load(text, Loader=_Loader)  # a SafeLoader
     if not isinstance(values, dict):
         raise InputError(f"{path}: a configuration is keys and values, not a {type(values).__name__}")
     return Layer(_shown(path), values, lines)
