@@ -58,7 +58,7 @@ def problems_in(kind: Any, values: Any, error: ValidationError) -> list[Problem]
     """One for each path, the deepest: of a union pydantic reports every member."""
     by_path: dict[Path, list[str]] = {}
     for one in error.errors(include_url=False):
-        path = _in_values(values, one["loc"])
+        path = _in_values(values, one["loc"], lacks=one["type"] == "missing")
         cause = one.get("ctx", {}).get("error")
         if isinstance(cause, BadKeyError):
             path, text = (*path, *cause.key.split(".")), cause.problem
@@ -72,26 +72,20 @@ def problems_in(kind: Any, values: Any, error: ValidationError) -> list[Problem]
     return [Problem(path, " and ".join(by_path[path])) for path in deepest]
 
 
-def _in_values(values: Any, location: Sequence[str | int]) -> Path:
-    """pydantic's location without the names of union members, which are no keys."""
+def _in_values(values: Any, location: Sequence[str | int], lacks: bool) -> Path:
+    """pydantic's location without the names of union members, which are no keys; lacks: its last step is not there."""
     path: list[str | int] = []
-    for i, step in enumerate(location):
+    for step in location[: len(location) - lacks]:
         if _holds(values, step):
             path.append(step)
             values = values[step]
-        elif i + 1 == len(location) and isinstance(values, dict | list) and not _is_tag(step):
-            path.append(step)
-    return tuple(path)
+    return (*path, location[-1]) if lacks else tuple(path)
 
 
 def _holds(values: Any, step: str | int) -> bool:
     if isinstance(values, list):
         return isinstance(step, int) and step < len(values)
     return isinstance(values, dict) and step in values
-
-
-def _is_tag(step: str | int) -> bool:
-    return isinstance(step, str) and not step.replace("_", "").replace("-", "").isalnum()
 
 
 def _path_and_text(kind: Any, path: Path, one: Any) -> tuple[Path, str]:
