@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
+from dx2ct.data.finite import require_finite
 
 SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
 LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1 or 2
@@ -15,8 +16,7 @@ LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1
 def read_hu(path: Path) -> Volume:
     """The volume of a file, turned to patient axes (LPS), float32 HU; InputError, naming the file, for other values."""
     volume = read_volume(path)
-    if not np.isfinite(volume.array).all():
-        raise InputError(f"{path}: holds NaN or infinite values: replace them")
+    require_finite(path, volume)
     if not volume.is_canonical:
         volume = Volume.from_sitk(sitk.DICOMOrient(volume.to_sitk(), "LPS"))
     require_hu(volume, path)

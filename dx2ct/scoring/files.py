@@ -8,17 +8,14 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from drr.errors import InputError
-from drr.volume import AIR_HU, read_volume, Volume
+from drr.volume import Volume
+from dx2ct.data.hu import read_hu, resampled
 from dx2ct.data.window import WIDTH_HU
 from dx2ct.metrics import body_mask, Distance, Evaluation, score, Truth
 from dx2ct.metrics.fast import SMALLEST
-from dx2ct.scoring.finite import require_finite
 
-SANE_HU = (-8192.0, 32767.0)  # padding at one end, metal at the other
-LEAST_SPAN_HU = 10.0  # a chest spans a thousand; whatever is normalised spans 1 or 2
 SAME_MM = 1e-3
 
 
@@ -33,7 +30,7 @@ def score_files(
     """
     ct, volume = _read(truth), _read(prediction)
     if resample:
-        volume = _resampled(volume, ct)
+        volume = resampled(volume, ct)
     else:
         _check_grids(ct, volume, truth, prediction)
     for one, path in ((ct, truth), (volume, prediction)):
@@ -67,14 +64,10 @@ def _cell(value: str | float | None) -> str | float | None:
 
 def _read(path: Path) -> Volume:
     """The volume in patient axes, float32 HU."""
-    volume = read_volume(path)
-    require_finite(path, volume)
-    if not volume.is_canonical:
-        volume = Volume.from_sitk(sitk.DICOMOrient(volume.to_sitk(), "LPS"))
-    _check_range(volume, path)
+    volume = read_hu(path)
     if min(volume.array.shape) < SMALLEST:
         raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")
-    return Volume(volume.array.astype(np.float32), volume.spacing_mm, volume.origin_mm, volume.direction)
+    return volume
 
 
 def _require_body(volume: Volume, path: Path) -> None:
@@ -82,19 +75,6 @@ def _require_body(volume: Volume, path: Path) -> None:
         body_mask(volume.array)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _check_range(volume: Volume, path: Path) -> None:
-    low, high = float(volume.array.min()), float(volume.array.max())
-    found = f"{path}: values lie in [{low:g}, {high:g}]"
-    if high - low < LEAST_SPAN_HU:
-        raise InputError(f"{found}: normalised, not HU: undo it (X2CT-GAN's rule: HU = 2500 v - 1024 for v in [0, 1])")
-    if low >= 0:
-        raise InputError(
-            f"{found}: not HU, where air is near -1000: subtract the offset (often 1024) or scale them back"
-        )
-    if low < SANE_HU[0] or high > SANE_HU[1]:
-        raise InputError(f"{found}: HU lie in [{SANE_HU[0]:g}, {SANE_HU[1]:g}]: replace padding by {AIR_HU}")
 
 
 def _check_grids(one: Volume, other: Volume, truth: Path, prediction: Path) -> None:
@@ -113,11 +93,6 @@ def _check_grids(one: Volume, other: Volume, truth: Path, prediction: Path) -> N
             "%s: origin %s mm is not %s mm of the truth: voxels are compared by index; %s",
             *(prediction, _short(other.origin_mm), _short(one.origin_mm), offer),
         )
-
-
-def _resampled(volume: Volume, grid: Volume) -> Volume:
-    image = sitk.Resample(volume.to_sitk(), grid.to_sitk(), sitk.Transform(), sitk.sitkLinear, AIR_HU)
-    return Volume.from_sitk(image)
 
 
 def _lpips() -> Mapping[str, Distance]:

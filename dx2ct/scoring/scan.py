@@ -12,12 +12,12 @@ from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct import layout
 from dx2ct.config import ScoreSettings, XraySettings
+from dx2ct.data.finite import require_finite
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.data.window import windowed
 from dx2ct.metrics import Distance, Evaluation, score, Truth
 from dx2ct.metrics.nodule import retention
-from dx2ct.scoring.finite import require_finite
 from dx2ct.scoring.nodules import Lines, nodules_of
 
 NODULE_COLUMNS = (

@@ -131,6 +131,6 @@ def test_nan_in_nifti_is_seen_though_its_reader_makes_it_zero(truth, tmp_path, n
     array = body(0).astype(np.float32)
     array[3, 4, 5:8] = np.nan, np.inf, -np.inf
     path = write(tmp_path / name, array)
-    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/scoring/finite.py are not needed"
+    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/data/finite.py are not needed"
     with pytest.raises(InputError, match=f"{path}: 3 voxels are NaN or infinite"):
         score_files(truth, path)
