@@ -91,7 +91,7 @@ def _require_columns(rows: Sequence[Row], split: str, filters: Mapping[str, Any]
         needed["filters.exclude_flags"] = "flags"
     for key, column in needed.items():
         if rows and column not in rows[0]:
-            raise InputError(f"config.cohort.{key} needs the column {column}, which the sheet does not have")
+            raise InputError(f"cohort.{key} needs the column {column}, which the sheet does not have")
 
 
 def _path(row: Row) -> str:
@@ -133,7 +133,7 @@ def _first_patients(rows: Sequence[Row], limit: int) -> set[str]:
     if limit >= total:
         return {row["patient"] for row in rows}
     if limit < 2:
-        raise InputError(f"config.cohort.limit: {limit} patient(s) can not be divided into training and test")
+        raise InputError(f"cohort.limit: {limit} patient(s) can not be divided into training and test")
     test = min(max(round(limit * len(by_split["test"]) / total), 1), limit - 1)
     val = min(round(limit * len(by_split["val"]) / total), limit - test - 1)
     return set(by_split["test"][:test] + by_split["val"][:val] + by_split["train"][: limit - test - val])

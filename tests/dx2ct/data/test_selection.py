@@ -96,10 +96,10 @@ def test_the_filters_come_before_the_limit() -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (cohort("nonsense"), "config.cohort.split needs the column split_nonsense"),
-        (cohort(None, min_z_mm=1.0), "config.cohort.filters.min_z_mm needs the column z_mm"),
-        (cohort(None, contrast=True), "config.cohort.filters.contrast needs the column contrast"),
-        (cohort(None, exclude_flags=["split-leak"]), "config.cohort.filters.exclude_flags needs the column flags"),
+        (cohort("nonsense"), "cohort.split needs the column split_nonsense"),
+        (cohort(None, min_z_mm=1.0), "cohort.filters.min_z_mm needs the column z_mm"),
+        (cohort(None, contrast=True), "cohort.filters.contrast needs the column contrast"),
+        (cohort(None, exclude_flags=["split-leak"]), "cohort.filters.exclude_flags needs the column flags"),
     ],
 )
 def test_a_column_that_is_not_there_is_an_error_not_an_open_filter(section: dict[str, Any], message: str) -> None:
