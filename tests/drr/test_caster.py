@@ -230,7 +230,7 @@ def test_golden_numbers():
     hu = np.where(x**2 / 150**2 + y**2 / 110**2 < 1, 0, -1000) + np.where((x - 80) ** 2 + y**2 + z**2 < 40**2, 300, 0)
     volume = Volume(hu.astype(np.int16), (10.0, 10.0, 10.0), (-155.0, -155.0, -155.0))
     pa, lateral = render(volume, [BEAM.view(name, volume.centre_mm) for name in ("pa", "lateral")])
-    message = "rendered numbers changed: bump XRAY_VERSION in dx2ct/data/prepare/xrays.py and in rules/common.smk"
+    message = "rendered numbers changed: raise the version of XraySettings in dx2ct/config/data.py"
     assert [pa.sum(), pa[12, 16], lateral.sum(), lateral[12, 12]] == pytest.approx(GOLDEN, rel=1e-5), message
 
 

@@ -13,7 +13,7 @@ from drr.ct.read import read_ct
 from drr.volume import Volume
 from dx2ct.config import VolumeSettings
 from dx2ct.data.planes import to_plane
-from dx2ct.data.prepare.volume import to_cube, VERSION
+from dx2ct.data.prepare.volume import to_cube
 from tests.drr.enhanced import write_enhanced
 from tests.drr.series import with_values, write_series
 
@@ -58,8 +58,8 @@ class Variant:
 
     def __str__(self) -> str:
         sign = "signed" if self.signed else "unsigned"
-        how = (self.spacing, self.storage, sign, self.intercept, self.order)
-        return "-".join(map(str, (self.patient, f"{self.tilt_degrees:g}deg", *how)))
+        written = (self.spacing, self.storage, sign, self.intercept, self.order)
+        return "-".join(map(str, (self.patient, f"{self.tilt_degrees:g}deg", *written)))
 
 
 def _variants() -> list[Variant]:
@@ -114,7 +114,7 @@ def write(folder: Path, variant: Variant) -> Path:
 
 
 def cube_of(path: Path) -> Volume:
-    return to_cube(read_ct(path), VolumeSettings(VERSION, CUBE_MM, 64, "center", "linear", 40.0))
+    return to_cube(read_ct(path), VolumeSettings(CUBE_MM, 64, "center", "linear", 40.0))
 
 
 def found_at(cube: Volume, place: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,10 +131,10 @@ def test_landmarks_come_back_within_half_a_voxel(tmp_path, variant):
     cube = cube_of(write(tmp_path / "ct", variant))
     assert cube.is_canonical
     for name, (place, above) in LANDMARKS.items():
-        wanted = CENTRE_MM + place
-        x, y, z = np.rint((wanted - cube.origin_mm) / CUBE_MM).astype(int)
+        expected = CENTRE_MM + place
+        x, y, z = np.rint((expected - cube.origin_mm) / CUBE_MM).astype(int)
         assert cube.array[z, y, x] > 0.6 * above, name
-        off = np.abs(found_at(cube, wanted) - wanted)
+        off = np.abs(found_at(cube, expected) - expected)
         assert off.max() < CUBE_MM / 2, f"{name} is {off.round(2)} mm off along x, y, z"
 
 
@@ -147,9 +147,9 @@ def test_left_is_on_the_left(tmp_path, patient):
     for name, (place, _) in LANDMARKS.items():
         index = np.rint((CENTRE_MM + np.array(place) - cube.origin_mm) / CUBE_MM).astype(int)
         window = slices[index[1] - 2 : index[1] + 3]
-        wanted = np.array([63 - index[2], index[0]])
+        expected = np.array([63 - index[2], index[0]])
         bright = np.argwhere(window.max(axis=0) > 400)
-        nearest[name] = bright[np.abs(bright - wanted).sum(axis=1).argmin()]
+        nearest[name] = bright[np.abs(bright - expected).sum(axis=1).argmin()]
     row, column = 0, 1
     assert nearest["heart, left"][column] > 32 > nearest["liver, right"][column]
     assert nearest["neck, superior"][row] < 32 < nearest["liver, right"][row]

@@ -194,9 +194,9 @@ def test_small_holes_are_filled_at_their_true_places_and_said(tmp_path, capsys):
     read = read_ct(write_series(tmp_path / "ct", hu, step_mm=2.0, skip=[3, *range(10, 28), 35]))
     assert read.spacing_mm[2] == pytest.approx(2)
     np.testing.assert_allclose(read.array, hu, atol=1)
-    said = capsys.readouterr().err
-    assert "slices are missing between z = -12 mm and z = 26 mm (0009.dcm, 0028.dcm), 38 mm apart" in said
-    assert "the largest of 3 holes: filled by interpolation" in said
+    printed = capsys.readouterr().err
+    assert "slices are missing between z = -12 mm and z = 26 mm (0009.dcm, 0028.dcm), 38 mm apart" in printed
+    assert "the largest of 3 holes: filled by interpolation" in printed
 
 
 def test_the_limit_of_holes_is_the_callers(tmp_path):
