@@ -97,32 +97,33 @@ def _chain(file: Path, root: Path) -> Iterator[Path]:
         if base is None:
             return
         if not isinstance(base, str):
-            raise InputError(f"{file}: base: {base!r} is no file name")
+            raise InputError(f"{_shown(file)}: base: {base!r} is no file name")
         places = (file.parent / base, root / base)
         if not any(place.is_file() for place in places):
             raise InputError(f"{_shown(file)}: base: {base}: no such file, neither beside it nor in {root}")
         file = next(place for place in places if place.is_file())
-    raise InputError(f"{file}: base: the files are laid over each other in a circle")
+    raise InputError(f"{_shown(file)}: base: the files are laid over each other in a circle")
 
 
 def _read(path: Path) -> Layer:
+    name = _shown(path)
     try:
         text = path.read_text(encoding="utf-8")
         node, values = yaml.compose(text, Loader=_Loader), yaml.load(text, Loader=_Loader)  # a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: configuration cannot be read ({reason})") from None
+        raise InputError(f"{name}: configuration cannot be read ({reason})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise InputError(f"{path}:{mark.line + 1 if mark else 1}: no YAML ({error.problem})") from None
+        raise InputError(f"{name}:{mark.line + 1 if mark else 1}: no YAML ({error.problem})") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+        raise InputError(f"{name}: no YAML ({' '.join(str(error).split())})") from None
     if node is None:
-        return Layer(str(path), {}, {})
-    lines = dict(_lines(node, (), path))
+        return Layer(name, {}, {})
+    lines = dict(_lines(node, (), name))
     if not isinstance(values, dict):
-        raise InputError(f"{path}: a configuration is keys and values, not a {type(values).__name__}")
-    return Layer(_shown(path), values, lines)
+        raise InputError(f"{name}: a configuration is keys and values, not a {type(values).__name__}")
+    return Layer(name, values, lines)
 
 
 def _shown(path: Path) -> str:
@@ -133,7 +134,7 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _lines(node: yaml.Node, path: KeyPath, file: Path) -> Iterator[tuple[KeyPath, int]]:
+def _lines(node: yaml.Node, path: KeyPath, file: str) -> Iterator[tuple[KeyPath, int]]:
     """The line of every key; InputError for one that stands twice, of which YAML would take the last in silence."""
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}

@@ -53,7 +53,8 @@ class Plan:
 
     def found(self, path: str) -> str:
         """A path of the configuration: as seen from the working directory or, failing that, from the workflow."""
-        return path if Path(path).exists() else str(self.root / path)
+        here, there = Path(path).exists(), self.root / path
+        return str(there) if there.exists() and not here else path
 
     def warnings(self) -> list[str]:
         """What a person should know before anything runs."""
