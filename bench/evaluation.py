@@ -34,7 +34,7 @@ from dx2ct.scoring.statistics import write_comparisons
 from dx2ct.scoring.summary import write_metrics
 from tests.chromium import browser, PROGRAM
 from tests.dx2ct.data.quirks import chest
-from tests.dx2ct.tiny_run import settings_of
+from tests.fabricate import settings_of
 
 SIZE, SCANS, SPACING_MM = 128, 102, (2.5,) * 3
 ORIGIN_MM = (-158.75,) * 3

@@ -1,6 +1,6 @@
 """Settings, scans, runs, X-ray files and results, made up and small enough for a test: one place for all of them."""
 
-from tests.fabricate.results import DX2CT, settings_of, TESTS, write_data, write_reconstructions
+from tests.fabricate.results import COHORT, DX2CT, settings_of, TESTS, write_data, write_reconstructions
 from tests.fabricate.runs import log_of, network_of, random_run, start, train, weights_of
 from tests.fabricate.scans import body, cohort, noise, rows, SPLITS, write_scan, write_sheet, XRAY_PIXELS
 from tests.fabricate.settings import BOTH, options, plain_values, ROOT, SIZE, smoke, tiny, VIEWS, xray_settings
@@ -8,6 +8,7 @@ from tests.fabricate.xray_files import film, lateral, pa, write_dicom
 
 __all__ = [
     "BOTH",
+    "COHORT",
     "DX2CT",
     "ROOT",
     "SIZE",

@@ -16,6 +16,7 @@ from dx2ct.methods.saved import settings_as, to_text
 from tests.fabricate.scans import body
 
 TESTS = ("t-1", "t_2", "t3")
+COHORT = {"a1": "train", "a2": "train", **dict.fromkeys(TESTS, "test")}
 DX2CT = {"method": "dx2ct", "prediction": "x0"}
 _SPACING_MM, _ORIGIN_MM = (2.0, 2.0, 2.0), (0.0, 0.0, 0.0)
 

@@ -11,7 +11,7 @@ import torch
 from dx2ct.metrics import lpips as lpips_metric
 from dx2ct.metrics.lpips import load_lpips
 from dx2ct.torchvision_guard import import_torchvision
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 BOTH = lpips_metric.BACKBONES
 

@@ -15,7 +15,7 @@ from dx2ct.metrics.published import perx2ct_psnr_db, perx2ct_ssim, x2ct_psnr_3d_
 from dx2ct.metrics.strict import mae_body_hu, psnr_db
 from tests.dx2ct.data.quirks import by_hand, chest, degraded, NAMES
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 MATRIX = [metric for metric in measured(()) if metric.scope != TISSUE and "lpips" not in metric.name]
 QUIRKS = {  # of test_the_quirks_by_hand, computed by tests/dx2ct/data/quirks.py at 64 cubed

@@ -11,7 +11,7 @@ from dx2ct.metrics.docs import filled, PAGE
 from dx2ct.scoring.run import score_columns
 from dx2ct.scoring.summary import views_of
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 NAMES = st.from_regex(r"(floor_)?[a-z][a-z0-9_]{0,8}(_planes)?", fullmatch=True)
 VIEWS = st.lists(NAMES, unique=True, max_size=4).map(tuple)

@@ -5,7 +5,7 @@ from drr.caster import render
 from drr.geometry import ConeBeam, View
 from drr.volume import Volume
 from dx2ct.metrics.reprojection import reprojection_errors
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 BEAM = ConeBeam(541.0, 949.0, 160.0, 96)
 CT = Volume(body(0), (2.0, 2.0, 2.0), (10.0, -50.0, 300.0))

@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from dx2ct.metrics import Evaluation
 from dx2ct.metrics.strict import mae_hu, psnr_db, ssim
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 
 def noisy(sigma_hu: float, **known: float) -> Evaluation:

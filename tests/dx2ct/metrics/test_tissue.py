@@ -5,7 +5,7 @@ from dx2ct.metrics import body_mask, measured
 from dx2ct.metrics.metric import TISSUE
 from dx2ct.metrics.tissue import overlap, tissues
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 
 def chest() -> np.ndarray:

@@ -13,7 +13,7 @@ from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods import methods
 from dx2ct.report.model_card import write_model_card
 from dx2ct.scoring.run import score_columns
-from tests.dx2ct.tiny_run import settings_of
+from tests.fabricate import settings_of
 
 HEADS = {
     "phantom": "scan\tpatient\tpath\tseries_uid\tsplit\tseed",
@@ -111,9 +111,9 @@ def test_volumes_of_others_were_not_trained_here(tmp_path: Path) -> None:
 
 def test_of_an_unknown_method_nothing_is_invented(tmp_path: Path) -> None:
     values = json.loads(settings_of("mean"))
-    values["run"] = {"method": "lift", "views": ["pa"]}
+    values["run"] = {"method": "not_yet_written", "views": ["pa"]}
     front, body = card(tmp_path, settings=json.dumps(values))
-    assert "Method `lift`, which this version of dx2ct does not know." in body
+    assert "Method `not_yet_written`, which this version of dx2ct does not know." in body
     assert "mean of the training volumes" not in body.lower() and "diffusion" not in front["tags"]
 
 

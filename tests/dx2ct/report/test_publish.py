@@ -15,7 +15,7 @@ from dx2ct.data.prepare.volume import make_volume
 from dx2ct.data.sources.phantom.series import write_phantom
 from dx2ct.methods.saved import read_run
 from dx2ct.report.publish import publish
-from tests.dx2ct.predict.films import write_model
+from tests.fabricate import random_run
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 XRAYS = {view: EXAMPLES / f"{view}.mha" for view in ("pa", "lateral")}
@@ -23,7 +23,7 @@ XRAYS = {view: EXAMPLES / f"{view}.mha" for view in ("pa", "lateral")}
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    folder = write_model(tmp_path / "run")
+    folder = random_run(tmp_path / "run")
     (folder / "model_card.md").write_text("It knows phantoms only.\n")
     return folder
 

@@ -23,7 +23,7 @@ from dx2ct.report.tables import tables, write_tables
 from dx2ct.scoring.run import score_run
 from dx2ct.scoring.statistics import write_comparisons
 from dx2ct.scoring.summary import write_metrics
-from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run, write_sheet
+from tests.fabricate import body, COHORT, DX2CT, TESTS, write_data, write_reconstructions, write_sheet
 
 XRAY = XraySettings(ConeBeam(541.0, 949.0, 160.0, 32))
 NASTY = '<script>alert("x")</script> & no slices'
@@ -33,8 +33,8 @@ NASTY = '<script>alert("x")</script> & no slices'
 def project(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("project")
     write_data(root / "data")
-    write_run(root / "results/mean", {"method": "mean"}, offset_hu=40)
-    write_run(root / "results/dx2ct", DX2CT, offset_hu=10)
+    write_reconstructions(root / "results/mean", {"method": "mean"}, offset_hu=40)
+    write_reconstructions(root / "results/dx2ct", DX2CT, offset_hu=10)
     (root / "results/dx2ct/profile.json").write_text('{"forward_flop": {"U-Net": 2e9}, "batch": 1}')
     lines = [f"{step},{1 / step},0.001,{step}" for step in (25, 50, 75)]
     (root / "results/dx2ct/training.csv").write_text("\n".join(["step,loss,learning_rate,seconds", *lines]) + "\n")
@@ -43,7 +43,8 @@ def project(tmp_path_factory) -> Path:
     write_metrics(runs(root), root / "results/metrics.csv")
     write_comparisons(runs(root), root / "results/comparisons.csv")
     write_tables(runs(root), root / "results/metrics.csv", root / "benchmarks", root / "results/tables")
-    write_sheet(root / "sheet.tsv", further="broken\tqb\t\t\ttest\t7\nsilent\tqs\t\t\ttrain\t8\n")
+    more = ["broken\tqb\t\t\ttest\t7", "silent\tqs\t\t\ttrain\t8"]
+    write_sheet(root / "sheet.tsv", COHORT, seeds=True, further=more)
     write_figures(runs(root), root / "sheet.tsv", ["broken", "silent"], root / "data", root / "results/figures")
     (root / "broken.txt").write_text(f"{NASTY}\ndetails\n")
     (root / "left_out.tsv").write_text("path\treason\n/ct/knee.zip\tnot a chest: 3 slices\n")

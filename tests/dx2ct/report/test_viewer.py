@@ -14,7 +14,7 @@ from dx2ct.config import ScoreSettings
 from dx2ct.report.page import VENDOR
 from dx2ct.report.viewer import packed, viewer_of
 from dx2ct.scoring.run import score_run
-from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
+from tests.fabricate import body, DX2CT, TESTS, write_data, write_reconstructions
 
 CT = Volume(body(0), (2.0, 2.5, 3.0), (-10.0, 20.0, 300.0))
 
@@ -33,8 +33,8 @@ def test_a_packed_volume_opens_in_any_reader_where_the_ct_lies(tmp_path, step, o
 def project(root: Path) -> list[Path]:
     write_data(root / "data")
     runs = [root / "mean", root / "dx2ct"]
-    write_run(runs[0], {"method": "mean"}, offset_hu=40)
-    write_run(runs[1], DX2CT, offset_hu=10)
+    write_reconstructions(runs[0], {"method": "mean"}, offset_hu=40)
+    write_reconstructions(runs[1], DX2CT, offset_hu=10)
     for number, scan in enumerate(TESTS):  # the first scan is the best, the last the worst
         Volume(body(number) + np.float32(10 * (number + 1)), (2.0,) * 3, (0.0,) * 3).write(
             runs[1] / f"volumes/{scan}.nii.gz"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.copies import Copy
-from tests.dx2ct.tiny_run import TESTS, write_data, write_run, write_sheet
+from tests.fabricate import COHORT, TESTS, write_data, write_reconstructions, write_sheet
 
 FUNCTION = '''
 
@@ -35,8 +35,8 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_it_stands_in_every_table_of_scores(copy: Copy, tmp_path: Path):
     data, run, results = tmp_path / "data", tmp_path / "results/mean", tmp_path / "results"
     write_data(data)
-    write_run(run, {"method": "mean"}, offset_hu=10)
-    write_sheet(tmp_path / "sheet.tsv")
+    write_reconstructions(run, {"method": "mean"}, offset_hu=10)
+    write_sheet(tmp_path / "sheet.tsv", COHORT, seeds=True)
     options = ["--settings", json.dumps({"lpips": False}), "--sheet", tmp_path / "sheet.tsv", "--data", data]
     copy.run("dx2ct", "score-run", "--run", run, *options, "-o", run / "scores.csv")
     assert [row["largest_error_hu"] for row in table(run / "scores.csv")][:4] == [
@@ -48,8 +48,8 @@ def test_it_stands_in_every_table_of_scores(copy: Copy, tmp_path: Path):
 
 
 def test_it_is_printed_for_two_files(copy: Copy, tmp_path: Path):
-    write_run(tmp_path / "one", {"method": "mean"}, offset_hu=0)
-    write_run(tmp_path / "two", {"method": "mean"}, offset_hu=10)
+    write_reconstructions(tmp_path / "one", {"method": "mean"}, offset_hu=0)
+    write_reconstructions(tmp_path / "two", {"method": "mean"}, offset_hu=10)
     files = [tmp_path / name / f"volumes/{TESTS[0]}.nii.gz" for name in ("one", "two")]
     found = json.loads(copy.run("dx2ct", "score", *files).stdout)
     assert found["largest_error_hu"] == 20 and np.isfinite(found["psnr_db"])

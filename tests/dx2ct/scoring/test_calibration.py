@@ -11,7 +11,7 @@ from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.scoring.calibration import calibrate, rank_correlation, write_calibration
-from tests.dx2ct.tiny_run import body, DX2CT, TESTS, write_data, write_run
+from tests.fabricate import body, DX2CT, TESTS, write_data, write_reconstructions
 
 
 def test_an_honest_deviation_lies_on_the_diagonal():
@@ -36,7 +36,7 @@ def test_rank_correlation_knows_what_predicts_and_what_does_not():
 
 def test_table_and_figure_of_a_run(tmp_path: Path):
     write_data(tmp_path / "data")
-    write_run(tmp_path / "run", DX2CT, 20.0)
+    write_reconstructions(tmp_path / "run", DX2CT, 20.0)
     with pytest.raises(InputError, match=r"deviations/t-1\.nii\.gz: missing: .*samples of 2 or more"):
         write_calibration(tmp_path / "run", TESTS, tmp_path / "data", tmp_path / "run/calibration.csv")
     random = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from drr.volume import read_volume, Volume
 from dx2ct.metrics import measured, score
 from dx2ct.scoring.files import score_files, to_text
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body
+from tests.fabricate import body
 
 NAMES = [metric.name for metric in measured(())]
 PLACE = ((2.0, 2.0, 2.0), (-10.0, 5.0, 30.0))

@@ -16,7 +16,7 @@ from dx2ct.scoring import run as stage
 from dx2ct.scoring.run import score_columns, score_run
 from dx2ct.scoring.summary import write_metrics
 from tests.dx2ct.evaluations import evaluation
-from tests.dx2ct.tiny_run import body, DX2CT, SIZE, TESTS, write_data, write_run
+from tests.fabricate import body, DX2CT, SIZE, TESTS, write_data, write_reconstructions
 
 SETTINGS = ScoreSettings(lpips=False)
 WITH_LPIPS = ScoreSettings(lpips=True)
@@ -25,7 +25,7 @@ WITH_LPIPS = ScoreSettings(lpips=True)
 @pytest.fixture
 def run(tmp_path) -> Path:
     write_data(tmp_path / "data")
-    write_run(tmp_path / "dx2ct", DX2CT, offset_hu=10)
+    write_reconstructions(tmp_path / "dx2ct", DX2CT, offset_hu=10)
     return tmp_path / "dx2ct"
 
 
@@ -90,7 +90,7 @@ def test_lpips_sees_the_slices_of_the_volume_s_own_plane(run, monkeypatch):
 
 
 def test_metrics_are_means_over_scans_and_planes(run):
-    write_run(run.parent / "mean", {"method": "mean"}, offset_hu=40, scans=TESTS[:1])
+    write_reconstructions(run.parent / "mean", {"method": "mean"}, offset_hu=40, scans=TESTS[:1])
     worse = Volume(body(1) + np.float32(100), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
     worse.write(run / "volumes" / f"{TESTS[1]}.nii.gz")
     scored(run)
