@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "workflow/config/smoke.yaml"
 
 
-def command(folder: Path, *arguments: str, config: dict[str, Any] | None = None) -> list[str]:
-    """The command line of a run in `folder` with the smoke configuration and `config` over it."""
-    files = [str(SMOKE)]
+def command(folder: Path, *arguments: str, config: dict[str, Any] | None = None, base: Path = SMOKE) -> list[str]:
+    """The command line of a run in `folder` with the configuration `base` and `config` over it."""
+    files = [str(base)]
     if config is not None:
         (folder / "changed.yaml").write_text(yaml.safe_dump(config))
         files.append(str(folder / "changed.yaml"))
@@ -22,15 +22,12 @@ def command(folder: Path, *arguments: str, config: dict[str, Any] | None = None)
     return [*line, *arguments, "--configfile", *files]
 
 
-def run(folder: Path, *arguments: str, config: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, config: dict[str, Any] | None = None, base: Path = SMOKE
+) -> "subprocess.CompletedProcess[str]":
     """Run it to its end; stderr is in stdout."""
-    return subprocess.run(
-        command(folder, *arguments, config=config),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-    )
+    line = command(folder, *arguments, config=config, base=base)
+    return subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
 def jobs(text: str) -> dict[str, int]:

@@ -10,17 +10,18 @@ import sys
 from typing import Any
 
 import pytest
-import yaml
 
-from dx2ct.config import check, SelectionSettings
+from dx2ct.config import check, FilterSettings, plain, SelectionSettings
+from dx2ct.config.data import ARCHIVES, MANIFEST
 from dx2ct.data.cohort.selection import flags_of, read_rows, Row, select
-from dx2ct.data.cohort.sheet import read_sheet, SCAN_NAME
+from dx2ct.data.cohort.sheet import read_sheet
 from tests.workflow.snake import jobs, ROOT, run
 
 RESOURCES = ROOT / "workflow/resources"
 SERIES = read_rows(RESOURCES / "lidc-idri.tsv")
 SCANS = [row for row in SERIES if row["modality"] == "CT"]
-PAPER: dict[str, Any] = yaml.safe_load((ROOT / "workflow/config/paper.yaml").read_text())
+PAPER = ROOT / "workflow/config/paper.yaml"
+OPEN: dict[str, Any] = plain(FilterSettings())
 PUBLISHED = ("split_paper", "split_perx2ct")
 LEAK_FREE = ("split_patients", "split_paper_leak_free", "split_perx2ct_leak_free")
 
@@ -53,7 +54,7 @@ def test_every_series_is_there_once() -> None:
 
 def test_names_are_safe_as_file_names_and_words_of_a_command() -> None:
     for row in SERIES:
-        assert SCAN_NAME.fullmatch(row["scan"]) and row["scan"].startswith(row["patient"])
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", row["scan"]) and row["scan"].startswith(row["patient"])
         assert re.fullmatch(r"LIDC-IDRI-\d{4}", row["patient"])
         assert all(
             re.fullmatch(r"[0-9]+(\.[0-9]+)+", row[key]) and len(row[key]) <= 64 for key in ("series_uid", "study_uid")
@@ -174,43 +175,44 @@ def test_the_pilot_is_one_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", *words, "--dry-run", "--printshellcmds"]
     text = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     planned = jobs(text)
-    assert planned == {"cohort": 1, "qc_page": 1} | dict.fromkeys(["download", "volume", "xray", "quality"], 10)
-    command = next(line for line in text.splitlines() if "dx2ct download" in line)
+    assert planned == {"cohort": 1, "qc_page": 1} | dict.fromkeys(["fetch", "volume", "quality"], 10) | {"xray": 20}
+    command = next(line for line in text.splitlines() if "dx2ct fetch" in line)
     (first,) = [row for row in SCANS if f"data/raw/{row['scan']}.zip" in command]
-    assert f"--series {first['series_uid']} " in command and "lidc-idri.tsv" in command
-    assert all(source["url"] in command for source in PAPER["download"]["sources"])
+    assert f"dx2ct fetch {first['scan']} --source lidc --sheet " in command and MANIFEST in command
+    assert all(source.url in command for source in ARCHIVES)
     assert "published split" not in text, "the leaking patient is not among the ten"
 
 
 def test_the_published_leak_is_said_aloud(tmp_path: Path) -> None:
-    text = run(tmp_path, "--dry-run", "results/cohort.tsv", config=PAPER).stdout
+    text = run(tmp_path, "--dry-run", "results/cohort.tsv", base=PAPER).stdout
     assert "warning: LIDC-IDRI-0442: patient in two parts of the published split paper" in text
     free = run(
         tmp_path,
         "--dry-run",
         "results/cohort.tsv",
-        config=PAPER | {"cohort": PAPER["cohort"] | {"split": "paper_leak_free"}},
+        config={"cohort": {"split": "paper_leak_free"}},
+        base=PAPER,
     )
     assert "0442" not in free.stdout and free.returncode == 0
 
 
 def test_another_address_of_the_archive_fetches_nothing_again(tmp_path: Path) -> None:
-    config = PAPER | {"cohort": PAPER["cohort"] | {"limit": 2}}
+    config = {"cohort": {"limit": 2}}
     target = "data/raw/LIDC-IDRI-0001.zip"
     (tmp_path / target).parent.mkdir(parents=True)
     (tmp_path / target).touch()
-    run(tmp_path, "--touch", target, config=config)
-    moved = config | {"download": PAPER["download"] | {"tries": 9, "sources": [{"kind": "local", "path": "/data"}]}}
-    assert jobs(run(tmp_path, "--dry-run", target, config=moved).stdout) == {}
+    run(tmp_path, "--touch", target, config=config, base=PAPER)
+    moved = config | {"download": {"tries": 9, "sources": [{"kind": "local", "path": "/data"}]}}
+    assert jobs(run(tmp_path, "--dry-run", target, config=moved, base=PAPER).stdout) == {}
 
 
 def test_the_cohort_in_use_and_the_scans_left_out_are_written(tmp_path: Path) -> None:
-    filters = PAPER["cohort"]["filters"] | {
+    filters = OPEN | {
         "max_slice_mm": 1.25,
         "exclude_flags": ["missing-slices", "duplicate-slices"],
     }
-    section = PAPER["cohort"] | {"split": "perx2ct", "filters": filters}
-    done = run(tmp_path, "results/cohort.tsv", config=PAPER | {"cohort": section})
+    section = {"split": "perx2ct", "filters": filters, "limit": None}
+    done = run(tmp_path, "results/cohort.tsv", config={"cohort": section}, base=PAPER)
     assert done.returncode == 0, done.stdout
     kept, left_out = select(SERIES, section)
     rows = read_sheet(tmp_path / "results/cohort.tsv")
@@ -227,12 +229,12 @@ def test_the_cohort_in_use_and_the_scans_left_out_are_written(tmp_path: Path) ->
 
 
 def test_training_and_scoring_read_the_same_scans_as_are_planned() -> None:
-    filters = PAPER["cohort"]["filters"] | {"min_z_mm": 320, "contrast": False}
+    filters = OPEN | {"min_z_mm": 320, "contrast": False}
     section = {"split": "paper", "limit": 50, "filters": filters}
     rows = read_sheet(RESOURCES / "lidc-idri.tsv", ["LIDC-IDRI-0003"], check(SelectionSettings, **section))
     kept, _ = select(SERIES, section)
     assert [(row.scan, row.path, row.split) for row in rows] == [
         (row["scan"], row["path"], row["split"]) for row in kept if row["scan"] != "LIDC-IDRI-0003"
     ]
-    whole = check(SelectionSettings, split="paper", limit=None, filters=PAPER["cohort"]["filters"])
+    whole = check(SelectionSettings, split="paper", limit=None, filters=OPEN)
     assert len(read_sheet(RESOURCES / "lidc-idri.tsv", (), whole)) == 1018, "the published leak is let through"
