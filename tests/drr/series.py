@@ -82,7 +82,7 @@ def _header(patient: str, uid: str, k: int, signed: bool, syntax: UID) -> FileDa
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = f"{uid}.{k}"[:64]
+    meta.MediaStorageSOPInstanceUID = UID(f"{uid}.{k}"[:64])
     little = syntax.is_little_endian
     header = FileDataset("", {}, bytes(128), meta, is_implicit_VR=syntax.is_implicit_VR, is_little_endian=little)
     header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID

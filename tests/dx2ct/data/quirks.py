@@ -4,6 +4,8 @@ Degradations of a chest phantom that other rules print so differently, with a pl
 slice and in float64, that shares no code with dx2ct.metrics.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
@@ -54,8 +56,8 @@ def by_hand(truth: np.ndarray, image: np.ndarray) -> dict[str, float]:
     }
 
 
-def _ssims(x: np.ndarray, y: np.ndarray, how: dict[str, float]) -> list[float]:
-    return [structural_similarity(one, other, **how) for one, other in zip(x, y, strict=True)]
+def _ssims(x: np.ndarray, y: np.ndarray, options: Mapping[str, float]) -> list[float]:
+    return [structural_similarity(one, other, **options) for one, other in zip(x, y, strict=True)]
 
 
 def _psnr(error: np.ndarray) -> float:
