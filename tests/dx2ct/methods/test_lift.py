@@ -177,7 +177,7 @@ def test_a_share_of_the_examples_is_pure_noise(data: Path) -> None:
 
 
 def test_keys_that_mean_nothing_to_a_row_rerun_nothing() -> None:
-    """The section of lifted conditions is no part of a positional run's settings string, nor the encoder of a lifted's."""
+    """Lifted sections are no part of a positional run's settings string, nor the encoder of a lifted one's."""
     wide = {"lift": {"widths": [16] * 5, "bins": [1] * 5, "channels": [2] * 5, "conditions": [4] * 5}}
     one, other = (tracked(tiny("dx2ct", model=model).relevant()) for model in ({}, wide))
     assert to_json(one) == to_json(other)
