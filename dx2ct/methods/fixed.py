@@ -23,7 +23,7 @@ class Fixed(Trained):
         """The volume."""
         checked_xrays(xrays, self.inputs)
         require_grid(geometry, self.inputs)
-        return Planes.of_one(self.volume)
+        return Planes.of_one(self.volume.copy())  # the caller may change it
 
 
 def load_fixed(settings: RunSettings, run: Path, name: str) -> Fixed:

@@ -164,6 +164,29 @@ def test_tensors_and_other_number_types_are_arrays(case: Case, ready: Callable[[
     assert_equal(it.planes(xrays=dict(reversed(it.xrays.items()))), planes)
 
 
+@pytest.mark.parametrize("case", ALL, ids=str)
+def test_xrays_stay_the_caller_s_and_volumes_become_it(case: Case, ready: Callable[[Case], Ready]) -> None:
+    """What is done to a reconstruction, in place, is not seen by the next."""
+    it = ready(case)
+    before = {name: image.copy() for name, image in it.xrays.items()}
+    planes = it.planes()
+    kept = Planes(**{plane: volume.copy() for plane, volume in planes.by_name().items()})
+    for volume in planes.by_name().values():
+        volume += 100
+    for name, image in it.xrays.items():
+        np.testing.assert_array_equal(image, before[name])
+    assert_equal(it.planes(), kept)
+
+
+@pytest.mark.parametrize("case", [case for case in OF_XRAYS if methods()[case.method].samples], ids=str)
+def test_several_samples_state_their_deviation(case: Case, ready: Callable[[Case], Ready]) -> None:
+    it = ready(case)
+    planes = it.planes(options=options(samples=3, noise="volume"))
+    assert it.trained.inputs.samples and planes.deviation is not None
+    assert planes.deviation.shape == (SIZE,) * 3 and planes.deviation.dtype == np.float32
+    assert np.isfinite(planes.deviation).all() and planes.deviation.min() >= 0 and planes.deviation.max() > 0
+
+
 @pytest.mark.parametrize("case", [case for case in ALL if case.method not in FILES], ids=str)
 def test_a_reconstruction_reads_and_writes_nothing_on_disk(
     case: Case, ready: Callable[[Case], Ready], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
