@@ -10,13 +10,32 @@ import sys
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.conftest import ROOT
+
+# From the ground up. A room imports rooms of lower floors alone; those of one floor do not know each other.
+FLOORS = (
+    {"drr"},
+    {"config", "layout", "torchvision_guard"},
+    {"data"},
+    {"geometry", "training", "samplers", "metrics"},
+    {"methods"},
+    {"figures", "scoring", "profiling"},
+    {"planning", "predict", "report"},
+    {"cli"},
+)
+FACES = {"__init__", "__main__"}  # of the package: they hand on what others make
+HEAVY = ("torch", "pandas", "SimpleITK", "scipy", "cv2", "matplotlib", "skimage", "snakemake")
+
+
+def sources(*places: str) -> list[Path]:
+    """The Python files below some folders."""
+    return [path for place in places for path in sorted((ROOT / place).rglob("*.py"))]
 
 
 def imports(path: Path) -> set[str]:
     """Every module that a file imports anywhere, by its dotted name."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -25,59 +44,90 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def importers(folder: str, *modules: str) -> Iterator[str]:
-    """Files of a folder (or one file) that import one of the modules or something inside."""
-    paths = [ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py")
-    for path in paths:
+def importers(place: str, *modules: str) -> Iterator[str]:
+    """Files of a folder that import one of the modules or something inside."""
+    for path in sources(place):
         if any(name == module or name.startswith(module + ".") for name in imports(path) for module in modules):
             yield str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [
-        ("drr", ["torchvision", "dx2ct", "snakemake"]),
-        ("dx2ct", ["snakemake"]),
-        ("dx2ct/samplers/diffusion.py", ["dx2ct.data", "dx2ct.methods"]),
-    ],
-)
-def test_forbidden_imports(folder: str, forbidden: list[str]) -> None:
-    assert list(importers(folder, *forbidden)) == []
+def room(module: str) -> str:
+    """drr, or the part of dx2ct that a dotted name lies in; empty for dx2ct itself and what is not ours."""
+    first, _, rest = module.partition(".")
+    return "drr" if first == "drr" else rest.split(".")[0] if first == "dx2ct" else ""
+
+
+def dotted(path: Path) -> str:
+    """A file as a module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_room_has_a_floor() -> None:
+    found = {room(dotted(path)) for path in sources("dx2ct", "drr")} - FACES
+    assert found == set().union(*FLOORS), "name its floor here and in CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize("number", range(len(FLOORS)), ids=lambda number: "-".join(sorted(FLOORS[number])))
+def test_imports_run_down(number: int) -> None:
+    below, ours = set().union(*FLOORS[:number]), set().union(*FLOORS)
+    for path in sources("dx2ct", "drr"):
+        here = room(dotted(path))
+        if here in FLOORS[number]:
+            used = {room(module) for module in imports(path)} & ours
+            assert used <= below | {here}, f"{path.relative_to(ROOT)} imports {', '.join(used - below - {here})}"
 
 
 def test_no_module_imports_itself_through_others() -> None:
     """Imports inside functions count, too."""
     paths = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-        for package in ("drr", "dx2ct")
-        for path in (ROOT / package).rglob("*.py")
+        dotted(path): path
+        for path in sources("drr", "dx2ct")
         if path.name != "__init__.py"  # which hand names on
     }
     graph = {module: imports(path) & paths.keys() for module, path in paths.items()}
     assert list(TopologicalSorter(graph).static_order())
 
 
-def test_cupy_is_imported_in_one_file_only() -> None:
-    assert set(importers("drr", "cupy")) | set(importers("dx2ct", "cupy")) <= {"drr/_cupy.py"}
+def test_what_only_one_file_imports() -> None:
+    assert list(importers("drr", "torch")) == ["drr/torch.py"]
+    assert [*importers("drr", "cupy"), *importers("dx2ct", "cupy")] == ["drr/_cupy.py"]
+    assert list(importers("drr", "torchvision", "pandas", "snakemake")) == []
+    assert list(importers("dx2ct", "snakemake")) == []
 
 
-def test_rules_import_nothing_heavy() -> None:
-    """Every cluster job parses them again: the standard library, snakemake, and what itself needs no more than that."""
-    light = {"dx2ct.data.cohort.selection", "drr.errors"}
+def test_rules_import_layout_and_planning_alone() -> None:
+    """Every job of a cluster parses them again."""
     for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
-        used = re.findall(r"^\s*(?:from|import)\s+([\w.]+)", path.read_text(), re.MULTILINE)
-        assert {name for name in used if name.split(".")[0] not in sys.stdlib_module_names | {"snakemake"}} <= light, (
-            path
-        )
-    code = f"import sys; old = set(sys.modules); import {', '.join(light)}; print(*(set(sys.modules) - old))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    loaded = set(done.stdout.split())
-    assert {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names} == light | {
-        *("dx2ct", "dx2ct.data", "dx2ct.data.cohort", "drr")
-    }
+        text = path.read_text(encoding="utf-8")
+        for module, names in re.findall(r"^\s*(?:from ([\w.]+) )?import (.+)$", text, re.MULTILINE):
+            if (module or names).split(".")[0] in sys.stdlib_module_names | {"snakemake"}:
+                continue
+            assert (module, names) == ("dx2ct", "layout") or module in ("dx2ct.layout", "dx2ct.planning"), path
 
 
-def test_the_command_line_answers_without_heavy_imports() -> None:
-    code = "import sys, dx2ct.cli; print([name for name in ('torch', 'numpy', 'pydantic') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.strip() == "[]"
+def loaded(code: str) -> set[str]:
+    """What of HEAVY a new interpreter has imported after some code."""
+    code += f"; import sys; print(*[name for name in {(*HEAVY, 'numpy', 'pydantic')} if name in sys.modules])"
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+        ).stdout.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "light"),
+    [
+        ("import dx2ct.layout", set()),
+        ("import dx2ct.cli", set()),
+        ("import dx2ct, drr.errors", set()),
+        ("import dx2ct.config", {"numpy", "pydantic"}),
+        (
+            "from pathlib import Path; from dx2ct.planning import Plan;"
+            "plan = Plan([Path('workflow/config/smoke.yaml')], {}, Path('.')); plan.training('dx2ct'); plan.warnings()",
+            {"numpy", "pydantic"},
+        ),
+    ],
+)
+def test_what_is_light_stays_light(code: str, light: set[str]) -> None:
+    assert loaded(code) == light
