@@ -85,6 +85,24 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class VolumeTrainSettings(TrainSettings):
+    """The same where an example is a whole volume."""
+
+    validation: ScanValidation = key(ScanValidation, "PSNR while training")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.slices_per_patient != 1:
+            raise BadKeyError("slices_per_patient", f"{self.slices_per_patient}: an example is a volume: set it to 1")
+
+
+def require_halvings(size: int, times: int, why: str) -> None:
+    """BadKeyError where slices.size cannot be halved so often."""
+    if size % 2**times:
+        raise BadKeyError("slices.size", f"{size} cannot be halved {times} times ({why}): use a multiple of {2**times}")
+
+
+@dataclass(frozen=True, config=STRICT)
 class EngineSettings:
     """How a training runs on a machine: nothing here decides what is learnt, so a change reruns nothing."""
 

@@ -5,8 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.keys import again, BadKeyError, Count, key, NotNegative, PositiveFloat, PositiveInt, STRICT, ViewName
-from dx2ct.config.training import LearnedSettings, ScanValidation, TrainSettings, ValidationSettings, XrayRow
+from dx2ct.config.keys import again, Count, key, NotNegative, PositiveFloat, PositiveInt, STRICT, ViewName
+from dx2ct.config.training import (
+    LearnedSettings,
+    require_halvings,
+    ScanValidation,
+    TrainSettings,
+    ValidationSettings,
+    VolumeTrainSettings,
+    XrayRow,
+)
 
 AS_DX2CT = "default: as DX2CT's, it shows the fit"
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -21,7 +29,7 @@ class VolumeValidation(ScanValidation):
 
 
 @dataclass(frozen=True, config=STRICT)
-class VolumeTraining(TrainSettings):
+class VolumeTraining(VolumeTrainSettings):
     """Training on whole volumes, as X2CT-GAN's authors train."""
 
     steps: PositiveInt = again(TrainSettings, "steps", 22_900, "X2CT: 100 epochs of 916 volumes, batches of 4")
@@ -33,13 +41,6 @@ class VolumeTraining(TrainSettings):
         TrainSettings, "schedule", "linear", "X2CT: 50 epochs constant, 50 down to 0"
     )
     validation: VolumeValidation = key(VolumeValidation, "PSNR while training")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.slices_per_patient != 1:
-            raise BadKeyError(
-                "slices_per_patient", f"{self.slices_per_patient}: an example is a whole volume: set it to 1"
-            )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,6 +77,4 @@ class Cnn2dSettings(LearnedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        size, times = self.slices.size, len(self.model.blocks)
-        if size % 2**times:
-            raise BadKeyError("slices.size", f"{size} cannot be halved {times} times, once for each of model.blocks")
+        require_halvings(self.slices.size, len(self.model.blocks), "once for each of model.blocks")

@@ -21,7 +21,7 @@ from dx2ct.config.keys import (
     STRICT,
     Whole,
 )
-from dx2ct.config.training import LearnedSettings, TrainSettings, ValidationSettings, XrayRow
+from dx2ct.config.training import LearnedSettings, require_halvings, TrainSettings, ValidationSettings, XrayRow
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 Open = Annotated[float, Field(gt=0, lt=1)]
@@ -212,13 +212,4 @@ class Dx2ctSettings(LearnedSettings):
             raise BadKeyError(
                 "model.unet.multipliers", f"{levels} levels: positional conditions (1/4, 1/8, 1/16) need 5 at least"
             )
-        if self.slices.size % 2 ** (levels - 1):
-            raise BadKeyError(
-                "slices.size",
-                f"{self.slices.size} cannot be halved {levels - 1} times for a U-Net of {levels} levels: make it a "
-                f"multiple of {2 ** (levels - 1)}",
-            )
-        if lifted and self.slices.size < 2**levels:
-            raise BadKeyError(
-                "slices.size", f"{self.slices.size}: lifted conditions of {levels} levels end at one pixel"
-            )
+        require_halvings(self.slices.size, levels - 1, f"a U-Net of {levels} levels")

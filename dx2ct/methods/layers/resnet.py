@@ -5,7 +5,7 @@ from http.client import HTTPException
 import math
 from pathlib import Path, PurePosixPath
 import pickle
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn, Tensor
@@ -28,13 +28,7 @@ class XrayEncoder(nn.Module):
 
     def __init__(self, settings: EncoderSettings) -> None:
         super().__init__()
-        resnet = import_torchvision().models.resnet
-        norm = nn.BatchNorm2d if settings.norm == "batch" else group_norm
-        trunk = resnet.ResNet(
-            resnet.Bottleneck, [*settings.blocks, 1], width_per_group=settings.width_per_group, norm_layer=norm
-        )
-        del trunk.layer4, trunk.fc, trunk.avgpool
-        self.trunk = trunk
+        self.trunk = trunk_of(settings)
         shape = (tuple(settings.blocks), settings.width_per_group, settings.norm)
         self.resnet50 = shape == ((3, 4, 6), 64, "batch")
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
@@ -66,6 +60,17 @@ class XrayEncoder(nn.Module):
         conv2 = trunk.layer1(stem)
         conv3 = trunk.layer2(conv2)
         return [conv2, conv3, trunk.layer3(conv3)]
+
+
+def trunk_of(settings: EncoderSettings) -> Any:
+    """torchvision's ResNet of bottlenecks as far as layer3, its weights at random."""
+    resnet = import_torchvision().models.resnet
+    norm = nn.BatchNorm2d if settings.norm == "batch" else group_norm
+    trunk = resnet.ResNet(
+        resnet.Bottleneck, [*settings.blocks, 1], width_per_group=settings.width_per_group, norm_layer=norm
+    )
+    del trunk.layer4, trunk.fc, trunk.avgpool
+    return trunk
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

@@ -16,7 +16,7 @@ from dx2ct.config.keys import (
     PositiveInt,
     STRICT,
 )
-from dx2ct.config.training import LearnedSettings, ScanValidation, TrainSettings, XrayRow
+from dx2ct.config.training import LearnedSettings, require_halvings, TrainSettings, VolumeTrainSettings, XrayRow
 
 LEVELS = 4  # of the grid: N, N/2, N/4 and N/8 voxels a side
 OURS = "ours"
@@ -61,7 +61,7 @@ class LiftModel:
 
 
 @dataclass(frozen=True, config=STRICT)
-class LiftTraining(TrainSettings):
+class LiftTraining(VolumeTrainSettings):
     """Squared and absolute error on [0, 1]."""
 
     steps: PositiveInt = again(TrainSettings, "steps", 137_550, "ours: 150 epochs of 917 scans")
@@ -72,14 +72,6 @@ class LiftTraining(TrainSettings):
     warmup_steps: Count = again(TrainSettings, "warmup_steps", 200, OURS)
     clip_norm: NotNegative = again(TrainSettings, "clip_norm", 1.0, OURS)
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(TrainSettings, "ema_decay", 0.999, OURS)
-    validation: ScanValidation = key(ScanValidation, "PSNR while training")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.slices_per_patient != 1:
-            raise BadKeyError(
-                "slices_per_patient", f"{self.slices_per_patient}: an example is a whole volume: set it to 1"
-            )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -92,8 +84,4 @@ class LiftSettings(LearnedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        times = 2 ** (LEVELS - 1)
-        if self.slices.size % times:
-            raise BadKeyError(
-                "slices.size", f"{self.slices.size} cannot be halved {LEVELS - 1} times: make it a multiple of {times}"
-            )
+        require_halvings(self.slices.size, LEVELS - 1, "its grids")

@@ -24,13 +24,12 @@ from dx2ct.data.planes import from_plane, plane_coordinates, PLANES
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 from dx2ct.methods.layers.example import Example, Volumes
 from dx2ct.methods.layers.positions import encode
-from dx2ct.methods.layers.resnet import group_norm, IMAGENET_MEAN, IMAGENET_STD, pretrained_weights
+from dx2ct.methods.layers.resnet import IMAGENET_MEAN, IMAGENET_STD, pretrained_weights, trunk_of
 from dx2ct.methods.perx2ct.decoder import Decoder
 from dx2ct.methods.perx2ct.settings import Perx2ctSettings
 from dx2ct.methods.perx2ct.slices import SliceData, window_points
 from dx2ct.methods.single_pass import SinglePass
 from dx2ct.metrics.lpips import perceptual_loss
-from dx2ct.torchvision_guard import import_torchvision
 
 PAPER_HALF_ANGLE = math.radians(30)
 LOCAL_CHANNELS = 512  # of layer2, whatever its inner width
@@ -45,12 +44,7 @@ class Encoder(nn.Module):
 
     def __init__(self, settings: EncoderSettings, with_global: bool) -> None:
         super().__init__()
-        resnet = import_torchvision().models.resnet
-        norm = nn.BatchNorm2d if settings.norm == "batch" else group_norm
-        trunk = resnet.ResNet(
-            resnet.Bottleneck, [*settings.blocks, 1], width_per_group=settings.width_per_group, norm_layer=norm
-        )
-        del trunk.layer4, trunk.fc, trunk.avgpool
+        trunk = trunk_of(settings)
         self.global_channels = 0
         if with_global:
             last = trunk.layer3[-1]

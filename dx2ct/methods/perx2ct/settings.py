@@ -17,7 +17,14 @@ from dx2ct.config.keys import (
     Seed,
     STRICT,
 )
-from dx2ct.config.training import LearnedSettings, ScanValidation, TrainSettings, ValidationSettings, XrayRow
+from dx2ct.config.training import (
+    LearnedSettings,
+    require_halvings,
+    ScanValidation,
+    TrainSettings,
+    ValidationSettings,
+    XrayRow,
+)
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 AS_DX2CT = "default: PerX2CT keeps the best by scans of its own that no published split names"
@@ -105,6 +112,4 @@ class Perx2ctSettings(LearnedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        size, times = self.slices.size, len(self.model.multipliers) - 1
-        if size % 2**times:
-            raise BadKeyError("slices.size", f"{size} cannot be halved {times} times: model.multipliers")
+        require_halvings(self.slices.size, len(self.model.multipliers) - 1, "model.multipliers")
