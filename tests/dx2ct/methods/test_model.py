@@ -63,7 +63,7 @@ def test_shapes_at_every_join(row):
         ("model.unet.norm_groups", 3, "methods.dx2ct.model.unet.channels: 8 is no multiple of norm_groups, 3"),
         ("model.transformer.heads", 3, "methods.dx2ct.model.transformer.width: 16 is no multiple of heads, 3"),
         ("model.xray_pixels", 32, "methods.dx2ct.model.xray_pixels: unknown key"),
-        ("slices.size", 24, "make it a multiple of 16"),
+        ("slices.size", 24, "use a multiple of 16"),
         ("slices.size", 96, "slices.size: 96 is more than volume.size, 80"),
         (
             "",
