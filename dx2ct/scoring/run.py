@@ -1,6 +1,7 @@
 """Stage score: the reconstructions of a run against their CTs, one table a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.config.keys import require_version
 from dx2ct.data.cohort.selection import read_rows
 from dx2ct.data.tables import read_frame, require_columns
+from dx2ct.methods.saved import read_run
 from dx2ct.metrics import Distance, measured, views_in
 from dx2ct.scoring.nodules import read_nodule_table
 from dx2ct.scoring.scan import NODULE_COLUMNS, score_scan, ScoringOptions, SLICE_COLUMNS
@@ -40,14 +42,15 @@ def score_run(
     by `xray`. Empty: LPIPS where it is switched off or its weights cannot be had, and a tissue that is not there.
     Without xray there are no columns of reprojection. threads: of the ray-caster, 0 = all. A PSNR of equal volumes is
     written as inf.
-    Raises InputError for a missing or unfit reconstruction, a truth without a body, and when there is no scan to score.
+    Raises InputError for a missing, unfit or mirrored reconstruction, a truth without a body, and when there is no scan
+    to score.
     """
     require_version(settings)
     if not scans:
         raise InputError(f"{run}: nothing to score: the sample sheet has no scan with split test")
     rows = {row["scan"]: row for row in read_rows(sheet)} if sheet else {}
     lpips = _lpips() if settings.lpips else {}
-    options = ScoringOptions(settings, data, lpips, xray, rows, read_nodule_table(nodules), threads)
+    options = ScoringOptions(settings, data, lpips, xray, rows, read_nodule_table(nodules), threads, _files(run))
     found = [score_scan(run, scan, options) for scan in tqdm(scans, desc="score", disable=None)]
     scores, kept, slices = ([row for part in parts for row in part] for parts in zip(*found, strict=True))
     _write_rows(kept, NODULE_COLUMNS, output.with_name("nodules.csv"))
@@ -100,6 +103,14 @@ def write_table(table: pd.DataFrame, output: Path, float_format: str = "%.4f") -
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], output: Path) -> None:
     write_table(pd.DataFrame(rows).reindex(columns=list(columns)), output)
+
+
+def _files(run: Path) -> Callable[[str], list[str]]:
+    """The user's own files of a scan that a run of volumes made elsewhere names."""
+    if not layout.settings(run).is_file():
+        return lambda scan: []
+    method, settings = read_run(run)
+    return partial(method.files, settings.run)
 
 
 def _lpips() -> Mapping[str, Distance]:

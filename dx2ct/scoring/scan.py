@@ -1,6 +1,6 @@
 """One scan of a run against its CT: everything that the stage score measures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dx2ct.data.scans import read_stack, read_xrays
 from dx2ct.data.window import windowed
 from dx2ct.metrics import Distance, Evaluation, score, Truth
 from dx2ct.metrics.nodule import retention
+from dx2ct.scoring.mirrored import require_upright
 from dx2ct.scoring.nodules import Lines, nodules_of
 
 NODULE_COLUMNS = (
@@ -33,7 +34,7 @@ class ScoringOptions:
     """What the scans of a run are scored by.
 
     lpips: distances by backbone. xray: how the X-rays were rendered; None leaves the reprojection out. sheet: rows by
-    scan. threads: of the ray-caster, 0 = all.
+    scan. threads: of the ray-caster, 0 = all. files: of a scan, the user's own that its reconstruction was read from.
     """
 
     settings: ScoreSettings
@@ -43,6 +44,7 @@ class ScoringOptions:
     sheet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     nodules: Lines = field(default_factory=dict)
     threads: int = 0
+    files: Callable[[str], list[str]] = lambda scan: []
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ def score_scan(run: Path, scan: str, options: ScoringOptions) -> tuple[Rows, Row
     hu = np.asarray(read_stack(options.data, scan, "axial"))
     planes = (*PLANES, layout.FUSED)
     volumes = {plane: _read(layout.reconstruction(run, scan, plane), hu.shape) for plane in planes}
+    require_upright(scan, options.files(scan), hu, {plane: volume.array for plane, volume in volumes.items()})
     fused = volumes[layout.FUSED]
     ct = _truth(Volume(hu, fused.spacing_mm, fused.origin_mm), scan, options)
     scores = [
