@@ -16,13 +16,14 @@ _AIR_BELOW_HU, _TISSUE_ABOVE_HU = -500, -200
 PICTURE_REASON = "X-ray image or another picture, a CT is expected"
 
 
-def read_ct(path: Path, series_uid: str | None = None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
+def read_ct(path: Path | str, series_uid: str | None = None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
     """Read a DICOM folder or zip, or a NIfTI, MetaImage or NRRD file: int16 HU in the scan's own directions.
 
     series_uid: the DICOM series to take; None takes the CT series with the most images.
     max_hole_mm: missing slices of a DICOM series are interpolated over this distance at most.
     Raises InputError naming the path and the defect.
     """
+    path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     kind = kind_of(path)
