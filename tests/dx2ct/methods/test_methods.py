@@ -97,8 +97,8 @@ def test_a_discriminator_learns_in_its_own_step_only(name: str, data: Path) -> N
 def test_a_gan_on_two_processes_is_one_with_the_doubled_batch(data: Path, tmp_path: Path) -> None:
     """Both networks exchange their gradients: where one does not, the second loss is 5e-5 off. Without dropout, whose
     masks depend on the process; a fourth step would show how rounding grows between two that learn from each other."""
-    asked = settings("x2ctgan", steps=3)
-    assert asked.model.dropout == 0
+    # As published its gradients vanish but for rounding in front of every norm, which Adam makes steps of.
+    asked = tiny("x2ctgan", model={"published": False, "dropout": 0.0}, train={"steps": 3})
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dx2ct")
     process = start(asked, data, tmp_path / "two", *torchrun)
     train(asked, data, tmp_path / "one")
@@ -174,7 +174,7 @@ def test_sizes_that_do_not_fit_are_refused(name: str, model: dict[str, Any], mes
 
 @pytest.mark.parametrize("name", ["cnn2d", "x2ctgan", "lift"])
 def test_slices_of_a_patient_mean_nothing_to_a_method_of_whole_volumes(name: str) -> None:
-    with pytest.raises(InputError, match=r"slices_per_patient: 2: an example is a whole volume: set it to 1"):
+    with pytest.raises(InputError, match=r"slices_per_patient: 2: an example is a volume: set it to 1"):
         settings(name, batch=2, slices_per_patient=2)
 
 
