@@ -96,10 +96,12 @@ class VolumeTrainSettings(TrainSettings):
             raise BadKeyError("slices_per_patient", f"{self.slices_per_patient}: an example is a volume: set it to 1")
 
 
-def require_halvings(size: int, times: int, why: str) -> None:
-    """BadKeyError where slices.size cannot be halved so often."""
-    if size % 2**times:
-        raise BadKeyError("slices.size", f"{size} cannot be halved {times} times ({why}): use a multiple of {2**times}")
+def require_halvings(size: int, times: int, why: str, least: int = 1) -> None:
+    """BadKeyError where slices.size cannot be halved so often, or has fewer than `least` voxels a side then."""
+    step = 2**times
+    if size % step or size // step < least:
+        use = f"use a multiple of {step}" + (f", {least * step} at least" if least > 1 else "")
+        raise BadKeyError("slices.size", f"{size} cannot be halved {times} times ({why}): {use}")
 
 
 @dataclass(frozen=True, config=STRICT)

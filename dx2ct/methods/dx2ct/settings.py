@@ -212,8 +212,5 @@ class Dx2ctSettings(LearnedSettings):
             raise BadKeyError(
                 "model.unet.multipliers", f"{levels} levels: positional conditions (1/4, 1/8, 1/16) need 5 at least"
             )
-        require_halvings(self.slices.size, levels - 1, f"a U-Net of {levels} levels")
-        if lifted and self.slices.size < 2**levels:  # a norm of one value cannot be trained
-            raise BadKeyError(
-                "slices.size", f"{self.slices.size}: lifted conditions of {levels} levels end at one pixel"
-            )
+        least = 2 if lifted else 1  # the norm of a single pixel cannot be trained
+        require_halvings(self.slices.size, levels - 1, f"a U-Net of {levels} levels", least)

@@ -84,4 +84,4 @@ class LiftSettings(LearnedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_halvings(self.slices.size, LEVELS - 1, "its grids")
+        require_halvings(self.slices.size, LEVELS - 1, "its grids", least=2)

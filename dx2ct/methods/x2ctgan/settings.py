@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dx2ct.config.keys import BadKeyError, Count, Fraction, key, NotNegative, PositiveInt, STRICT
-from dx2ct.config.training import LearnedSettings, XrayRow
+from dx2ct.config.training import LearnedSettings, require_halvings, XrayRow
 from dx2ct.methods.cnn2d.settings import VolumeTraining
 
 Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -65,8 +65,4 @@ class X2ctganSettings(LearnedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        size, times = self.slices.size, len(self.model.dense_layers)
-        if size % 2**times or size // 2**times < 2:
-            raise BadKeyError(
-                "slices.size", f"{size} cannot be halved {times} times down to 2 or more: model.dense_layers"
-            )
+        require_halvings(self.slices.size, len(self.model.dense_layers), "model.dense_layers", least=2)

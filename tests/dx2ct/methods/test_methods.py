@@ -160,7 +160,7 @@ def test_no_scan_is_refused(name: str, data: Path, tmp_path: Path) -> None:
         ("cnn2d", {"blocks": [1] * 6}, "slices.size: 32 cannot be halved 6 times"),
         ("x2ctgan", {"dense_layers": [1, 1, 1]}, r"methods\.x2ctgan\.model\.decoder_channels: needs 4 entries"),
         ("x2ctgan", {"dense_layers": [1] * 5, "decoder_channels": [2] * 6, "decoder_blocks": [0] * 6,
-                     "fusion_blocks": [0] * 6}, "down to 2 or more"),
+                     "fusion_blocks": [0] * 6}, "32 cannot be halved 5 times .*: use a multiple of 32, 64 at least"),
         ("perx2ct", {"norm_groups": 3}, r"methods\.perx2ct\.model\.norm_groups: channels 8 is no multiple of 3"),
         ("perx2ct", {"multipliers": [1] * 7}, "cannot be halved 6 times"),
         ("lift", {"widths": [8, 8, 8, 12]}, r"methods\.lift\.model\.widths: .* multiple of 8"),
@@ -170,6 +170,12 @@ def test_no_scan_is_refused(name: str, data: Path, tmp_path: Path) -> None:
 def test_sizes_that_do_not_fit_are_refused(name: str, model: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         tiny(name, model=model)
+
+
+@pytest.mark.parametrize("size", [8, 12])
+def test_a_grid_that_lift_cannot_halve_three_times_is_refused(size: int) -> None:
+    with pytest.raises(InputError, match=rf"slices\.size: {size} cannot be halved 3 times .* of 8, 16 at least"):
+        tiny("lift", slices={"size": size})
 
 
 @pytest.mark.parametrize("name", ["cnn2d", "x2ctgan", "lift"])

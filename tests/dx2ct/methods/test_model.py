@@ -68,7 +68,7 @@ def test_shapes_at_every_join(row):
         (
             "",
             {"run": {"conditions": "lifted"}, "slices": {"size": 16}},
-            "lifted conditions of 5 levels end at one pixel",
+            "16 cannot be halved 4 times .*: use a multiple of 16, 32 at least",
         ),
         ("run.views", ["pa", "pa"], "runs.RUN.views: names a view twice: pa, pa"),
         ("run.views", [], "runs.RUN.views: needs at least 1 of them"),
