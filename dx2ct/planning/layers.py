@@ -98,10 +98,13 @@ def _chain(file: Path, root: Path) -> Iterator[Path]:
             return
         if not isinstance(base, str):
             raise InputError(f"{_shown(file)}: base: {base!r} is no file name")
-        places = (file.parent / base, root / base)
-        if not any(place.is_file() for place in places):
-            raise InputError(f"{_shown(file)}: base: {base}: no such file, neither beside it nor in {root}")
-        file = next(place for place in places if place.is_file())
+        places = [place for place in (file.parent / base, root / base) if place.is_file()]
+        others = [place for place in places if not place.samefile(file)]  # mine/config.yaml means the project's
+        if not others:
+            raise InputError(
+                f"{_shown(file)}: base: {base}: no other file of that name, neither beside it nor in {root}"
+            )
+        file = others[0]
     raise InputError(f"{_shown(file)}: base: the files are laid over each other in a circle")
 
 

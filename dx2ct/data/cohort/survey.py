@@ -25,7 +25,9 @@ from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table
 
 _CONFIG = """\
-# Layered over the default config.yaml:  snakemake --cores 8 --configfile {config} all
+# Laid over the demo's networks and runs:  snakemake --cores 8 --configfile {config} all
+# `base: workflow/config/paper.yaml` lays it over the paper's.
+base: config.yaml
 cohort:
   source: local
   sheet: {sheet}

@@ -12,6 +12,8 @@ from dx2ct.config import check, FilterSettings
 from dx2ct.data.cohort.selection import BOUNDS, read_rows
 from dx2ct.data.cohort.sheet import read_sheet
 from dx2ct.data.cohort.survey import scan_names, split_patients, write_cohort
+from dx2ct.planning.resolve import resolve
+from tests.conftest import ROOT
 from tests.drr.series import body, write_series, zipped
 
 
@@ -54,13 +56,16 @@ def test_every_kind_of_scan_is_found_and_can_be_read(cts, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_config_holds_the_cohort_section_alone(cts, tmp_path):
+def test_config_holds_the_cohort_alone_and_is_laid_over_the_demo(cts, tmp_path):
     output = tmp_path / 'mine: "odd" näme'
     write(cts, output)
     config = yaml.safe_load((output / "config.yaml").read_text(encoding="utf-8"))
     sheet, table = str(output / "cohort.tsv"), str(output / "left_out.tsv")
     whole = {"split": None, "limit": None}
+    assert config.pop("base") == "config.yaml"
     assert config == {"cohort": {"source": "local", "sheet": sheet, "left_out": table} | whole}
+    resolved = resolve([output / "config.yaml"], ROOT).config
+    assert (resolved.cohort.source, resolved.slices.size) == ("local", 48) and "dx2ct" in resolved.runs
 
 
 def test_folder_that_is_itself_a_series(cts, tmp_path):

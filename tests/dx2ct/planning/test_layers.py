@@ -83,6 +83,14 @@ def test_a_file_is_laid_over_its_base_and_the_base_over_its_own(tmp_path: Path) 
     assert places == {"a": "lowest.yaml:1", "b": "middle.yaml:2", "c": "top.yaml:4"}
 
 
+def test_a_file_may_have_the_name_of_its_base(tmp_path: Path) -> None:
+    """As mine/config.yaml, which `dx2ct cohort` writes."""
+    (tmp_path / "mine").mkdir()
+    write(tmp_path, config="v: {a: 1, b: 1}\n")
+    write(tmp_path / "mine", config="base: config.yaml\nv: {b: 2}\n")
+    assert merged(read_layers([tmp_path / "mine/config.yaml"], tmp_path))[0] == {"v": {"a": 1, "b": 2}}
+
+
 def test_a_base_that_two_files_have_is_read_once_below_both(tmp_path: Path) -> None:
     write(tmp_path, low="v: {a: 1, b: 1}\n", one="base: low.yaml\nv: {a: 2}\n", two="base: low.yaml\nv: {b: 3}\n")
     values, _ = merged(read_layers([tmp_path / "one.yaml", tmp_path / "two.yaml"], tmp_path))
@@ -124,9 +132,9 @@ BAD = {
     "just words\n": ": a configuration is keys and values, not a str",
     "a: \tb: c\n": ":1: no YAML (",
     "a: !!python/object:os.system {}\n": ":1: no YAML (",
-    "base: gone.yaml\n": ": base: gone.yaml: no such file, neither beside it nor in",
+    "base: gone.yaml\n": ": base: gone.yaml: no other file of that name, neither beside it",
     "base: [x]\n": ": base: ['x'] is no file name",
-    "base: mine.yaml\n": ": base: the files are laid over each other in a circle",
+    "base: mine.yaml\n": ": base: mine.yaml: no other file of that name, neither beside it",
 }
 
 
