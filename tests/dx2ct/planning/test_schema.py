@@ -27,7 +27,7 @@ EDGES = (None, "nonsense", "", -1, 0, 0.5, 1, 2, 48, 1e9, True, [], {}, [1, 2, 3
 # There, and nowhere else, the schema accepts what the types refuse: rules that cross keys or read a text.
 LAXER = {
     "is no multiple of slices_per_patient": "methods.METHOD.train.batch",
-    "an example is a whole volume": "methods.{cnn2d,x2ctgan,lift}.train.slices_per_patient",
+    "an example is a volume": "methods.{cnn2d,x2ctgan,lift}.train.slices_per_patient",
     "patience and keep: best need validations": "methods.METHOD.train.validation.every",
     "is no multiple of": "methods.{dx2ct,perx2ct}.model: groups of channels, heads of a width",
     "is no level of a U-Net": "methods.dx2ct.model.unet.attention_levels",
