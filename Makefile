@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test lint clean
+.PHONY: demo check test lint clean
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all all
 
-test: $(VENV)/installed
+check: lint                   ## laws, contracts, types and lint, in two minutes
+	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile -m "not slow and not archive"
+
+test: $(VENV)/installed       ## everything
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed       ## style, types, and the rules' own linter
 	ruff check .
 	ruff format --check .
 	mypy

@@ -18,6 +18,7 @@ from drr.volume import Volume
 from tests.drr.series import body, write_series
 from tests.workflow.snake import command, jobs, ROOT, run
 
+pytestmark = pytest.mark.slow
 MEAN_ONLY = {"report": ["mean"]}
 
 

@@ -164,6 +164,7 @@ def test_the_table_agrees_with_a_real_scan(real_data: Path) -> None:
     assert found.facts == {key: row[key] for key in found.facts}
 
 
+@pytest.mark.slow
 def test_the_pilot_is_one_command(tmp_path: Path) -> None:
     """The line that docs/data.md and the configurations give."""
     line = (
@@ -183,6 +184,7 @@ def test_the_pilot_is_one_command(tmp_path: Path) -> None:
     assert "published split" not in text, "the leaking patient is not among the ten"
 
 
+@pytest.mark.slow
 def test_the_published_leak_is_said_aloud(tmp_path: Path) -> None:
     text = run(tmp_path, "--dry-run", "results/cohort.tsv", base=PAPER).stdout
     assert "warning: LIDC-IDRI-0442: patient in two parts of the published split paper" in text
@@ -196,6 +198,7 @@ def test_the_published_leak_is_said_aloud(tmp_path: Path) -> None:
     assert "0442" not in free.stdout and free.returncode == 0
 
 
+@pytest.mark.slow
 def test_another_address_of_the_archive_fetches_nothing_again(tmp_path: Path) -> None:
     config = {"cohort": {"limit": 2}}
     target = "data/raw/LIDC-IDRI-0001.zip"
@@ -206,6 +209,7 @@ def test_another_address_of_the_archive_fetches_nothing_again(tmp_path: Path) ->
     assert jobs(run(tmp_path, "--dry-run", target, config=moved, base=PAPER).stdout) == {}
 
 
+@pytest.mark.slow
 def test_the_cohort_in_use_and_the_scans_left_out_are_written(tmp_path: Path) -> None:
     filters = OPEN | {
         "max_slice_mm": 1.25,

@@ -10,6 +10,7 @@ import pytest
 from tests.workflow.snake import command, jobs, ROOT, run, SMOKE
 
 
+@pytest.mark.slow
 def test_a_cohort_of_lidc_idri_size_is_planned_quickly() -> None:
     # in a process of its own: Linux counts the memory of the process that starts another one as the other's
     line = subprocess.run(
@@ -48,6 +49,7 @@ def test_a_bad_configuration_is_one_line(tmp_path: Path, text: str, message: str
     assert "File " not in refused.stdout and "Traceback" not in refused.stdout
 
 
+@pytest.mark.slow
 def test_values_of_the_command_line_are_laid_over_the_files(tmp_path: Path) -> None:
     values = ["slices={size: 16}", "reconstruct={steps: 3, eta: 1e-1}", "report=[mean, sart]"]
     text = run(tmp_path, "--dry-run", "--printshellcmds", "--config", *values).stdout
@@ -57,6 +59,7 @@ def test_values_of_the_command_line_are_laid_over_the_files(tmp_path: Path) -> N
     assert "error: --config: slices.size: 800.0 is no integer" in refused.stdout and refused.returncode == 1
 
 
+@pytest.mark.slow
 def test_without_a_configuration_file_the_demo_is_planned(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path, "--dry-run"]
     planned = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)

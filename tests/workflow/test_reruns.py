@@ -12,6 +12,7 @@ from dx2ct.data.prepare.failed import recorded
 from dx2ct.planning import Plan
 from tests.workflow.snake import jobs, ROOT, run, SMOKE
 
+pytestmark = pytest.mark.slow
 VIEWS = {"pa": "pa", "lateral": "lateral"}
 REPORT = {"metrics", "tables", "figures", "report"}
 SCORE = {"score"} | REPORT

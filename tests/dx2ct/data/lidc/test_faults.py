@@ -19,6 +19,7 @@ def name_of(case: Case) -> str:
     return f"{case.kind}, {case.name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_a_fault_leaves_the_verified_series_or_nothing(case: Case, series: Served, tmp_path: Path) -> None:
     outcome, requests = meet(case, series, tmp_path / "here")

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.dx2ct.data.lidc.archive import archive, Served
 from tests.dx2ct.data.lidc.harness import arguments, manifest, source, synthetic
 from tests.dx2ct.data.lidc.kills import ROOT, run, Work
+
+pytestmark = pytest.mark.slow
 
 
 def test_kills_at_random_moments(tmp_path: Path) -> None:
