@@ -24,6 +24,7 @@ ROWS: dict[str, dict[str, Any]] = {  # what a row needs or, left to its default,
 }
 LIFTED = {"widths": [8] * 5, "bins": [1, 1, 2, 2, 2], "channels": [2] * 5, "conditions": [4] * 5}
 NO_VALIDATION = {"every": 0, "patience": 0, "keep": "last"}
+FEW = {"steps": 2, "accumulate": 1}
 
 
 @cache
@@ -41,8 +42,8 @@ def xray_settings(views: Mapping[str, Exposure] | None = None) -> XraySettings:
 def plain_values(method: str = "dx2ct", row: Mapping[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
     """The settings of a run, not yet checked.
 
-    row: keys of its row. sections: keys, at any depth, of run settings' sections (train={"steps": 3}). Validation is
-    off unless `train` says otherwise.
+    row: keys of its row. sections: keys, at any depth, of run settings' sections (train={"steps": 3}). There are two
+    steps and no validation unless `train` says otherwise.
     """
     kind, config = method_named(method), smoke().config
     values: dict[str, Any] = {"run": {"method": method} | ROWS.get(method, {}) | dict(row or {})}
@@ -56,6 +57,7 @@ def plain_values(method: str = "dx2ct", row: Mapping[str, Any] | None = None, **
         values["model"]["lift"] = dict(LIFTED)  # the smoke configuration has no row with lifted conditions
     if kind.learns:
         values["train"]["validation"] |= NO_VALIDATION
+        values["train"] |= FEW
     return _over(values, sections)
 
 

@@ -259,6 +259,7 @@ print(int(peak) / 1024 - start)
 """
 
 
+@pytest.mark.slow
 def test_the_bound_of_memory_is_kept(run: Path, data: Path):
     """Of the whole process, as the operating system counts: three quarters of what it takes without a bound."""
     took = {}
