@@ -67,6 +67,7 @@ def test_a_series_of_lidc_that_no_archive_has_is_one_line(tmp_path: Path) -> Non
     sheet = ROOT / "workflow/resources/lidc-idri.tsv"
     row = read_rows(sheet)[0]
     settings = json.dumps({"sources": [{"kind": "local", "path": str(tmp_path / "empty")}]})
-    with pytest.raises(InputError) as error:
-        fetch(row["scan"], "--source", "lidc", "--sheet", sheet, "--settings", settings, "-o", tmp_path / "a.zip")
-    assert row["series_uid"] in str(error.value) and "\n" not in str(error.value)
+    for _ in range(2):
+        with pytest.raises(InputError) as error:
+            fetch(row["scan"], "--source", "lidc", "--sheet", sheet, "--settings", settings, "-o", tmp_path / "a.zip")
+        assert row["series_uid"] in str(error.value) and "\n" not in str(error.value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from dx2ct.data.sources import Source
 
 
-def fetch(row: Mapping[str, str], sheet: Path, settings: str, output: Path) -> None:
+def fetch_series(row: Mapping[str, str], sheet: Path, settings: str, output: Path) -> None:
     """Download the series of a row, verified by the sheet, which is its manifest."""
     from dx2ct.config import DownloadSettings, parse
     from dx2ct.data.sources.lidc.fetch import download
@@ -24,7 +24,7 @@ SOURCE = Source(
     "lidc",
     "LIDC-IDRI",
     ("modality", "images", "bytes", "idc_uuid"),
-    fetch=f"{__name__}:fetch",
+    fetch=f"{__name__}:fetch_series",  # `fetch` is a module here
     tracked=lambda row: {"series_uid": row["series_uid"]},
     section="download",
     nodules="workflow/resources/lidc-nodules.tsv",
