@@ -18,13 +18,8 @@ from dx2ct.planning.tree import config_type, Sections
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "workflow/config"
-FILES = {
-    "demo": [ROOT / "config.yaml"],
-    "paper": [CONFIGS / "paper.yaml"],
-    "pilot": [CONFIGS / "paper.yaml", CONFIGS / "pilot.yaml"],
-    "ranking": [CONFIGS / "ranking.yaml"],
-    "smoke": [CONFIGS / "smoke.yaml"],
-}
+FILES = {"demo": [ROOT / "config.yaml"]} | {path.stem: [path] for path in sorted(CONFIGS.glob("*.yaml"))}
+FILES["pilot"].insert(0, CONFIGS / "paper.yaml")  # which is laid over another by its own comment
 MINE = "runs: {a: {method: mean}, x: {method: dx2ct}}\nreport: [a]\n"  # what the faults below stand under
 
 

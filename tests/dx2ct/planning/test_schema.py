@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 import json
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -15,12 +16,12 @@ from dx2ct.config.parse import validated
 from dx2ct.config.problems import Problem, SettingsError
 from dx2ct.config.walk import is_section, sections_in
 from dx2ct.methods import BUILT_IN, methods
-from dx2ct.planning import schema
+from dx2ct.planning import docs, schema
 from dx2ct.planning.tree import config_type, Sections
 from tests.conftest import ROOT
 from tests.fabricate.settings import plain_values
 
-FILES = ["config.yaml", *(f"workflow/config/{name}.yaml" for name in ("paper", "pilot", "ranking", "smoke"))]
+FILES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/config").glob("*.yaml"))]
 SCHEMA = yaml.safe_load(schema.SCHEMA.read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 EDGES = (None, "nonsense", "", -1, 0, 0.5, 1, 2, 48, 1e9, True, [], {}, [1, 2, 3], [2, 2], ["pa"], ["pa", "lateral"])
@@ -47,6 +48,12 @@ def test_the_committed_schema_is_what_the_types_generate() -> None:
     assert schema.TABLE.read_text(encoding="utf-8") == schema.table_text(), command
 
 
+@pytest.mark.parametrize("name", docs.PAGES)
+def test_the_tables_of_the_pages_are_what_the_registries_say(name: str) -> None:
+    page = (docs.DOCS / name).read_text(encoding="utf-8")
+    assert docs.filled(page, docs.PAGES[name](), name) == page, "run `python -m dx2ct.planning.docs`"
+
+
 def test_the_schema_is_a_schema_and_fills_in_nothing() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     closed = [node for node in objects(SCHEMA) if "properties" in node]
@@ -54,9 +61,9 @@ def test_the_schema_is_a_schema_and_fills_in_nothing() -> None:
     assert all(node["additionalProperties"] is False for node in closed), "or a typo would be accepted"
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_configuration_files_are_valid(name: str) -> None:
-    VALIDATOR.validate(yaml.safe_load((ROOT / name).read_text(encoding="utf-8")))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_configuration_files_are_valid(path: Path) -> None:
+    VALIDATOR.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def test_every_key_has_a_description_and_its_unit() -> None:
