@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+from dx2ct.planning.resolve import resolve
 from tests.workflow.snake import command, jobs, ROOT, run, SMOKE
+
+CONFIG = ROOT / "config.yaml"
 
 
 @pytest.mark.slow
@@ -18,8 +21,10 @@ def test_a_cohort_of_lidc_idri_size_is_planned_quickly() -> None:
     ).stdout
     scans, count, _, cpu_seconds, megabytes = (float(number) for number in re.findall(r"[\d.]+", line))
     assert scans == 1018
-    # 1018 x (fetch, volume, slices, two xrays), 102 test scans x 4 runs, 3 x train, derive, 4 x score, cohort, the end
-    assert count == 5 * 1018 + 4 * 102 + 3 + 1 + 4 + 6
+    runs = len(resolve([CONFIG], ROOT).config.report)
+    # 1018 x (fetch, volume, slices, two xrays); a run is trained or derived, reconstructs 102 scans, is scored; the end:
+    # cohort, metrics, tables, figures, report, all
+    assert count == 5 * 1018 + runs * (1 + 102 + 1) + 6
     assert megabytes < 400
     assert cpu_seconds < 40, "twice what it may take on a quiet machine: see bench/dry_run.py"
 
@@ -62,9 +67,9 @@ def test_values_of_the_command_line_are_laid_over_the_files(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_without_a_configuration_file_the_demo_is_planned(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path, "--dry-run"]
-    planned = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
+    planned, demo = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path), resolve([CONFIG], ROOT).config
     assert planned.returncode == 0, planned.stderr
-    assert jobs(planned.stdout)["fetch"] == 38 and jobs(planned.stdout)["train"] == 3
+    assert jobs(planned.stdout)["fetch"] == 38 and jobs(planned.stdout)["score"] == len(demo.report)
 
 
 def test_broken_yaml_is_no_traceback_and_a_command_says_where(tmp_path: Path) -> None:
