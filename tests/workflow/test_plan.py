@@ -22,7 +22,7 @@ def test_a_cohort_of_lidc_idri_size_is_planned_quickly() -> None:
     scans, count, _, cpu_seconds, megabytes = (float(number) for number in re.findall(r"[\d.]+", line))
     assert scans == 1018
     runs = len(resolve([CONFIG], ROOT).config.report)
-    # 1018 x (fetch, volume, slices, two xrays); a run is trained or derived, reconstructs 102 scans, is scored; at last:
+    # 1018 x (fetch, volume, slices, two xrays); a run is trained or derived, reconstructs 102 scans, is scored; then
     # cohort, metrics, tables, figures, report, all
     assert count == 5 * 1018 + runs * (1 + 102 + 1) + 6
     assert megabytes < 400
