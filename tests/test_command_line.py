@@ -110,6 +110,7 @@ def test_a_misspelt_option_is_refused_with_what_to_type(words: list[str]) -> Non
         (["fetch", "a", "--source", "moon", "--sheet", "s.tsv", "-o", "x"], "--source moon: scans are fetched from"),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_on_stderr(words: list[str], problem: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dx2ct", *words],

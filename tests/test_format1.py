@@ -43,6 +43,7 @@ def test_a_run_gives_the_volumes_of_its_time(run: str) -> None:
     assert len(set(model.views)) == {"mean": 0, "cnn2d": 1}.get(run, 2)
 
 
+@pytest.mark.slow
 def test_the_published_model_gives_the_volume_of_its_time() -> None:
     xrays = {view: ROOT / f"examples/{view}.mha" for view in ("pa", "lateral")}
     found = dx2ct.load(ROOT / "examples/phantom_model", "cpu", 1).reconstruct(xrays, steps=2)

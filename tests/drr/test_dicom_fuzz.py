@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.drr.fuzz import MAX_MB, MAX_SECONDS
+
+pytestmark = pytest.mark.slow
 
 
 def test_2000_damaged_files_end_in_a_typed_error_or_are_read():

@@ -7,6 +7,9 @@ import shlex
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / "docs/drr.md").read_text(), re.MULTILINE | re.DOTALL)
 

@@ -29,6 +29,7 @@ def test_a_cohort_of_lidc_idri_size_is_planned_quickly() -> None:
     assert cpu_seconds < 40, "twice what it may take on a quiet machine: see bench/dry_run.py"
 
 
+@pytest.mark.slow
 def test_every_core_given_is_claimed_and_more_are_allowed(tmp_path: Path) -> None:
     text = run(tmp_path, "--dry-run", "--cores", "8").stdout
     assert jobs(text)["train"] == 2
@@ -44,6 +45,7 @@ def test_every_core_given_is_claimed_and_more_are_allowed(tmp_path: Path) -> Non
         ("cohort: {sheet: no/where.tsv}\n", "error: no/where.tsv: sheet cannot be read"),
     ],
 )
+@pytest.mark.slow
 def test_a_bad_configuration_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     """tests/dx2ct/planning has the table of faults; here they end the workflow without a traceback."""
     (tmp_path / "changed.yaml").write_text(text)
@@ -72,6 +74,7 @@ def test_without_a_configuration_file_the_demo_is_planned(tmp_path: Path) -> Non
     assert jobs(planned.stdout)["fetch"] == 38 and jobs(planned.stdout)["score"] == len(demo.report)
 
 
+@pytest.mark.slow
 def test_broken_yaml_is_no_traceback_and_a_command_says_where(tmp_path: Path) -> None:
     """Snakemake reads the file before the workflow does, and names no line."""
     (tmp_path / "broken.yaml").write_text("train: [\n")
@@ -96,6 +99,7 @@ def test_nothing_is_protected() -> None:
     assert not [path for path in ROOT.glob("rules/*.smk") if "protected(" in path.read_text()]
 
 
+@pytest.mark.slow
 def test_the_target_may_follow_the_configuration_file(tmp_path: Path) -> None:
     """Snakemake takes `all` for a second configuration file there; the empty file of that name makes it work."""
     line = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(tmp_path)]

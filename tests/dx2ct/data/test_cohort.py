@@ -228,6 +228,7 @@ def test_scan_names_are_safe_and_unique(tmp_path):
     assert all(name.replace("-", "").isalnum() and name.isascii() for name in names)
 
 
+@pytest.mark.slow
 def test_all_real_scans_are_found(real_data, tmp_path, capsys):
     assert write(real_data / "ct", tmp_path / "mine") == 0
     rows = read_sheet(tmp_path / "mine" / "cohort.tsv")

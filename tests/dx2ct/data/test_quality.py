@@ -105,6 +105,7 @@ def test_a_scan_without_its_file_is_one_line(prepared: Path) -> None:
         write_page(prepared, scan="gone")
 
 
+@pytest.mark.slow
 def test_real_scans_have_no_warning_but_the_thick_one(real_data: Path, tmp_path: Path) -> None:
     for scan, source, warned in (("a", "LIDC-IDRI-0001.zip", False), ("b", "Lung_Dx-A0002.zip", True)):
         make_volume(real_data / "ct" / source, CUBE, tmp_path / f"volumes/{scan}.mha", None)

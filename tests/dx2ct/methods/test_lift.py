@@ -59,6 +59,7 @@ def test_the_finest_grid_computed_again_changes_no_gradient(data: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.slow
 def test_a_share_of_the_examples_keeps_one_view(data: Path, share: float) -> None:
     settings = tiny("lift", {"drop_views": share}, train={"batch": 8})
     masks = np.concatenate([LiftData(settings, 64, SCANS, data)._mask(step) for step in range(200)])

@@ -17,6 +17,7 @@ from dx2ct.training.runtime import Runtime
 from dx2ct.training.state import Training
 from tests.fabricate import BOTH, cohort, log_of, rows, start, tiny, train, weights_of
 
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 ROWS = rows()
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -93,7 +94,6 @@ def test_a_discriminator_learns_in_its_own_step_only(name: str, data: Path) -> N
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.slow
 def test_a_gan_on_two_processes_is_one_with_the_doubled_batch(data: Path, tmp_path: Path) -> None:
     """Both networks exchange their gradients: where one does not, the second loss is 5e-5 off. Without dropout, whose
     masks depend on the process; a fourth step would show how rounding grows between two that learn from each other."""

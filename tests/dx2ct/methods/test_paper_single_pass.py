@@ -35,6 +35,7 @@ def test_channels_of_perx2ct(run: str, channels: int) -> None:
     assert decoder.last[-1].in_channels == 128 and decoder.last[-1].out_channels == 3
 
 
+@pytest.mark.slow
 def test_the_encoder_of_perx2ct_is_resnet_101() -> None:
     with torch.device("meta"):
         whole = import_torchvision().models.resnet101()

@@ -29,6 +29,7 @@ from dx2ct.samplers.triplane import fused, sliced, to_stacks, to_volumes
 from dx2ct.training.runtime import Runtime
 from tests.fabricate import BOTH, cohort, options, random_run, ROOT, SIZE, tiny
 
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 COORDINATES = torch.from_numpy(plane_coordinates(SIZE))
 
@@ -259,7 +260,6 @@ print(int(peak) / 1024 - start)
 """
 
 
-@pytest.mark.slow
 def test_the_bound_of_memory_is_kept(run: Path, data: Path):
     """Of the whole process, as the operating system counts: three quarters of what it takes without a bound."""
     took = {}

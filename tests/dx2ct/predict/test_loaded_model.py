@@ -125,6 +125,7 @@ def test_predict_asks_every_method_as_the_workflow_does(name: str, data: Path, t
             found.reconstruct(xrays, **option)
 
 
+@pytest.mark.slow
 def test_a_method_for_which_any_view_is_enough_takes_one(data: Path, tmp_path: Path):
     train(tiny("lift", {"drop_views": 0.5}, train={"steps": 20}), data, tmp_path)
     found, xrays = dx2ct.load(tmp_path, "cpu", 1), read_xrays(data, SCAN, BOTH)

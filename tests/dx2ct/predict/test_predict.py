@@ -66,6 +66,7 @@ def command(*words: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(line, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_classical_method_refuses_a_film(films: dict[str, Path], data: Path, tmp_path: Path):
     """A film's grey has no unit, and so no attenuation."""
     train(tiny("sart"), data, tmp_path / "sart")
@@ -78,6 +79,7 @@ def test_a_classical_method_refuses_a_film(films: dict[str, Path], data: Path, t
     assert not (tmp_path / "a.nii").exists()
 
 
+@pytest.mark.slow
 def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: Path, capsys):
     out = tmp_path / "out"
     outputs = Outputs(out / "ct.nii.gz", out / "dicom", out / "sheet.png", out / "preview.png")
@@ -221,6 +223,7 @@ def test_views_by_name_on_the_command_line(data: Path, tmp_path: Path):
     assert not (tmp_path / "never.nii.gz").exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_ends_with_one_line(films: dict[str, Path], tmp_path: Path):
     done = command("--pa", films["pa"], "--model", tmp_path, "-o", tmp_path / "a.nii")
     assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

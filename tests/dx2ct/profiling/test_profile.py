@@ -23,6 +23,7 @@ from dx2ct.profiling.single_pass import SinglePassProfile
 from dx2ct.profiling.stopwatch import step_seconds
 from tests.fabricate import network_of, tiny
 
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 ROWS: list[dict[str, Any]] = [
     {},

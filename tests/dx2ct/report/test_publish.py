@@ -64,6 +64,7 @@ def test_the_example_x_rays_can_be_consistent(run: Path):
     assert np.abs(plain.astype(float) - better).mean() > 1
 
 
+@pytest.mark.slow
 def test_the_committed_model_knows_the_phantom_of_the_example_x_rays(tmp_path: Path):
     """Its CT, which no training has seen, comes from its seed; mirrored or upside down it is 4 dB off and more."""
     model = EXAMPLES / "phantom_model"

@@ -10,6 +10,7 @@ import pytest
 from tests.copies import Copy
 from tests.fabricate import COHORT, TESTS, write_data, write_reconstructions, write_sheet
 
+pytestmark = pytest.mark.slow
 FUNCTION = '''
 
 def largest_error_hu(evaluation: Evaluation) -> float:

@@ -114,6 +114,7 @@ def test_a_truth_without_a_body_is_named(prediction, tmp_path):
         score_files(path, prediction)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(truth, prediction, tmp_path):
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "dx2ct", "score", *map(str, arguments)]

@@ -25,6 +25,7 @@ from dx2ct.training.validation import Validation
 from tests.fabricate import cohort, log_of, rows, start, tiny, train, weights_of, write_scan
 from tests.fabricate.scans import noise
 
+pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 SPLITS = {"scan-0": "train", "scan-1": "train", "scan-2": "val"}
 ROWS = rows(SPLITS)
@@ -71,7 +72,6 @@ def trained(asked: Any, data: Path, output: Path, engine: EngineSettings | None 
     return train(asked, data, output, ROWS, engine)
 
 
-@pytest.mark.slow
 def test_two_processes_are_one_with_the_doubled_batch(data: Path, tmp_path: Path):
     """Each has half of the batch: the loss curve is the same to 1e-5, and only one of them writes."""
     text = settings()

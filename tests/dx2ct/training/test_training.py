@@ -23,6 +23,7 @@ from dx2ct.training.runtime import Runtime
 from dx2ct.training.state import learning_rate, Training
 from tests.fabricate import cohort, options, random_run, rows, tiny, train, weights_of
 
+pytestmark = pytest.mark.slow
 ROWS = rows()
 OPTIONS = options(batch=20)
 CPU = Runtime()

@@ -15,6 +15,8 @@ from tests.dx2ct.data.lidc.archive import archive, Served
 from tests.dx2ct.data.lidc.harness import arguments, call, holds, manifest, source, synthetic
 from tests.dx2ct.data.lidc.kills import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_kind_of_source_gives_the_same_bytes(series: Served, series_folder: Path, tmp_path: Path) -> None:
     table = manifest(tmp_path / "manifest.tsv", series)

@@ -165,6 +165,7 @@ def test_a_zip_cut_or_damaged_anywhere_is_no_series(series: Served, tmp_path: An
     assert refused > 130
 
 
+@pytest.mark.slow
 def test_a_bomb_of_ten_gigabytes_costs_neither_time_nor_memory(series: Served, tmp_path: Any) -> None:
     """10 MB that inflate to 10 GB, declared as 4 GB (what fits) or as 1 kB: under a second, under 100 MB."""
     code = (
