@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 import re
@@ -32,6 +33,7 @@ def sources(*places: str) -> list[Path]:
     return [path for place in places for path in sorted((ROOT / place).rglob("*.py"))]
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module that a file imports anywhere, by its dotted name."""
     names: set[str] = set()
