@@ -326,7 +326,11 @@ def paths(values: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path, *(found for key, value in inner for found in paths(value, (*path, key)))]
 
 
-def test_what_the_pages_link_to_exists() -> None:
+def test_what_the_pages_name_exists() -> None:
+    """Links, and paths between backticks from the project's folder."""
+    places = "dx2ct|drr|tests|bench|rules|workflow|docs|examples|profiles"
     for page in PAGES:
+        for path in re.findall(rf"`((?:{places})/[\w./-]+)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
         for target in re.findall(r"\]\(([^)#]+)(?:#[\w-]*)?\)", page.read_text(encoding="utf-8")):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
