@@ -27,6 +27,7 @@ wildcard_constraints:
 
 onstart:
     hold_workdir()
+    stop_polling()
 
 
 rule all:

@@ -54,6 +54,13 @@ def hold_workdir():
             refuse(f"another snakemake is running in {os.getcwd()}: wait for it or stop it")
 
 
+def stop_polling():
+    """Start jobs of this machine without a rate limit. Under one, every finished job leaves Snakemake 9 a timer that looks
+    each second for what could start, for ever: with two trainings that share a GPU a quarter of a core was lost."""
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 # Jobs run this interpreter and these packages from any working directory, without an activated environment; with
 # --sdm conda the environment's own interpreter comes before.
 prepend("PATH", os.path.dirname(sys.executable))
