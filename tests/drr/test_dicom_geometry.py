@@ -127,6 +127,7 @@ def found_at(cube: Volume, place: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("variant", _variants(), ids=str)
+@pytest.mark.slow
 def test_landmarks_come_back_within_half_a_voxel(tmp_path, variant):
     cube = cube_of(write(tmp_path / "ct", variant))
     assert cube.is_canonical

@@ -185,6 +185,7 @@ def test_hu_that_do_not_fit_are_refused():
         store(np.array([[[-2000]]], np.int16), replace(PLAIN, signed=False))
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(small_zip, tmp_path):
     write_phantom("phantom-004", PhantomSettings(SMALL), tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == small_zip.read_bytes()
@@ -206,6 +207,7 @@ def test_zip_is_a_shuffled_dicom_ct_series(small_zip):
     assert len(uids) == len(images) and all(UID(one).is_valid and len(one) <= 64 for one in uids)
 
 
+@pytest.mark.slow
 def test_the_reader_of_patients_reads_phantoms(small_zip):
     anatomy = draw_anatomy(SMALL)
     scan = draw_scan(SMALL, anatomy)

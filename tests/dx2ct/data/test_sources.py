@@ -34,6 +34,7 @@ def test_every_source_answers_by_its_name_and_names_what_exists() -> None:
         assert source.fetch or "path" in source.columns, "scans are fetched, or the sheet says where they lie"
 
 
+@pytest.mark.slow
 def test_a_phantom_is_fetched_by_its_row(tmp_path: Path) -> None:
     fetch(FIRST["scan"], "--source", "phantom", "--sheet", SMOKE, "-o", tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:

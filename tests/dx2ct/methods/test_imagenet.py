@@ -15,6 +15,8 @@ from dx2ct.methods.layers.encoder_settings import EncoderSettings
 from dx2ct.methods.layers.resnet import XrayEncoder
 from dx2ct.torchvision_guard import import_torchvision
 
+pytestmark = pytest.mark.slow
+
 RESNET_50 = {"blocks": [3, 4, 6], "width_per_group": 64, "norm": "batch", "pretrained": True}
 NAME = "resnet50-0676ba61.pth"
 

@@ -24,6 +24,8 @@ from dx2ct.methods.dx2ct.unet import ResBlock, SelfAttention, Spade
 from dx2ct.methods.layers.positions import view_coordinates
 from dx2ct.profiling.parts import parameters
 
+pytestmark = pytest.mark.slow
+
 PAPER = "workflow/config/paper.yaml"
 Shape = tuple[int, ...] | None
 WATCHED = (Spade, ResBlock, SelfAttention, CrossAttention)

@@ -75,6 +75,7 @@ def test_sizes_of_x2ctgan() -> None:
 
 
 @pytest.mark.parametrize("run", ["cnn2d", "x2ctgan", "x2ctgan_pa"])
+@pytest.mark.slow
 def test_128_pixels_make_128_cubed(run: str) -> None:
     method, settings = paper(run)
     _, (xrays,) = method.passes(settings)

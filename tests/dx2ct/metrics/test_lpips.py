@@ -13,6 +13,8 @@ from dx2ct.metrics.lpips import load_lpips
 from dx2ct.torchvision_guard import import_torchvision
 from tests.fabricate import body
 
+pytestmark = pytest.mark.slow
+
 BOTH = lpips_metric.BACKBONES
 
 
@@ -52,7 +54,6 @@ def test_lpips_runs_on_the_library_s_path(torch_home):
     assert lpips(truth[::-1], noisy(50)[2::-1]) == pytest.approx(lpips(truth, noisy(50)[:3]), rel=1e-4)
 
 
-@pytest.mark.slow
 def test_one_backbone_without_weights_does_not_take_the_other_along(torch_home, monkeypatch, caplog):
     write_random_alexnet(torch_home)
     monkeypatch.setattr(lpips_metric, "BACKBONES", BOTH)

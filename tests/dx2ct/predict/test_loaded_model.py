@@ -63,6 +63,7 @@ def xray_files(data: Path, views: Any = BOTH) -> dict[str, Path]:
     return {view: layout.xray(data, SCAN, view) for view in views}
 
 
+@pytest.mark.slow
 def test_own_line_integrals_give_the_workflow_s_reconstruction(model: Model, data: Path):
     reconstruct_scan(SCAN, model.folder, options(seed=5), data, Runtime())
     workflow = read_volume(layout.reconstruction(model.folder, SCAN))

@@ -151,6 +151,7 @@ def test_a_volume_that_did_not_arrive_whole_is_not_kept(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_several_samples_bring_their_deviation(model: Model, films: dict[str, Path], tmp_path: Path):
     outputs = Outputs(tmp_path / "ct.nii.gz")
     predict(model, films, {}, outputs, sampling(steps=2, samples=3))
@@ -179,6 +180,7 @@ def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[st
             predict(model, films, {}, outputs, sampling(steps=1))
 
 
+@pytest.mark.slow
 def test_no_temporary_folder_is_written(
     model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -192,6 +194,7 @@ def test_no_temporary_folder_is_written(
     assert len(list(out.iterdir())) == 5 and not list(out.glob(".*"))
 
 
+@pytest.mark.slow
 def test_views_by_name_on_the_command_line(data: Path, tmp_path: Path):
     """--xray NAME=FILE, also for pa and lateral; a view given twice, no name and no file are one line."""
     run = random_run(tmp_path / "run", tiny("dx2ct", {"views": ["pa", "oblique"]}))

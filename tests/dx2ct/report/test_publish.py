@@ -28,6 +28,7 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_published_model_is_half_as_large_and_says_the_same(run: Path, tmp_path: Path):
     size = publish(run, tmp_path / "small")
     assert sorted(p.name for p in (tmp_path / "small").iterdir()) == sorted(p.name for p in run.iterdir())
@@ -53,6 +54,7 @@ def test_what_cannot_be_published_is_one_line(run: Path, tmp_path: Path):
     assert not (tmp_path / "small").exists()
 
 
+@pytest.mark.slow
 def test_the_example_x_rays_can_be_consistent(run: Path):
     """They are line integrals, as they lie: a body's, of another scan than air."""
     model = dx2ct.load(run, "cpu", 1)

@@ -25,6 +25,8 @@ from dx2ct.scoring.statistics import write_comparisons
 from dx2ct.scoring.summary import write_metrics
 from tests.fabricate import body, COHORT, DX2CT, TESTS, write_data, write_reconstructions, write_sheet
 
+pytestmark = pytest.mark.slow
+
 XRAY = XraySettings(ConeBeam(541.0, 949.0, 160.0, 32))
 NASTY = '<script>alert("x")</script> & no slices'
 

@@ -43,6 +43,7 @@ def test_after_a_fault_the_next_source_is_asked(case: Case, series: Served, tmp_
 
 
 @pytest.mark.parametrize("case", FEW, ids=name_of)
+@pytest.mark.slow
 def test_the_same_on_a_real_series(case: Case, real_data: Path, tmp_path: Path) -> None:
     served = real(real_data, slices=3)
     outcome, _ = meet(case, served, tmp_path)
