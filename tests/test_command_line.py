@@ -1,6 +1,5 @@
 """`--help` of every command: fast, complete, and an unknown option or a user's mistake is one line."""
 
-import argparse
 from collections.abc import Iterator
 import os
 from pathlib import Path
@@ -8,21 +7,13 @@ import subprocess
 import sys
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from drr.__main__ import _parser
 from dx2ct.cli import app
+from tests.commands import COMMANDS, parsers
 from tests.conftest import ROOT
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 LIGHT_SECONDS = 1.0  # of the CPU; it takes a tenth of that
-
-
-def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The commands of `python -m drr`."""
-    (action,) = [one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction)]
-    return dict(action.choices)
 
 
 def call(*line: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
