@@ -25,14 +25,18 @@ def predict(
     rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
     flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
     invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the solver.")] = 50,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    samples: Annotated[int, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")] = 1,
-    solver: Annotated[str, typer.Option(help="ddim or dpm (docs/sampling.md).")] = "ddim",
+    steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the noise.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")
+    ] = None,
+    solver: Annotated[str | None, typer.Option(help="A name of docs/sampling.md.")] = None,
     planes: Annotated[
-        str, typer.Option(help="alone, then their mean, or together: one volume at every step.")
-    ] = "alone",
-    noise: Annotated[str, typer.Option(help="image: one for all slices; volume: one that all planes see.")] = "image",
+        str | None, typer.Option(help="alone, then their mean, or together: one volume at every step.")
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="image: one for all slices; volume: one that all planes see.")
+    ] = None,
     consistency: Annotated[
         int, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
     ] = 0,
@@ -42,6 +46,7 @@ def predict(
 ) -> None:
     """Reconstruct a CT from X-ray files with a trained run. VIEW is pa, lateral or a NAME; options may be repeated.
 
+    How it samples is, where nothing is said, as the paper does: see reconstruct in docs/configuration.md.
     Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
     """
     from dx2ct.predict.command import Outputs
@@ -52,9 +57,8 @@ def predict(
     files = _files(pa, lateral, xray or [])
     framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
     outputs = Outputs(output, dicom, png, preview)
-    options = sampling(
-        steps=steps, seed=seed, samples=samples, solver=solver, planes=planes, noise=noise, consistency=consistency
-    )
+    given = {"steps": steps, "seed": seed, "samples": samples, "solver": solver, "planes": planes, "noise": noise}
+    options = sampling(consistency, **{name: value for name, value in given.items() if value is not None})
     write_prediction(load(model, device, threads, max_memory), files, framing, outputs, options)
 
 

@@ -160,9 +160,10 @@ def quality(
     ] = None,
 ) -> None:
     """Write small pictures and the numbers of one prepared scan for the quality page."""
+    from dx2ct.config.data import PA_AND_LATERAL
     from dx2ct.data.prepare.quality import write_quality
 
-    write_quality(scan, source, series_uid, data, output, view or ("pa", "lateral"))
+    write_quality(scan, source, series_uid, data, output, view or tuple(PA_AND_LATERAL))
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Typed sections of the configuration. Every key, its default, unit, description and source stand once, here.
 
-The types of a method's own sections lie with the method. dx2ct/planning.py reads files and resolves them.
+The types of a method's own sections lie with the method. dx2ct/planning reads files and resolves them.
 """
 
 from dx2ct.config.data import (

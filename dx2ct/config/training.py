@@ -20,6 +20,10 @@ from dx2ct.config.keys import (
 )
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Beta2 = Annotated[float, Field(gt=0, lt=1)]
+Split = Literal["val", "train"]
+Optimizer = Literal["adam", "adamw", "muon"]
+Schedule = Literal["constant", "cosine", "linear"]
 Views = Annotated[tuple[ViewName, ...], Field(min_length=1)]
 
 
@@ -28,7 +32,7 @@ class ValidationSettings:
     """PSNR of some scans while training, and what is made of it."""
 
     every: Count = key(0, "Steps between validations; 0: never")
-    split: Literal["val", "train"] = key("val", "The scans it looks at")
+    split: Split = key("val", "The scans it looks at")
     patience: Count = key(0, "End after so many validations without a better one; 0: train to the end")
     keep: Literal["last", "best"] = key("last", "The weights that are used: the last or the best by validation")
 
@@ -54,7 +58,7 @@ class TrainSettings:
     accumulate: PositiveInt = key(1, "Parts that a batch is computed in, one after the other, where memory is short")
     slices_per_patient: PositiveInt = key(1, "So many of the batch share a patient, whose X-rays are encoded once")
     precision: Literal["auto", "float32", "bf16"] = key("auto", "auto: bf16 on a GPU that has it, else float32")
-    optimizer: Literal["adam", "adamw", "muon"] = key(
+    optimizer: Optimizer = key(
         "adam",
         "muon: torch.optim.Muon for weights of two axes and more, AdamW for the rest",
         source="default: Adam, as the papers",
@@ -62,9 +66,9 @@ class TrainSettings:
     )
     learning_rate: PositiveFloat = key(1e-4, "Of the optimizer")
     beta1: Beta = key(0.9, "Of Adam", source="default: Adam's own")
-    beta2: Annotated[float, Field(gt=0, lt=1)] = key(0.999, "Of Adam", source="default: Adam's own")
+    beta2: Beta2 = key(0.999, "Of Adam", source="default: Adam's own")
     weight_decay: NotNegative = key(0.0, "Of Adam", source="default: none is mentioned")
-    schedule: Literal["constant", "cosine", "linear"] = key(
+    schedule: Schedule = key(
         "constant",
         "cosine: down to 0 at the last step; linear: constant, then down to 0 in the second half",
         source="default: none is mentioned",

@@ -31,9 +31,10 @@ class CubeGrid:
 
     def volume(self, array: NDArray[np.generic] | None = None) -> Volume:
         """An array (z, y, x) that lies here; without one an empty volume that takes no memory."""
+        spacing_mm = (self.spacing_mm,) * 3
         if array is None:
-            array = np.broadcast_to(np.float32(0), (self.size,) * 3)
-        return Volume(array, (self.spacing_mm,) * 3, self.origin_mm)
+            return Volume.empty((self.size,) * 3, spacing_mm, self.origin_mm)
+        return Volume(array, spacing_mm, self.origin_mm)
 
 
 def training_grid(volume: VolumeSettings, slices: SlicesSettings, centre_mm: Vector = (0.0, 0.0, 0.0)) -> CubeGrid:

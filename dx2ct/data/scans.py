@@ -1,6 +1,6 @@
 """What training and reconstruction read of a prepared scan."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.data.grid import CubeGrid
+from dx2ct.data.window import windowed
 
 Array = NDArray[np.float32]
 
@@ -30,6 +31,11 @@ def read_stack(data: Path, scan: str, plane: str, size: int | None = None) -> ND
     if size and stack.shape != (size, size, size):
         raise InputError(f"{scan}: slices are {stack.shape}, not {size} cubed: rerun the slices stage")
     return stack
+
+
+def mean_hu(data: Path, scans: Sequence[str], size: int) -> NDArray[np.float64]:
+    """The mean of scans on the training grid, (z, y, x) HU, each clipped to the window first."""
+    return np.asarray(sum(windowed(read_stack(data, scan, "axial", size)) for scan in scans) / len(scans))
 
 
 def read_grid(data: Path, scan: str, size: int) -> CubeGrid:

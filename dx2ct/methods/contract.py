@@ -17,6 +17,7 @@ from dx2ct.config import SamplingOptions, XrayRunSettings
 from dx2ct.data.grid import training_grid
 from dx2ct.data.planes import PLANES
 from dx2ct.geometry import Views
+from dx2ct.methods import method_named
 
 Array = NDArray[np.float32]
 Xrays = Mapping[str, Any]  # arrays or tensors, (row, column)
@@ -28,14 +29,14 @@ class InputSpec:
 
     pixels: side of the image that it sees, at least; larger ones are averaged down. samples: it starts from noise, so
     that SamplingOptions mean something to it. radiographs: it looks at each image stretched to [0, 1], so that one
-    without a unit will do. any_of: one of the views is enough.
+    without a unit will do. any_view: one of the views is enough.
     """
 
     views: Views
     pixels: int
     samples: bool = False
     radiographs: bool = True
-    any_of: bool = False
+    any_view: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,13 +94,15 @@ class Trained(ABC):
         return f"{type(self).__name__}(xrays={{{shapes}}}) -> Planes of {(grid.size,) * 3}, {grid.spacing_mm:g} mm, HU"
 
 
-def spec_of(
-    settings: XrayRunSettings, pixels: int, *, samples: bool = False, radiographs: bool = True, any_of: bool = False
-) -> InputSpec:
+def training_views(settings: XrayRunSettings) -> Views:
+    """Grid and exposures of the training, around the origin."""
+    return Views(training_grid(settings.volume, settings.slices), settings.xray.exposures(settings.run.views))
+
+
+def spec_of(settings: XrayRunSettings, pixels: int, radiographs: bool = True) -> InputSpec:
     """What a method with these settings takes, in the geometry of its training."""
-    grid = training_grid(settings.volume, settings.slices)
-    views = Views(grid, settings.xray.exposures(settings.run.views))
-    return InputSpec(views, pixels, samples, radiographs, any_of)
+    method = method_named(settings.run.method)
+    return InputSpec(training_views(settings), pixels, method.samples, radiographs, method.any_view)
 
 
 def checked_xrays(xrays: Xrays, spec: InputSpec) -> list[Array]:
@@ -111,10 +114,11 @@ def checked_xrays(xrays: Xrays, spec: InputSpec) -> list[Array]:
 def require_names(given: Collection[str], spec: InputSpec) -> None:
     """InputError for X-rays that are not of the views that a method was trained on."""
     names = set(given)
-    if names == set(spec.names) or (spec.any_of and names and names < set(spec.names)):
+    if names == set(spec.names) or (spec.any_view and names and names < set(spec.names)):
         return
-    was, now = " and ".join(spec.names) or "no view", " and ".join(sorted(names, reverse=True)) or "none"
-    demand = "give one of these at least" if spec.any_of else "give exactly these"
+    known = [name for name in spec.names if name in names]
+    was, now = " and ".join(spec.names) or "no view", " and ".join([*known, *sorted(names - set(known))]) or "none"
+    demand = "give one of these at least" if spec.any_view else "give exactly these"
     raise InputError(f"X-rays of {now}, the model was trained on {was}: {demand}")
 
 

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from drr.errors import InputError
+from dx2ct import layout
 from dx2ct.config import LearnedSettings, plain
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods.base import training_scans
-from dx2ct.methods.saved import read_weights, WEIGHTS, write_run
+from dx2ct.methods.saved import read_weights, write_run
 from dx2ct.training.batches import fingerprint
 from dx2ct.training.distributed import rank
 from dx2ct.training.loop import fit, StepLosses
@@ -88,4 +89,4 @@ def load_weights(model: nn.Module, run: Path) -> None:
         model.load_state_dict(weights)
     except RuntimeError as error:
         what = shorten(str(error).partition("\n\t")[2], 100, placeholder=" ...")
-        raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({what}): train it again") from None
+        raise InputError(f"{layout.weights(run)}: not the weights of these settings ({what}): train it again") from None

@@ -40,13 +40,11 @@ class Mean(Implementation[MeanSettings]):
         """Average the training volumes, clipped to the HU window, on the training grid."""
         from safetensors.numpy import save
 
-        from dx2ct.data.scans import read_stack
-        from dx2ct.data.window import windowed
+        from dx2ct.data.scans import mean_hu
         from dx2ct.methods.saved import write_run
 
-        scans = training_scans(rows)
-        total = sum(windowed(read_stack(data, scan, "axial", settings.slices.size)) for scan in scans)
-        write_run(save({"mean_hu": np.asarray(total / len(scans), np.float32)}), settings, output)
+        mean = mean_hu(data, training_scans(rows), settings.slices.size)
+        write_run(save({"mean_hu": mean.astype(np.float32)}), settings, output)
 
     def load(self, settings: MeanSettings, run: Path, runtime: "Runtime") -> "Trained":
         """The volume."""

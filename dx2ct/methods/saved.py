@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from drr.errors import InputError
 from drr.files import replacing
+from dx2ct import layout
 from dx2ct.config import plain, RunSettings
 from dx2ct.config.formats import FORMAT, upgraded
 from dx2ct.config.parse import missing_keys, validated, with_earlier
@@ -15,15 +16,14 @@ from dx2ct.config.problems import Path as KeyPath
 from dx2ct.methods import method_named
 from dx2ct.methods.base import Method, SHARED
 
-WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 T = TypeVar("T")
 
 
 def write_run(weights: bytes, settings: RunSettings, output: Path) -> None:
     """Leave what makes a run finished: its weights (safetensors), then its settings."""
-    with replacing(output / WEIGHTS) as part:
+    with replacing(layout.weights(output)) as part:
         part.write_bytes(weights)
-    with replacing(output / SETTINGS) as part:
+    with replacing(layout.settings(output)) as part:
         part.write_text(to_text(settings))
 
 
@@ -71,7 +71,7 @@ def read_run(run: Path) -> tuple[Method, Any]:
 
     Raises InputError, naming the file, where there is none, for a newer format and for an unknown method.
     """
-    path = run / SETTINGS
+    path = layout.settings(run)
     try:
         values = upgraded(_json(path.read_text(encoding="utf-8")))
         method = _method(values)
@@ -88,7 +88,7 @@ def read_run(run: Path) -> tuple[Method, Any]:
 
 def require_weights(run: Path) -> Path:
     """The run's file of weights; InputError where the run is not finished."""
-    path = run / WEIGHTS
+    path = layout.weights(run)
     if not path.is_file():
         raise InputError(f"{path}: missing: the run is not finished, train it first")
     return path
@@ -113,7 +113,7 @@ def read_arrays(run: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, A
     for name, shape in shapes.items():
         if name not in found or found[name].shape != shape:
             what = f"{name} is {found[name].shape} instead of {shape}" if name in found else f"{name} is missing"
-            raise InputError(f"{run / WEIGHTS}: not the weights of these settings ({what}): train it again")
+            raise InputError(f"{layout.weights(run)}: not the weights of these settings ({what}): train it again")
     return found
 
 

@@ -92,7 +92,7 @@ class SinglePass(Implementation[S], Generic[S, N]):
         """See Implementation and `train_learned`."""
         train_learned(settings, self.build, rows, data, output, runtime)
 
-    def load(self, settings: S, run: Path, runtime: Runtime) -> "TrainedSinglePass":
+    def load(self, settings: S, run: Path, runtime: Runtime) -> Trained:
         """The network with the run's weights."""
         network = self.network(settings)
         load_weights(network, run)

@@ -10,6 +10,7 @@ from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.data.sources import sources
 from dx2ct.methods import BUILT_IN, method_named
+from dx2ct.metrics.registry import METRICS
 from dx2ct.planning import schema
 from dx2ct.samplers import SOLVERS
 
@@ -44,8 +45,21 @@ def sources_table() -> str:
     )
 
 
+def metrics_table() -> str:
+    """Every metric; a column whose name holds {view} stands for one each."""
+    better = {1: "higher", 0: "", -1: "lower"}
+    rows = []
+    for metric in METRICS:
+        names = ", ".join(f"`{one.name}`" for one in metric.each(["{view}"]))
+        missing = "is left out of means" if metric.scope.skips_missing else "empties a mean"
+        cells = (metric.definition, metric.unit, better[metric.better], metric.scope.what, missing, metric.source)
+        rows.append((names, *cells))
+    return markdown(("column", "what", "unit", "better", "looks at", "a scan without it", "source"), rows)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "methods.md": methods_table,
+    "metrics.md": metrics_table,
     "sampling.md": solvers_table,
     "data.md": sources_table,
 }
@@ -70,10 +84,7 @@ def filled(page: str, table: str, name: str) -> str:
 
 def main() -> None:
     """Write everything that is derived from types and registries."""
-    from dx2ct.metrics import docs as metrics
-
     schema.write()
-    metrics.main()
     for name, table in PAGES.items():
         page = filled((DOCS / name).read_text(encoding="utf-8"), table(), name)
         with replacing(DOCS / name) as part:

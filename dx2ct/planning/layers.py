@@ -49,10 +49,9 @@ def read_layers(files: Sequence[Path], root: Path) -> list[Layer]:
     layers: list[Layer] = []
     seen: set[Path] = set()
     for file in files:
-        for path in reversed(list(_chain(file, root))):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                layer = _read(path)
+        for path, layer in reversed(list(_chain(file, root))):
+            if path not in seen:
+                seen.add(path)
                 layers.append(Layer(layer.name, {k: v for k, v in layer.values.items() if k != "base"}, layer.lines))
     return layers
 
@@ -87,13 +86,14 @@ def _lay_over(
             below[key] = value
 
 
-def _chain(file: Path, root: Path) -> Iterator[Path]:
-    """A file, its base, the base of that ..."""
+def _chain(file: Path, root: Path) -> Iterator[tuple[Path, Layer]]:
+    """A file, its base, the base of that ..., each with its resolved path."""
     seen: set[Path] = set()
     while file.resolve() not in seen:
         seen.add(file.resolve())
-        yield file
-        base = _read(file).values.get("base")
+        layer = _read(file)
+        yield file.resolve(), layer
+        base = layer.values.get("base")
         if base is None:
             return
         if not isinstance(base, str):

@@ -13,8 +13,8 @@ from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import image_io
+from dx2ct import layout
 from dx2ct.config import plain, SamplingOptions
-from dx2ct.methods.saved import SETTINGS, WEIGHTS
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
@@ -129,7 +129,9 @@ def _record(
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": sys.version.split()[0]},
         "model": {
             "folder": str(model.folder),
-            "sha256": {path.name: digest(path) for path in sorted(model.folder.iterdir()) if path.name in _RUN_FILES},
+            "sha256": {
+                path.name: digest(path) for path in (layout.settings(model.folder), layout.weights(model.folder))
+            },
             "settings": plain(model.settings),
         },
         "device": str(model.runtime.device),
@@ -146,9 +148,6 @@ def _record(
             for view, one in xrays.items()
         },
     }
-
-
-_RUN_FILES = (SETTINGS, WEIGHTS)
 
 
 def _version(name: str) -> str | None:

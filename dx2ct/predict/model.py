@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from drr.errors import InputError
 from drr.volume import Volume
+from dx2ct import layout
 from dx2ct.config import check, RunSettings, SamplingOptions
 from dx2ct.config.keys import require_version
 from dx2ct.data.scans import as_seen
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
-from dx2ct.methods.saved import read_run, SETTINGS
+from dx2ct.methods.saved import read_run
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
@@ -136,27 +137,13 @@ def _array(view: str, given: Any) -> NDArray[np.float32]:
         raise InputError(f"X-ray {view}: neither a file nor an array ({error})") from None
 
 
-def sampling(
-    steps: object = 50,
-    seed: object = 0,
-    samples: object = 1,
-    solver: object = "ddim",
-    planes: object = "alone",
-    noise: object = "image",
-    consistency: object = 0,
-) -> SamplingOptions:
-    """How to sample, by default as the paper does (docs/sampling.md); consistency: iterations, of line integrals."""
-    when = "steps" if planes == "together" else "end"
-    return check(
-        SamplingOptions,
-        steps=steps,
-        seed=seed,
-        samples=samples,
-        solver=solver,
-        planes=planes,
-        noise=noise,
-        consistency={"iterations": consistency, "when": when},
-    )
+def sampling(consistency: object = 0, **options: object) -> SamplingOptions:
+    """How to sample: keys of the section reconstruct, whose defaults are as the paper samples (docs/sampling.md).
+
+    consistency: iterations, of line integrals; after every step too where the planes advance together.
+    """
+    when = "steps" if options.get("planes") == "together" else "end"
+    return check(SamplingOptions, consistency={"iterations": consistency, "when": when}, **options)
 
 
 def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
@@ -174,7 +161,7 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
             if hasattr(settings, name):
                 require_version(getattr(settings, name))
     except InputError as error:
-        raise InputError(f"{folder / SETTINGS}: {error}, or train it again") from None
+        raise InputError(f"{layout.settings(folder)}: {error}, or train it again") from None
     runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
     return Model(folder, method, settings, method.implement().load(settings, folder, runtime), runtime)
 

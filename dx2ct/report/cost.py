@@ -28,6 +28,7 @@ def cost_of(run: Path, benchmarks: Path) -> dict[str, Cell]:
     """A row of the table cost; None for what is not known.
 
     gflop: of RUN/profile.json where somebody asked for it, else counted from the settings of DX2CT, without a pass.
+    A method of whole volumes has none: its pass is no slice.
     """
     passes = [
         row for path in sorted((benchmarks / "reconstruct" / run.name).glob("*.tsv")) for row in _rows(path, "\t")
@@ -63,6 +64,8 @@ def _gflop(run: Path) -> float | None:
     if profile.is_file():
         try:
             found = json.loads(profile.read_text())
+            if "reconstruction_flop" in found:
+                return None
             return float(sum(found["forward_flop"].values()) / found["batch"] / 1e9)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{profile}: not a profile ({error}): delete it or run the profile stage again") from None

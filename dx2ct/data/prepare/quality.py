@@ -50,9 +50,7 @@ class Quality:
     strip: str
 
 
-def write_quality(
-    scan: str, source: Path, series_uid: str, data: Path, output: Path, views: Sequence[str] = ("pa", "lateral")
-) -> None:
+def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: Path, views: Sequence[str]) -> None:
     """Read one scan as `dx2ct volume` does and look at what was prepared of it in `data`; write Quality as JSON.
 
     Raises InputError for a source, volume or X-ray that is missing or cannot be read.

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from drr.attenuation import named
 from drr.caster import render
-from drr.files import replacing
+from drr.image import write_image
 from dx2ct.config import XraySettings
 from dx2ct.config.keys import require_version
 from dx2ct.data.prepare.volume import read_cube
@@ -22,7 +20,4 @@ def make_xrays(source: Path, settings: XraySettings, output: Path, backend: str 
     exposures = settings.exposures(isocentre_mm=volume.centre_mm)
     images = render(volume, list(exposures.values()), backend, attenuation=named(settings.attenuation), threads=threads)
     for name, pixels in zip(exposures, images, strict=True):
-        image = sitk.GetImageFromArray(pixels)
-        image.SetSpacing(settings.cone_beam.pixel_mm[::-1])
-        with replacing(output / f"{name}.mha") as part:
-            sitk.WriteImage(image, str(part))
+        write_image(pixels, settings.cone_beam.pixel_mm, output / f"{name}.mha")

@@ -26,7 +26,7 @@ from dx2ct.geometry import Views
 from dx2ct.methods.base import Implementation, training_scans
 from dx2ct.methods.classical.settings import BackprojectionSettings, SartSettings
 from dx2ct.methods.classical.solvers import backprojected, sart
-from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, Xrays
+from dx2ct.methods.contract import checked_xrays, Planes, require_geometry, spec_of, Trained, training_views, Xrays
 from dx2ct.methods.saved import read_arrays, write_run
 from dx2ct.training.runtime import Runtime
 
@@ -56,7 +56,7 @@ class Classical(Implementation[S]):
         moments = np.zeros(4)
         for scan in scans:
             images = read_xrays(data, scan, settings.run.views)
-            mu = self.attenuation(settings, images, spec_of(settings, self.pixels(settings)).views, start["mean_mu"])
+            mu = self.attenuation(settings, images, training_views(settings), start["mean_mu"])
             x = (mu - start["mean_mu"]).astype(np.float64)
             y = windowed(read_stack(data, scan, "axial", size)) - start["mean_hu"]
             moments += [x.mean(), y.mean(), (x * x).mean(), (x * y).mean()]

@@ -7,9 +7,13 @@ from pydantic.dataclasses import dataclass
 
 from dx2ct.config.keys import again, Count, key, NotNegative, PositiveFloat, PositiveInt, STRICT, ViewName
 from dx2ct.config.training import (
+    Beta,
+    Beta2,
     LearnedSettings,
     require_halvings,
     ScanValidation,
+    Schedule,
+    Split,
     TrainSettings,
     ValidationSettings,
     VolumeTrainSettings,
@@ -25,7 +29,7 @@ class VolumeValidation(ScanValidation):
     """PSNR of whole volumes, as often as an epoch of 916 scans in batches of 4 has steps, times ten."""
 
     every: Count = again(ValidationSettings, "every", 2290, AS_DX2CT)
-    split: Literal["val", "train"] = again(ValidationSettings, "split", "train", AS_DX2CT)
+    split: Split = again(ValidationSettings, "split", "train", AS_DX2CT)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,11 +39,9 @@ class VolumeTraining(VolumeTrainSettings):
     steps: PositiveInt = again(TrainSettings, "steps", 22_900, "X2CT: 100 epochs of 916 volumes, batches of 4")
     batch: PositiveInt = again(TrainSettings, "batch", 4, "X2CT")
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-4, "X2CT")
-    beta1: Annotated[float, Field(ge=0, lt=1)] = again(TrainSettings, "beta1", 0.5, "X2CT")
-    beta2: Annotated[float, Field(gt=0, lt=1)] = again(TrainSettings, "beta2", 0.99, "X2CT")
-    schedule: Literal["constant", "cosine", "linear"] = again(
-        TrainSettings, "schedule", "linear", "X2CT: 50 epochs constant, 50 down to 0"
-    )
+    beta1: Beta = again(TrainSettings, "beta1", 0.5, "X2CT")
+    beta2: Beta2 = again(TrainSettings, "beta2", 0.99, "X2CT")
+    schedule: Schedule = again(TrainSettings, "schedule", "linear", "X2CT: 50 epochs constant, 50 down to 0")
     validation: VolumeValidation = key(VolumeValidation, "PSNR while training")
 
 

@@ -13,7 +13,7 @@ from torch import nn, Tensor
 from torch.nn.functional import avg_pool2d, silu
 
 from dx2ct.geometry import project, projection_matrices
-from dx2ct.methods.contract import spec_of
+from dx2ct.methods.contract import training_views
 from dx2ct.methods.dx2ct.query_transformer import QueryTransformer
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.methods.layers.lifting import lift, Pyramid
@@ -42,14 +42,13 @@ class LiftedConditions(nn.Module):
             self.mix.append(nn.Conv2d(len(views) * (channels + 1), width, 1))
             self.code.append(nn.Sequential(nn.Linear(3 + 6 * self.octaves, 64), nn.SiLU(), nn.Linear(64, 2 * width)))
             self.last.append(nn.Conv2d(width, width, 3, padding=1))
-        geometry = spec_of(settings, 1).views
-        matrices = torch.from_numpy(projection_matrices(geometry, views))[None]
+        matrices = torch.from_numpy(projection_matrices(training_views(settings), views))[None]
         self.register_buffer("matrices", matrices, persistent=False)
         self.transformers, self.tokens = nn.ModuleList(), nn.ModuleList()
         if settings.run.query_transformer:
             for width, wide in zip(model.widths[-2:], model.conditions[-2:], strict=True):
                 self.transformers.append(_Refinement(settings, wide))
-                self.tokens.append(nn.Conv2d(width + 2, settings.model.transformer.width, 1))
+                self.tokens.append(nn.Conv2d(width + len(views), settings.model.transformer.width, 1))
 
     def forward(self, xrays: Tensor, coordinates: Tensor) -> list[Tensor]:
         """X-rays (patient, view, H, W) in [0, 1] and slice coordinates (patient, slice, N, N, 3) to one map
@@ -87,7 +86,10 @@ class LiftedConditions(nn.Module):
         first = len(maps) - len(self.transformers)
         for i, transformer in enumerate(self.transformers):
             level = first + i
-            tokens = [self.tokens[i](_with_view(features, view)) for view, features in enumerate(by_level[level])]
+            tokens = [
+                self.tokens[i](_with_view(features, view, len(by_level[level])))
+                for view, features in enumerate(by_level[level])
+            ]
             together = torch.cat([t.flatten(2) for t in tokens], dim=-1).transpose(1, 2)
             maps[level] = maps[level] + transformer(maps[level].view(*shape, *maps[level].shape[1:]), together)
         return maps
@@ -120,8 +122,8 @@ def pooled(coordinates: Tensor, factor: int) -> Tensor:
     return small.reshape(*coordinates.shape[:2], *small.shape[1:])
 
 
-def _with_view(features: Tensor, view: int) -> Tensor:
-    """(n, c, h, w) with two channels that tell the first view from the others."""
-    marks = features.new_zeros(len(features), 2, *features.shape[-2:])
-    marks[:, min(view, 1)] = 1
+def _with_view(features: Tensor, view: int, views: int) -> Tensor:
+    """(n, c, h, w) with a channel for every view, 1 in its own."""
+    marks = features.new_zeros(len(features), views, *features.shape[-2:])
+    marks[:, view] = 1
     return torch.cat([features, marks], dim=1)

@@ -49,7 +49,7 @@ class TrainedDx2ct(Trained):
 
     def __init__(self, model: DX2CT, settings: Dx2ctSettings, runtime: Runtime) -> None:
         self.model, self.settings, self.runtime = model.to(runtime.device).eval(), settings, runtime
-        self.inputs = spec_of(settings, settings.slices.size, samples=True)
+        self.inputs = spec_of(settings, settings.slices.size)
         self.coordinates = torch.from_numpy(plane_coordinates(settings.slices.size)).to(runtime.device)
         self.schedule = schedule_of(settings)
         in_channels_last(self.model, runtime.device, runtime.engine)

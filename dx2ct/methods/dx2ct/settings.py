@@ -10,18 +10,28 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from dx2ct.config import plain
 from dx2ct.config.keys import (
     again,
     BadKeyError,
     Count,
     Fraction,
     key,
+    NotNegative,
     PositiveFloat,
     PositiveInt,
     STRICT,
     Whole,
 )
-from dx2ct.config.training import LearnedSettings, require_halvings, TrainSettings, ValidationSettings, XrayRow
+from dx2ct.config.training import (
+    Beta,
+    LearnedSettings,
+    require_halvings,
+    Split,
+    TrainSettings,
+    ValidationSettings,
+    XrayRow,
+)
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 Open = Annotated[float, Field(gt=0, lt=1)]
@@ -127,12 +137,14 @@ class UNetSettings:
             raise BadKeyError("attention_levels", f"{unknown[0]} is no level of a U-Net with levels 0 to {levels - 1}")
 
 
-_LIFT = {
-    "widths": [64, 64, 96, 128, 192],
-    "bins": [2, 4, 8, 12, 6],
-    "channels": [8, 8, 12, 24, 32],
-    "conditions": [32, 32, 64, 96, 128],
-}  # of runs that were trained before there was a choice: it meant nothing to them
+# What a run has whose conditions are positional, also of those that were trained before there was a choice: it means
+# nothing to them. It stays as it is when the defaults change, or all of them would be trained again.
+UNUSED_LIFT = LiftSettings(
+    widths=(64, 64, 96, 128, 192),
+    bins=(2, 4, 8, 12, 6),
+    channels=(8, 8, 12, 24, 32),
+    conditions=(32, 32, 64, 96, 128),
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -143,7 +155,7 @@ class ModelSettings:
     positions: PositionSettings = key(PositionSettings, "Position codes")
     transformer: TransformerSettings = key(TransformerSettings, "3DPQT")
     unet: UNetSettings = key(UNetSettings, "U-Net")
-    lift: LiftSettings = key(LiftSettings, "Of rows with `conditions: lifted`", earlier=_LIFT)
+    lift: LiftSettings = key(LiftSettings, "Of rows with `conditions: lifted`", earlier=plain(UNUSED_LIFT))
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -160,7 +172,7 @@ class Dx2ctValidation(ValidationSettings):
     """PSNR of a fixed choice of slices while training."""
 
     every: Count = again(ValidationSettings, "every", 20_000, "default: about once an epoch of 21,984 steps")
-    split: Literal["val", "train"] = again(
+    split: Split = again(
         ValidationSettings, "split", "train", "default: no validation scans are published; this shows the fit"
     )
     slices: PositiveInt = key(96, "So many slices", source="default: a few seconds on a GPU")
@@ -176,14 +188,14 @@ class Dx2ctTraining(TrainSettings):
     )
     batch: PositiveInt = again(TrainSettings, "batch", 16, "digest")
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 5e-5, "digest")
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(
+    ema_decay: Beta = again(
         TrainSettings, "ema_decay", 0.9999, "default: SDM and guided diffusion; the paper is silent"
     )
     last_step_share: Fraction = key(
         0.0, "Share of the examples at the last time step, pure noise", source="paper: none", earlier=0.0
     )
-    beta1: Annotated[float, Field(ge=0, lt=1)] = key(0.9, "Of Adam", source="default: Adam's own", earlier=0.9)
-    weight_decay: Annotated[float, Field(ge=0)] = key(0.0, "Of Adam", source="default: none is mentioned", earlier=0.0)
+    beta1: Beta = key(0.9, "Of Adam", source="default: Adam's own", earlier=0.9)
+    weight_decay: NotNegative = key(0.0, "Of Adam", source="default: none is mentioned", earlier=0.0)
     validation: Dx2ctValidation = key(Dx2ctValidation, "PSNR while training", source="the paper mentions none")
 
 
@@ -200,7 +212,7 @@ class Dx2ctSettings(LearnedSettings):
         """Of positional conditions without the section of lifted ones, and the other way round."""
         model = self.model
         if self.run.conditions == "positional":
-            return replace(self, model=replace(model, lift=LiftSettings()))
+            return replace(self, model=replace(model, lift=UNUSED_LIFT))
         return replace(self, model=replace(model, encoder=EncoderSettings()))
 
     def __post_init__(self) -> None:

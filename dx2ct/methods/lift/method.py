@@ -10,11 +10,20 @@ from torch import nn, Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from dx2ct.config import SamplingOptions
-from dx2ct.data.scans import stretched
-from dx2ct.data.window import to_hu
+from dx2ct.data.scans import mean_hu, stretched
+from dx2ct.data.window import to_hu, to_network
 from dx2ct.geometry import projection_matrices, Views
-from dx2ct.methods.contract import checked_xrays, Planes, require_exposures, require_grid, spec_of, Trained, Xrays
-from dx2ct.methods.layers.example import Example, one_volume, read_volume, Volumes
+from dx2ct.methods.contract import (
+    checked_xrays,
+    Planes,
+    require_exposures,
+    require_grid,
+    spec_of,
+    Trained,
+    training_views,
+    Xrays,
+)
+from dx2ct.methods.layers.example import Example, one_volume, Volumes
 from dx2ct.methods.layers.volumes import VolumeData
 from dx2ct.methods.learned import load_weights
 from dx2ct.methods.lift.network import Lift
@@ -35,8 +44,7 @@ class Geometry:
     @classmethod
     def of(cls, settings: LiftSettings) -> "Geometry":
         """Of the settings' exposures."""
-        views = spec_of(settings, 1).views
-        return cls(torch.from_numpy(projection_matrices(views, settings.run.views)))
+        return cls(torch.from_numpy(projection_matrices(training_views(settings), settings.run.views)))
 
     def inputs(self, xrays: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs of the network for X-rays (n, view, H, W) that were all taken so; mask: by default all are there."""
@@ -79,11 +87,8 @@ class LiftMethod(SinglePass[LiftSettings, Lift]):
 
     def start(self, settings: LiftSettings, network: Lift, scans: Sequence[str], data: Path) -> None:
         """Put the mean training volume in."""
-        size = settings.slices.size
-        total = torch.zeros(size, size, size, dtype=torch.float64)
-        for scan in scans:
-            total += read_volume(data, scan, size)
-        network.mean.copy_((total / len(scans))[None, None])
+        mean = to_network(mean_hu(data, scans, settings.slices.size)) / 2 + 0.5
+        network.mean.copy_(torch.from_numpy(mean)[None, None])
 
     def xray_pixels(self, settings: LiftSettings) -> int:
         """As the model says."""
@@ -113,7 +118,7 @@ class LiftMethod(SinglePass[LiftSettings, Lift]):
         volume: Tensor = network(*Geometry.of(settings).inputs(xrays))
         return one_volume(volume[0, 0])
 
-    def load(self, settings: LiftSettings, run: Path, runtime: Runtime) -> "TrainedLift":  # type: ignore[override]
+    def load(self, settings: LiftSettings, run: Path, runtime: Runtime) -> "TrainedLift":
         """The network with the run's weights."""
         network = Lift(settings)
         load_weights(network, run)
@@ -125,7 +130,7 @@ class TrainedLift(Trained):
 
     def __init__(self, settings: LiftSettings, network: Lift, runtime: Runtime) -> None:
         self.settings, self.network, self.runtime = settings, network, runtime
-        self.inputs = spec_of(settings, IMPLEMENTATION.xray_pixels(settings), any_of=True)
+        self.inputs = spec_of(settings, IMPLEMENTATION.xray_pixels(settings))
 
     @torch.inference_mode()
     def reconstruct(self, xrays: Xrays, geometry: Views, options: SamplingOptions) -> Planes:

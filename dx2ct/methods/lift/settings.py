@@ -16,7 +16,16 @@ from dx2ct.config.keys import (
     PositiveInt,
     STRICT,
 )
-from dx2ct.config.training import LearnedSettings, require_halvings, TrainSettings, VolumeTrainSettings, XrayRow
+from dx2ct.config.training import (
+    Beta,
+    LearnedSettings,
+    Optimizer,
+    require_halvings,
+    Schedule,
+    TrainSettings,
+    VolumeTrainSettings,
+    XrayRow,
+)
 
 LEVELS = 4  # of the grid: N, N/2, N/4 and N/8 voxels a side
 OURS = "ours"
@@ -65,13 +74,13 @@ class LiftTraining(VolumeTrainSettings):
     """Squared and absolute error on [0, 1]."""
 
     steps: PositiveInt = again(TrainSettings, "steps", 137_550, "ours: 150 epochs of 917 scans")
-    optimizer: Literal["adam", "adamw", "muon"] = again(TrainSettings, "optimizer", "muon", OURS)
+    optimizer: Optimizer = again(TrainSettings, "optimizer", "muon", OURS)
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-3, OURS)
     weight_decay: NotNegative = again(TrainSettings, "weight_decay", 0.01, OURS)
-    schedule: Literal["constant", "cosine", "linear"] = again(TrainSettings, "schedule", "cosine", OURS)
+    schedule: Schedule = again(TrainSettings, "schedule", "cosine", OURS)
     warmup_steps: Count = again(TrainSettings, "warmup_steps", 200, OURS)
     clip_norm: NotNegative = again(TrainSettings, "clip_norm", 1.0, OURS)
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = again(TrainSettings, "ema_decay", 0.999, OURS)
+    ema_decay: Beta = again(TrainSettings, "ema_decay", 0.999, OURS)
 
 
 @dataclass(frozen=True, config=STRICT)

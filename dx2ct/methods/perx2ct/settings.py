@@ -18,9 +18,12 @@ from dx2ct.config.keys import (
     STRICT,
 )
 from dx2ct.config.training import (
+    Beta,
+    Beta2,
     LearnedSettings,
     require_halvings,
     ScanValidation,
+    Split,
     TrainSettings,
     ValidationSettings,
     XrayRow,
@@ -86,7 +89,7 @@ class Perx2ctValidation(ScanValidation):
     """PSNR of whole volumes."""
 
     every: Count = again(ValidationSettings, "every", 20_000, AS_DX2CT)
-    split: Literal["val", "train"] = again(ValidationSettings, "split", "train", AS_DX2CT)
+    split: Split = again(ValidationSettings, "split", "train", AS_DX2CT)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -97,8 +100,8 @@ class Perx2ctTraining(TrainSettings):
     steps: PositiveInt = again(TrainSettings, "steps", 1_406_976, "default: as many slices as DX2CT sees")
     batch: PositiveInt = again(TrainSettings, "batch", 20, "PerX2CT")
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 9e-5, "PerX2CT: 4.5e-6 a slice")
-    beta1: Annotated[float, Field(ge=0, lt=1)] = again(TrainSettings, "beta1", 0.5, "PerX2CT")
-    beta2: Annotated[float, Field(gt=0, lt=1)] = again(TrainSettings, "beta2", 0.9, "PerX2CT")
+    beta1: Beta = again(TrainSettings, "beta1", 0.5, "PerX2CT")
+    beta2: Beta2 = again(TrainSettings, "beta2", 0.9, "PerX2CT")
     validation: Perx2ctValidation = key(Perx2ctValidation, "PSNR while training")
 
 

@@ -23,6 +23,7 @@ from tests.workflow.snake import SMOKE
 SMALL = yaml.safe_load(SMOKE.read_text())
 CUBE = check(VolumeSettings, **SMALL["volume"])
 XRAY = check(XraySettings, **SMALL["xray"])
+VIEWS = tuple(XRAY.views)
 
 
 def box(width_mm: float, depth_mm: float, height_mm: float) -> Volume:
@@ -67,7 +68,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_scan_is_described_and_its_warnings_are_those_of_the_reader(prepared: Path) -> None:
-    write_quality("s", prepared / "raw", "", prepared / "data", prepared / "data/qc/s.json")
+    write_quality("s", prepared / "raw", "", prepared / "data", prepared / "data/qc/s.json", VIEWS)
     found = json.loads((prepared / "data/qc/s.json").read_text())
     assert found["size"] == [80, 64, 16] and found["spacing_mm"][2] == 10.0 and found["z_mm"] == 160.0
     assert found["cut_mm"] == 0.0 and found["padded"] > 0.5
@@ -89,7 +90,7 @@ def write_page(folder: Path, flags: str = "", scan: str = "s") -> str:
 
 
 def test_the_page_needs_no_network_and_escapes_what_it_shows(prepared: Path) -> None:
-    write_quality("s", prepared / "raw", "", prepared / "data", prepared / "data/qc/s.json")
+    write_quality("s", prepared / "raw", "", prepared / "data", prepared / "data/qc/s.json", VIEWS)
     page = write_page(prepared, "split-leak")
     assert "not a medical device" in page and "known defect: split-leak" in page
     assert "&lt;b&gt;is above" in page
@@ -110,6 +111,6 @@ def test_real_scans_have_no_warning_but_the_thick_one(real_data: Path, tmp_path:
     for scan, source, warned in (("a", "LIDC-IDRI-0001.zip", False), ("b", "Lung_Dx-A0002.zip", True)):
         make_volume(real_data / "ct" / source, CUBE, tmp_path / f"volumes/{scan}.mha", None)
         make_xrays(tmp_path / f"volumes/{scan}.mha", XRAY, tmp_path / "xrays" / scan, "numpy")
-        write_quality(scan, real_data / "ct" / source, "", tmp_path, tmp_path / f"qc/{scan}.json")
+        write_quality(scan, real_data / "ct" / source, "", tmp_path, tmp_path / f"qc/{scan}.json", VIEWS)
         found = json.loads((tmp_path / f"qc/{scan}.json").read_text())
         assert bool(found["warnings"]) == warned

@@ -246,7 +246,7 @@ def test_other_views_are_one_line(case: Case, ready: Callable[[Case], Ready]) ->
     image = np.zeros((XRAY_PIXELS,) * 2, np.float32)
     with one_line("X-rays of .*frontal.*, the model was trained on (no view|pa|lateral)"):
         it.planes(xrays={**it.xrays, "frontal": image})
-    if len(it.xrays) > 1 and not it.trained.inputs.any_of:
+    if len(it.xrays) > 1 and not it.trained.inputs.any_view:
         (name, one), *_ = it.xrays.items()
         with one_line(f"X-rays of {name}, the model was trained on .* and .*: give exactly these"):
             it.planes(xrays={name: one})

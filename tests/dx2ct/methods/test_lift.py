@@ -11,7 +11,7 @@ from drr.errors import InputError
 from dx2ct.config import to_json, tracked
 from dx2ct.data.scans import read_xrays
 from dx2ct.geometry import projection_matrices, Views
-from dx2ct.methods.contract import spec_of
+from dx2ct.methods.contract import training_views
 from dx2ct.methods.dx2ct.network import DX2CT
 from dx2ct.methods.layers.example import read_volume
 from dx2ct.methods.lift.method import Geometry, IMPLEMENTATION, LiftData
@@ -127,7 +127,7 @@ def test_lifted_conditions_follow_the_matrices_that_they_are_given() -> None:
     conditions: Any = network.conditions
     xrays = torch.rand(1, 2, 32, 32)
     coordinates = torch.rand(1, 2, 32, 32, 3) * 2 - 1
-    geometry = spec_of(settings, 1).views
+    geometry = training_views(settings)
     matrices = torch.from_numpy(projection_matrices(geometry, settings.run.views))[None]
     turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0]))
     with torch.no_grad():

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from drr.errors import InputError
+from dx2ct import layout
 from dx2ct.config import Rotation, tracked
 from dx2ct.config.keys import extra_of, fields_of
 from dx2ct.config.parse import plain, validated, with_earlier
 from dx2ct.config.walk import is_section
 from dx2ct.methods import methods
-from dx2ct.methods.saved import read_run, SETTINGS, to_text
+from dx2ct.methods.saved import read_run, to_text
 from tests.fabricate import tiny
 
 KeyPath = tuple[str, ...]
@@ -47,7 +48,7 @@ def inside(values: Any, path: KeyPath) -> Any:
 
 
 def written(folder: Path, values: Any) -> Path:
-    (folder / SETTINGS).write_text(json.dumps(values))
+    layout.settings(folder).write_text(json.dumps(values))
     return folder
 
 

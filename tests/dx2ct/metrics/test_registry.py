@@ -7,7 +7,6 @@ import pytest
 from drr.errors import InputError
 from dx2ct.metrics import Evaluation, measured, METRICS, score, tissue, views_in
 from dx2ct.metrics import published as rules
-from dx2ct.metrics.docs import filled, PAGE
 from dx2ct.scoring.run import score_columns
 from dx2ct.scoring.summary import views_of
 from tests.dx2ct.evaluations import evaluation
@@ -35,13 +34,6 @@ def test_views_are_found_again_in_the_columns_or_refused(views):
     else:
         assert views_in(columns) == views and len(set(columns)) == len(columns)
         assert views_of([*columns, *(f"{column}_planes" for column in columns[2:])]) == views
-
-
-def test_the_page_of_definitions_is_what_is_generated():
-    page = PAGE.read_text(encoding="utf-8")
-    assert page == filled(page), "python -m dx2ct.metrics.docs writes it anew"
-    with pytest.raises(InputError, match="put it back"):
-        filled("a page without markers")
 
 
 def test_what_metrics_share_is_computed_once(monkeypatch: pytest.MonkeyPatch):

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 import pytest
 import yaml
 
+from drr.errors import InputError
 from dx2ct.config import DerivedRow, plain
 from dx2ct.config.keys import extra_of, fields_of
 from dx2ct.config.parse import validated
@@ -52,6 +53,8 @@ def test_the_committed_schema_is_what_the_types_generate() -> None:
 def test_the_tables_of_the_pages_are_what_the_registries_say(name: str) -> None:
     page = (docs.DOCS / name).read_text(encoding="utf-8")
     assert docs.filled(page, docs.PAGES[name](), name) == page, "run `python -m dx2ct.planning.docs`"
+    with pytest.raises(InputError, match=f"docs/{name}: the line .* is missing: put it back"):
+        docs.filled("a page without markers", docs.PAGES[name](), name)
 
 
 def test_the_schema_is_a_schema_and_fills_in_nothing() -> None:

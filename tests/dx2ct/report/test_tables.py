@@ -168,6 +168,8 @@ def test_costs_come_from_what_was_recorded(tmp_path):
         "reconstruct_s": 5.0,
         "reconstruct_mb": 300.0,
     }
+    (run / "profile.json").write_text(json.dumps({"reconstruction_flop": 4e9, "batch": 2}))
+    assert cost_of(run, tmp_path / "benchmarks")["gflop"] is None, "of a method whose pass is a whole volume"
     (run / "training.csv").write_text("step,seconds\n5,60\n10,7200\n")
     assert cost_of(run, tmp_path / "benchmarks")["train_h"] == 2, "what a resumed training took in all"
 
