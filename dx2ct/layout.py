@@ -3,7 +3,9 @@
 Nothing but the standard library is imported. Arguments may be wildcards, as in `xray(DATA, "{scan}", "pa")`.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+import re
 
 DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), Path("benchmarks")
 PLANES = ("axial", "coronal", "sagittal")
@@ -45,6 +47,19 @@ def failure(data: Path, scan: str) -> Path:
 def run(results: Path, name: str) -> Path:
     """The folder of a run."""
     return results / name
+
+
+def seeded(name: str, seed: int) -> str:
+    """The name of a run that is trained once with each of several seeds."""
+    return f"{name}_seed{seed}"
+
+
+def by_seed(runs: Iterable[Path]) -> dict[str, list[Path]]:
+    """Runs under the name that they share but for the seed; one without a sibling has its own."""
+    found: dict[str, list[Path]] = {}
+    for folder in runs:
+        found.setdefault(re.sub(r"_seed\d+$", "", folder.name), []).append(folder)
+    return {name if len(group) > 1 else group[0].name: group for name, group in found.items()}
 
 
 def weights(folder: Path) -> Path:

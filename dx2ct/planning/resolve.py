@@ -1,7 +1,7 @@
 """From configuration files to one checked configuration, of which every value knows where it is from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from dx2ct.config.keys import BadKeyError, fields_of
 from dx2ct.config.parse import validated
 from dx2ct.config.problems import dotted, Problem, SettingsError
 from dx2ct.data.sources import sources
+from dx2ct.layout import seeded
 from dx2ct.methods import method_named
 from dx2ct.methods.base import Method
 from dx2ct.methods.saved import settings_as
@@ -89,12 +90,15 @@ def resolve(files: Sequence[Path], root: Path, overrides: Mapping[str, Any] | No
     values, origins = merged(layers)
     try:
         config: Config = validated(config_type(), values)
-        found = Resolved(config, values, origins)
-        _check(found)
+        _check(Resolved(config, values, origins))
     except SettingsError as error:
         names = " and ".join(str(file) for file in files)
         raise InputError("; ".join(_line(one.path, one.text, origins, names) for one in error.found)) from None
-    return found
+    whole = _repeated(config)
+    for run in config.runs:
+        for seed in config.seeds:
+            origins[("runs", seeded(run, seed))] = origin_of(("runs", run), origins)
+    return Resolved(whole, values, origins)
 
 
 def origin_of(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:
@@ -125,13 +129,38 @@ def _check(found: Resolved) -> None:
             raise _fault(("report", number), f"{run} is not a row of runs ({', '.join(config.runs)})")
         if run in config.report[:number]:
             raise _fault(("report", number), f"{run} stands twice")
+    for number, seed in enumerate(config.seeds):
+        if seed in config.seeds[:number]:
+            raise _fault(("seeds", number), f"{seed} stands twice")
     for run, row in config.runs.items():
+        for seed in config.seeds:
+            if seeded(run, seed) in config.runs:
+                raise _fault(
+                    ("runs", seeded(run, seed)), f"is the name of {run} with seed {seed} of seeds: choose another"
+                )
         if isinstance(row, DerivedRow):
             _check_derived(found, run, row)
         else:
             _check_over(run, row)
     for run in config.report:
         _at_its_place(found, run)
+
+
+def _repeated(config: Config) -> Config:
+    """With a run for each of the seeds instead of every run that learns, and of every run that uses its weights."""
+    if not config.seeds:
+        return config
+    runs: dict[str, list[tuple[str, Any]]] = {}
+    for run, row in config.runs.items():
+        if not method_named((config.runs[row.weights_of] if isinstance(row, DerivedRow) else row).method).learns:
+            runs[run] = [(run, row)]
+        elif isinstance(row, DerivedRow):
+            runs[run] = [(seeded(run, n), replace(row, weights_of=seeded(row.weights_of, n))) for n in config.seeds]
+        else:
+            rows = [(n, replace(row, over=_over(row.over, {"train": {"seed": n}}))) for n in config.seeds]
+            runs[run] = [(seeded(run, n), row) for n, row in rows]
+    report = tuple(name for run in config.report for name, _ in runs[run])
+    return replace(config, seeds=(), runs=dict(pair for pairs in runs.values() for pair in pairs), report=report)
 
 
 def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:

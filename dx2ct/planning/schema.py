@@ -78,7 +78,7 @@ def table_text() -> str:
     parts = [_INTRODUCTION]
     whole = config_type()
     for name, info in keys(whole).items():
-        if name not in ("methods", "runs", "report"):
+        if is_section(info.annotation) and name != "methods":
             parts.append(_section(name, info.annotation))
     for name in BUILT_IN:
         for part, kind in methods()[name].sections.items():
@@ -90,6 +90,8 @@ def table_text() -> str:
         parts.append(f"### `method: {name}`, {methods()[name].title}\n\n{_rows(methods()[name].row, '')}")
     parts.append(f"### A derived run\n\n{(DerivedRow.__doc__ or '').strip()}\n\n{_rows(DerivedRow, '')}")
     parts.append("## `report`\n\nThe runs of `results/metrics.csv` and `results/report.html`, a list of names.\n")
+    seeds = f"{keys(whole)['seeds'].description}. None by default; `results/comparisons.csv` takes them together."
+    parts.append(f"## `seeds`\n\n{seeds}\n")
     return "\n".join(parts)
 
 

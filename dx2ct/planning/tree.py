@@ -18,7 +18,7 @@ from dx2ct.config import (
     VolumeSettings,
     XraySettings,
 )
-from dx2ct.config.keys import key, Name, STRICT
+from dx2ct.config.keys import key, Name, Seed, STRICT
 from dx2ct.methods import methods
 
 DERIVED = "derived run"  # the tag of its row, which cannot be the name of a method or a key
@@ -42,6 +42,9 @@ class Sections:
 class Config(Sections):
     """A resolved configuration; `methods` has an attribute for every method with sections, `runs` a row by name."""
 
+    seeds: Annotated[tuple[Seed, ...], Field(json_schema_extra={"uniqueItems": True})] = key(
+        (), "Every run that learns by steps is trained once with each, as RUN_seedN; empty: once, with its own seed"
+    )
     methods: Any = None
     runs: Mapping[str, Any] = Field(default_factory=dict)
     report: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import pandas as pd
 from scipy import stats
 
+from dx2ct import layout
 from dx2ct.metrics import measured, views_in
 from dx2ct.scoring.run import read_fused, write_table
 
@@ -26,6 +27,8 @@ class Paired:
     """One metric of two runs on the same scans; NaN where it cannot be computed."""
 
     scans: int
+    trainings: int
+    other_trainings: int
     mean: float
     other_mean: float
     difference: float
@@ -35,33 +38,37 @@ class Paired:
 
 
 def paired(values: NDArray[np.float64], others: NDArray[np.float64]) -> Paired:
-    """Compare two runs' scores, one value a scan in the same order; pairs that are not finite are left out.
+    """Compare two runs' scores, (scan,) or (training, scan) where a run was trained with several seeds.
 
-    difference: mean of values - others. ci_low, ci_high: its 95 % confidence interval, percentile bootstrap over scans
-    (9,999 resamples, seed 0), from two scans. wilcoxon_p: two-sided signed-rank test (scipy), not corrected for the
-    number of tests; 1 when all differences are 0.
+    Scans stand in the same order; one with a score that is not finite is left out. difference: mean of values - others.
+    ci_low, ci_high: its 95 % confidence interval, percentile bootstrap (9,999 resamples, seed 0) over scans and, where
+    there are several, over each run's trainings; from two scans. wilcoxon_p: two-sided signed-rank test (scipy) of the
+    means over trainings, not corrected for the number of tests; 1 when all differences are 0.
     """
-    finite = np.isfinite(values) & np.isfinite(others)
-    one, other = values[finite], others[finite]
+    one, other = np.atleast_2d(values), np.atleast_2d(others)
+    finite = np.isfinite(one).all(axis=0) & np.isfinite(other).all(axis=0)
+    one, other = one[:, finite], other[:, finite]
     if not finite.any():
-        return Paired(0, *[float("nan")] * 6)
-    differences = one - other
-    low, high = _interval(differences)
+        return Paired(0, len(one), len(other), *[float("nan")] * 6)
+    differences = one.mean(axis=0) - other.mean(axis=0)
+    low, high = _interval(one, other)
     p = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
-    return Paired(len(one), float(one.mean()), float(other.mean()), float(differences.mean()), low, high, p)
+    means = float(one.mean()), float(other.mean()), float(differences.mean())
+    return Paired(len(differences), len(one), len(other), *means, low, high, p)
 
 
 def write_comparisons(runs: Sequence[Path], output: Path) -> None:
     """Write one row for each pair of runs and metric, of the mean volumes of the scans that both have scored.
 
     Columns: run, other, metric, those of `Paired`, and lowest_scan, highest_scan, where run - other is least and most.
-    A single run gives a header without rows. Metrics of a view stand there where both runs have it.
+    Trainings of one run with several seeds are one run. A single run gives a header without rows. Metrics of a view
+    stand there where both runs have it.
     """
-    tables = {run.name: read_fused(run) for run in runs}
+    tables = {name: [read_fused(run) for run in group] for name, group in layout.by_seed(runs).items()}
     rows = [
-        {"run": run, "other": other, "metric": metric} | _row(tables[run][metric], tables[other][metric])
+        {"run": run, "other": other, "metric": metric} | _row(tables[run], tables[other], metric)
         for run, other in combinations(tables, 2)
-        for metric in _in_both(tables[run], tables[other])
+        for metric in _in_all([*tables[run], *tables[other]])
     ]
     names = [*_COLUMNS, *Paired.__dataclass_fields__, "lowest_scan", "highest_scan"]
     write_table(pd.DataFrame(rows, columns=names), output, "%.6g")
@@ -75,31 +82,35 @@ def extremes(run: Path) -> tuple[list[tuple[str, float]], list[tuple[str, float]
     return ranked[:EXTREMES], ranked[::-1][:EXTREMES]
 
 
-def _in_both(run: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    return [metric.name for metric in measured(views_in(run.columns)) if metric.name in other.columns]
+def _in_all(tables: Sequence[pd.DataFrame]) -> list[str]:
+    first, *others = tables
+    known = [metric.name for metric in measured(views_in(first.columns))]
+    return [name for name in known if all(name in table.columns for table in others)]
 
 
-def _row(run: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, object]:
-    both = pd.concat([run, other], axis=1, join="inner", keys=["run", "other"])
-    differences = (both["run"] - both["other"]).dropna()
+def _row(run: Sequence[pd.DataFrame], other: Sequence[pd.DataFrame], metric: str) -> dict[str, object]:
+    together = pd.concat([table[metric] for table in (*run, *other)], axis=1, join="inner")
+    values, others = (part.to_numpy(float).T for part in (together.iloc[:, : len(run)], together.iloc[:, len(run) :]))
+    differences = pd.Series(values.mean(axis=0) - others.mean(axis=0), together.index).dropna()
     scans = [differences.idxmin(), differences.idxmax()] if len(differences) else ["", ""]
-    compared = paired(both["run"].to_numpy(float), both["other"].to_numpy(float))
-    return asdict(compared) | dict(zip(("lowest_scan", "highest_scan"), scans, strict=True))
+    return asdict(paired(values, others)) | dict(zip(("lowest_scan", "highest_scan"), scans, strict=True))
 
 
-def _interval(differences: NDArray[np.float64]) -> tuple[float, float]:
-    """Percentile bootstrap of the mean, as scipy.stats.bootstrap has it, with draws made once for all metrics."""
-    if len(differences) < 2:
+def _interval(values: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float]:
+    """Percentile bootstrap of the difference of means of (training, scan), with draws made once for all metrics."""
+    scans = values.shape[1]
+    if scans < 2:
         return float("nan"), float("nan")
-    means = _draws(len(differences)) @ differences / len(differences)
+    shares = [_draws(len(table), stream) / len(table) for stream, table in ((1, values), (2, others))]
+    means = ((shares[0] @ values - shares[1] @ others) * _draws(scans, 0)).sum(axis=1) / scans
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
-@lru_cache(maxsize=4)
-def _draws(scans: int) -> NDArray[np.float64]:
-    """How often each scan is drawn in each resample: (RESAMPLES, scans)."""
-    chosen = np.random.default_rng(SEED).integers(0, scans, (RESAMPLES, scans))
-    counts = np.zeros((RESAMPLES, scans))
+@lru_cache(maxsize=8)
+def _draws(count: int, stream: int) -> NDArray[np.float64]:
+    """How often each of `count` is drawn in each resample: (RESAMPLES, count)."""
+    chosen = np.random.default_rng(SEED + stream).integers(0, count, (RESAMPLES, count))
+    counts = np.zeros((RESAMPLES, count))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], chosen), 1)
     return counts

@@ -197,6 +197,41 @@ def test_a_report_that_cannot_be(report: str, problem: str, tmp_path: Path) -> N
     assert f"mine.yaml:2: {problem}" in str(error.value)
 
 
+# ---- several seeds
+
+
+def test_a_run_that_learns_is_one_for_each_seed_and_so_is_what_uses_its_weights(tmp_path: Path) -> None:
+    text = (
+        "seeds: [0, 7]\nruns:\n  a: {method: mean}\n  x: {method: dx2ct, over: {train: {seed: 3, steps: 5}}}\n"
+        "  y: {weights_of: x, reconstruct: {steps: 2}}\nreport: [a, y, x]\n"
+    )
+    (tmp_path / "mine.yaml").write_text(text)
+    found = resolve([tmp_path / "mine.yaml"], ROOT)
+    assert set(found.config.runs) == {"a", "x_seed0", "x_seed7", "y_seed0", "y_seed7"}
+    assert found.config.report == ("a", "y_seed0", "y_seed7", "x_seed0", "x_seed7")
+    train = found.settings("x_seed7").train
+    assert (train.seed, train.steps) == (7, 5) and found.settings("x_seed0").train.seed == 0
+    assert found.source_run("y_seed7") == "x_seed7" and found.sampling("y_seed7").steps == 2
+    (tmp_path / "shown.yaml").write_text(to_yaml(found))
+    assert f"{tmp_path}/mine.yaml:4" in to_yaml(found), "the row that it was made of"
+    assert resolve([tmp_path / "shown.yaml"], ROOT).config == found.config
+
+
+def test_seeds_change_nothing_of_what_decides_a_training_but_the_seed() -> None:
+    one = resolve([ROOT / "config.yaml"], ROOT, {"runs": {"lift": {"over": {"train": {"seed": 7}}}}})
+    several = resolve([ROOT / "config.yaml"], ROOT, {"seeds": [7]})
+    assert several.settings("lift_seed7") == one.settings("lift")
+
+
+def test_seeds_that_cannot_be(tmp_path: Path) -> None:
+    assert "mine.yaml:3: seeds.1: 4 stands twice" in fault(tmp_path, "seeds: [4, 4]\n")
+    assert "seeds.0: -1" in fault(tmp_path, "seeds: [-1]\n") and "seeds: 3 is no list" in fault(tmp_path, "seeds: 3\n")
+    text = "runs: {x: {method: dx2ct}, x_seed1: {method: dx2ct}}\nseeds: [1]\nreport: [x]\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"mine\.yaml:1: runs\.x_seed1: is the name of x with seed 1 of seeds: choose"):
+        resolve([tmp_path / "mine.yaml"], ROOT)
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     message = fault(tmp_path, "volume: {sise: 1}\nslices:\n  size: 0\n")
     assert (
@@ -241,6 +276,7 @@ def test_every_key_is_shown_with_where_it_is_from(name: str) -> None:
     for line in lines:
         if place := re.search(r"^ *([\w-]+): .*  # ([\w./-]+):(\d+)$", line):
             key, file, number = place.groups()
+            key = re.sub(r"_seed\d+$", "", key)  # one row of the file is a run for each seed
             assert key in (ROOT / file).read_text(encoding="utf-8").splitlines()[int(number) - 1]
 
 

@@ -93,3 +93,31 @@ def test_worst_and_best_scans(tmp_path):
     worst, best = extremes(write_scores(tmp_path / "one", {"a": 20.0, "b": 30.0, "c": 25.0, "d": 10.0}))
     assert worst == [("d", 10.0), ("a", 20.0), ("c", 25.0)]
     assert best == [("b", 30.0), ("c", 25.0), ("a", 20.0)]
+
+
+def test_trainings_of_one_run_are_one_run_and_widen_the_interval(tmp_path):
+    scans = {f"s{n}": 20.0 + n for n in range(8)}
+    runs = [
+        write_scores(tmp_path / f"ours_seed{n}", {k: v + shift for k, v in scans.items()})
+        for n, shift in enumerate((0.0, 1.0, 2.0))
+    ]
+    runs.append(write_scores(tmp_path / "theirs", {k: v - 1 for k, v in scans.items()}))
+    write_comparisons(runs, tmp_path / "comparisons.csv")
+    row = pd.read_csv(tmp_path / "comparisons.csv").iloc[0]
+    assert (row["run"], row["other"], row["trainings"], row["other_trainings"], row["scans"]) == (
+        *("ours", "theirs", 3, 1, 8),
+    )
+    assert row["difference"] == pytest.approx(2) and (row["ci_low"], row["ci_high"]) == (1, 3), "of trainings alone"
+    write_comparisons([runs[1], runs[3]], tmp_path / "comparisons.csv")
+    row = pd.read_csv(tmp_path / "comparisons.csv").iloc[0]
+    assert row["run"] == "ours_seed1" and row["ci_low"] == row["ci_high"] == 2
+
+
+def test_the_interval_over_trainings_and_scans_covers_the_truth_about_as_often_as_it_says():
+    random = np.random.default_rng(5)
+    covered = 0
+    for _ in range(60):
+        one = random.normal(0, 1, 40) + random.normal(0.5, 0.5, (8, 1)) + random.normal(0, 0.2, (8, 40))
+        found = paired(one, np.zeros(40))
+        covered += found.ci_low <= 0.5 <= found.ci_high
+    assert 48 <= covered <= 60
