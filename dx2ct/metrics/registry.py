@@ -31,6 +31,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("dice_{tissue}", "Dice, {tissue}", "", +1, TISSUE, tissue.dice, OURS),
     Metric("lung_volume_error_ml", "lung volume error", "ml", 0, TISSUE, tissue.lung_volume_error_ml, OURS, digits=0),
     Metric("bias_{tissue}_hu", "bias, {tissue}", "HU", 0, TISSUE, tissue.bias_hu, OURS, digits=1),
+    Metric("sharpness", "sharpness", "", 0, VOLUME, "dx2ct.metrics.sharpness:sharpness", OURS),
     Metric("reprojection_{view}", "reprojection, {view}", "", -1, XRAY, xrays.reprojection, OURS, digits=4),
     Metric("reprojection_floor_{view}", "floor, {view}", "", 0, XRAY, xrays.reprojection_floor, OURS, digits=4),
 )

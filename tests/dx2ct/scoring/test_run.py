@@ -124,7 +124,7 @@ def test_scores_of_an_older_version_are_named(run):
     scored(run)
     lines = (run / "scores.csv").read_text().splitlines()
     (run / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
-    with pytest.raises(InputError, match=f"{run / 'scores.csv'}: lacks the columns bias_bone_hu: run the score stage"):
+    with pytest.raises(InputError, match=f"{run / 'scores.csv'}: lacks the columns sharpness: run the score stage"):
         write_metrics([run], run.parent / "metrics.csv")
 
 
