@@ -93,9 +93,10 @@ def project(matrices: Tensor, points: Tensor) -> Tensor:
     Column and row in [-1, 1] on the image; depth in [-1, 1] within the cube where the central axis meets it, 0 in the
     plane of the isocentre. float32 whatever autocast says: half precision would move a point by a pixel.
     """
-    flat = points.reshape(len(points), 1, -1, 1, 3).float()
-    matrices = matrices.float()
-    seen = (flat * matrices[:, :, None, :, :3]).sum(dim=-1) + matrices[:, :, None, :, 3]
-    depth = seen[..., 2:]
-    placed = torch.cat([seen[..., :2] / depth, depth - matrices[:, :, None, 2:, 3]], dim=-1)
+    x, y, z = points.reshape(len(points), 1, -1, 3).float().unbind(-1)
+    column, row, depth = (
+        line[..., :1] * x + line[..., 1:2] * y + line[..., 2:3] * z + line[..., 3:]
+        for line in matrices.float().unbind(2)
+    )
+    placed = torch.stack([column / depth, row / depth, depth - matrices[:, :, 2, 3:].float()], dim=-1)
     return placed.view(*placed.shape[:2], *points.shape[1:-1], 3)

@@ -1,0 +1,157 @@
+"""Collects a ranking into files small enough to keep, and prints and draws what docs/ranking.md shows.
+
+    python -m bench.ranking RANKING [--rival perx2ct_1600]
+
+RANKING is the folder in which workflow/config/ranking.yaml ran, finished or not. Writes bench/ranking_scores.csv (one
+row a training and scan), bench/ranking_nodules.csv and docs/ranking.png; prints the tables as Markdown.
+A run's name ends in the seconds that it was given: runs of one name are one curve.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+import re
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import ScalarFormatter
+import numpy as np
+import pandas as pd
+
+from dx2ct import layout
+from dx2ct.scoring.run import read_fused
+from dx2ct.scoring.statistics import paired
+
+BENCH = Path(__file__).parent
+SCORES, NODULES = BENCH / "ranking_scores.csv", BENCH / "ranking_nodules.csv"
+PICTURE = BENCH.parent / "docs/ranking.png"
+METRICS = (
+    *("psnr_db", "ssim", "mae_hu", "dice_lung", "dice_bone", "sharpness"),
+    *("reprojection_pa", "reprojection_lateral"),
+)
+KEY = ["run", "seed"]
+LARGE_MM = 15
+
+
+def cpu_seconds(results: Path, run: str) -> float:
+    """Of the training; one that was interrupted is counted to its whole length, as its own log has it."""
+    benchmark = pd.read_csv(results.parent / layout.BENCHMARKS / "train" / f"{run}.tsv", sep="\t")
+    last, log = benchmark.iloc[-1], layout.training_log(layout.run(results, run))
+    if not log.is_file():
+        return float(last["cpu_time"])
+    logged = float(pd.read_csv(log)["seconds"].iloc[-1])
+    return float(last["cpu_time"]) * max(1.0, logged / float(last["s"]))
+
+
+def collected(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and nodules of every run that was scored."""
+    scores, nodules = [], []
+    for path in sorted(results.glob("*/scores.csv")):
+        name, _, seed = path.parent.name.partition("_seed")
+        table = read_fused(path.parent)[list(METRICS)].reset_index()
+        first = {"run": name, "seed": int(seed or 0), "cpu_s": round(cpu_seconds(results, path.parent.name), 1)}
+        scores.append(table.assign(**first)[[*KEY, "cpu_s", "scan", *METRICS]])
+        found = pd.read_csv(path.with_name("nodules.csv"), dtype={"scan": str})
+        nodules.append(found.assign(run=name, seed=int(seed or 0))[[*KEY, "scan", "nodule", "diameter_mm", "kept"]])
+    return pd.concat(scores), pd.concat(nodules)
+
+
+def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
+    """A row a run: means over scans and trainings; after ± the standard deviation of the trainings' means."""
+    heads = ["run", "seeds", "CPU s", "PSNR, dB", "SSIM", "MAE, HU", "lung Dice", "bone Dice", "sharpness"]
+    heads += ["PA error", "lateral error", f"nodules from {LARGE_MM} mm kept"]
+    yield from (line(heads), line("---" for _ in heads))
+    large = nodules[nodules["diameter_mm"] >= LARGE_MM]
+    for run, rows in sorted(scores.groupby("run"), key=lambda pair: pair[1]["psnr_db"].mean()):
+        of_seed = rows.groupby("seed")[["cpu_s", *METRICS]].mean()
+        mean, spread = of_seed.mean(), of_seed["psnr_db"].std()
+        psnr = f"{mean['psnr_db']:.2f}" + (f" ± {spread:.2f}" if len(of_seed) > 1 else "")
+        kept = large[large["run"] == run]["kept"].mean()
+        yield line(
+            [
+                *(
+                    f"`{run}`",
+                    len(of_seed),
+                    f"{mean['cpu_s']:.0f}",
+                    psnr,
+                    f"{mean['ssim']:.3f}",
+                    f"{mean['mae_hu']:.0f}",
+                ),
+                *(f"{mean[name]:.2f}" for name in ("dice_lung", "dice_bone", "sharpness")),
+                *(f"{100 * mean[name]:.1f} %" for name in ("reprojection_pa", "reprojection_lateral")),
+                f"{kept:.2f}",
+            ]
+        )
+
+
+def differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """PSNR of one run over another, with the interval over scans and trainings, and on how many scans it is ahead."""
+    yield from (line(("difference", "seeds", "dB", "scans ahead")), line(("---",) * 4))
+    of_run = {
+        run: rows.pivot_table(index="seed", columns="scan", values="psnr_db") for run, rows in scores.groupby("run")
+    }
+    for run, other in pairs:
+        if run not in of_run or other not in of_run:
+            continue
+        found = paired(of_run[run].to_numpy(), of_run[other].to_numpy())
+        ahead = int((of_run[run].mean() > of_run[other].mean()).sum())
+        value = f"{found.difference:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+        seeds = f"{found.trainings} and {found.other_trainings}"
+        yield line((f"`{run}` - `{other}`", seeds, value, f"{ahead} of {found.scans}"))
+
+
+def line(cells: Iterable[object]) -> str:
+    """Of a Markdown table."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def budget(run: str) -> tuple[str, int]:
+    """The name without the seconds that a run was given, and these; 0 for a run that was given none."""
+    found = re.fullmatch(r"(.+)_(\d+)", run)
+    return (found[1], int(found[2])) if found else (run, 0)
+
+
+def draw(scores: pd.DataFrame, output: Path) -> None:
+    """Quality against seconds, one curve a method; bars span trainings, runs without a budget are lines across."""
+    of_seed = scores.groupby(KEY)[["cpu_s", *METRICS]].mean().reset_index()
+    of_seed[["method", "budget"]] = [budget(run) for run in of_seed["run"]]
+    panels = (("psnr_db", "PSNR, dB"), ("ssim", "SSIM"), ("dice_bone", "Dice of bone"), ("sharpness", "sharpness"))
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 4.4), constrained_layout=True)
+    curves = of_seed[of_seed["budget"] > 0]
+    names = [name for name, rows in curves.groupby("method") if rows["budget"].nunique() > 1]
+    for axis, (metric, title) in zip(axes, panels, strict=True):
+        for number, name in enumerate(names):
+            points = (
+                curves[curves["method"] == name]
+                .groupby("budget")
+                .agg(x=("cpu_s", "mean"), y=(metric, "mean"), low=(metric, "min"), high=(metric, "max"))
+            )
+            bars = np.stack([points["y"] - points["low"], points["high"] - points["y"]])
+            axis.errorbar(
+                points["x"], points["y"], bars, marker="o", markersize=4, capsize=2, label=name, color=f"C{number}"
+            )
+        for run, style in (("mean", ":"), ("sart_mean", "--")):
+            if (rows := of_seed[of_seed["run"] == run]).size:
+                axis.axhline(rows[metric].mean(), color="grey", linestyle=style, linewidth=1, label=run)
+        axis.set(xscale="log", xlabel="CPU seconds of training", title=title)
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.set_xticks([100, 200, 400, 800, 1600])
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.savefig(output, dpi=110)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ranking", type=Path)
+    parser.add_argument("--rival", default="perx2ct", help="the best rival's name, without its seconds")
+    options = parser.parse_args()
+    scores, nodules = collected(options.ranking / layout.RESULTS)
+    scores.to_csv(SCORES, index=False, float_format="%.5g")
+    nodules.to_csv(NODULES, index=False, float_format="%.4g")
+    draw(scores, PICTURE)
+    print("\n".join(table(scores, nodules)), "\n")
+    of_budget = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
+    ours = [(f"{name}_{s}", f"{options.rival}_{s}") for name in ("lift", "dx2ct_lifted") for s in of_budget]
+    mono = [("lift_any_pa_1600", f"{options.rival}_pa_1600"), ("lift_1600", "dx2ct_lifted_1600")]
+    print("\n".join(differences(scores, [*ours, *mono])))
