@@ -60,7 +60,7 @@ class TrainSettings:
     precision: Literal["auto", "float32", "bf16"] = key("auto", "auto: bf16 on a GPU that has it, else float32")
     optimizer: Optimizer = key(
         "adam",
-        "muon: torch.optim.Muon for weights of two axes and more, AdamW for the rest",
+        "muon: Muon for weights of two axes and more, AdamW for the rest",
         source="default: Adam, as the papers",
         earlier="adam",
     )

@@ -1,6 +1,6 @@
 """The optimizers that a training may use: Adam, AdamW, and Muon for the matrices of a network."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 import math
 from typing import Any
 
@@ -10,14 +10,17 @@ from torch import nn, Tensor
 from drr.errors import InputError
 from dx2ct.config import TrainSettings
 
-MOMENTUM = 0.95  # Muon's (Jordan et al. 2024)
+MOMENTUM = 0.95  # Muon's (Jordan et al. 2024), and the coefficients and number of its Newton-Schulz iterations
+COEFFICIENTS, ITERATIONS, SMALLEST = (3.4445, -4.7750, 2.0315), 5, 1e-7
+TOGETHER_ROWS = 64  # matrices of one shape are taken together up to here: of more rows each fills a CPU core alone
 
 
 class MatrixMuon(torch.optim.Optimizer):
-    """torch.optim.Muon for weights of any shape, seen as (outputs, everything else), with AdamW for all other values.
+    """Muon for weights of any shape, seen as (outputs, everything else), with AdamW for all other values.
 
-    Muon's update has the size that AdamW's would have (match_rms_adamw, Liu et al. 2025), so that one learning rate
-    serves both. Raises InputError for a network without a weight of two axes or more.
+    What torch.optim.Muon does, but small matrices of one shape together, which took a third of the time. The update has
+    the size that AdamW's would have (match_rms_adamw, Liu et al. 2025), so that one learning rate serves both.
+    Raises InputError for a network without a weight of two axes or more.
     """
 
     def __init__(self, parameters: Iterable[Tensor], train: TrainSettings) -> None:
@@ -27,15 +30,8 @@ class MatrixMuon(torch.optim.Optimizer):
             raise InputError("train.optimizer: muon needs weights of two axes or more: use adam or adamw")
         known = {id(p) for p in self.weights}
         others = [p for p in chosen if id(p) not in known]
-        # Views of the weights' own memory, or copies of those that lie channels last, which `step` writes back.
-        self.matrices = [nn.Parameter(p.detach().reshape(p.shape[0], -1)) for p in self.weights]
-        self.muon = torch.optim.Muon(
-            self.matrices,
-            train.learning_rate,
-            train.weight_decay,
-            MOMENTUM,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        self.momenta = [torch.zeros_like(p).flatten(1) for p in self.weights]
+        self.weight_decay = train.weight_decay
         rest: Any = others or [nn.Parameter(torch.zeros(1))]
         self.adamw = torch.optim.AdamW(
             rest, train.learning_rate, train.betas, weight_decay=train.weight_decay, fused=True
@@ -45,24 +41,52 @@ class MatrixMuon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One step of both, at the learning rate of this optimizer's own group."""
-        for weight, matrix in zip(self.weights, self.matrices, strict=True):
-            matrix.grad = None if weight.grad is None else weight.grad.reshape(matrix.shape)
-        for optimizer in (self.muon, self.adamw):
-            for group in optimizer.param_groups:
-                group["lr"] = self.param_groups[0]["lr"]
-            optimizer.step()  # type: ignore[no-untyped-call]
-        for weight, matrix in zip(self.weights, self.matrices, strict=True):
-            if weight.data_ptr() != matrix.data_ptr():
-                weight.copy_(matrix.view(weight.shape))
+        rate = self.param_groups[0]["lr"]
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        of_shape: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+        for weight, momentum in zip(self.weights, self.momenta, strict=True):
+            if weight.grad is not None:
+                gradient = weight.grad.flatten(1)
+                momentum.lerp_(gradient, 1 - MOMENTUM)
+                of_shape.setdefault(tuple(momentum.shape), []).append((weight, gradient.lerp(momentum, MOMENTUM)))
+        for shape, pairs in of_shape.items():
+            updates = orthogonal([update for _, update in pairs])
+            for (weight, _), update in zip(pairs, updates, strict=True):
+                weight.mul_(1 - rate * self.weight_decay)
+                weight.add_(update.view(weight.shape), alpha=-rate * 0.2 * math.sqrt(max(shape)))
 
     def state_dict(self) -> dict[str, Any]:
         """The states of both, for a training that is resumed."""
-        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+        return {"momenta": self.momenta, "adamw": self.adamw.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """What `state_dict` gave."""
-        self.muon.load_state_dict(state_dict["muon"])
+        for momentum, saved in zip(self.momenta, state_dict["momenta"], strict=True):
+            momentum.copy_(saved)
         self.adamw.load_state_dict(state_dict["adamw"])
+
+
+def orthogonal(matrices: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Matrices of one shape with all singular values brought near 1, in bfloat16, by Newton-Schulz iterations."""
+    rows = min(matrices[0].shape)
+    if len(matrices) > 1 and (rows <= TOGETHER_ROWS or matrices[0].is_cuda):
+        return list(_orthogonal(torch.stack(list(matrices)), torch.baddbmm))
+    return [_orthogonal(matrix, torch.addmm) for matrix in matrices]
+
+
+def _orthogonal(matrices: Tensor, add_product: Callable[..., Tensor]) -> Tensor:
+    """(rows, columns) with addmm or (n, rows, columns) with baddbmm."""
+    is_tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.bfloat16()
+    x = x.mT if is_tall else x
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=SMALLEST)
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = add_product(x, add_product(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x
 
 
 def optimizer_of(network: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:

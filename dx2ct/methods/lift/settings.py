@@ -77,7 +77,7 @@ class LiftTraining(VolumeTrainSettings):
     optimizer: Optimizer = again(TrainSettings, "optimizer", "muon", OURS)
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-3, OURS)
     weight_decay: NotNegative = again(TrainSettings, "weight_decay", 0.01, OURS)
-    schedule: Schedule = again(TrainSettings, "schedule", "cosine", OURS)
+    schedule: Schedule = again(TrainSettings, "schedule", "linear", OURS)
     warmup_steps: Count = again(TrainSettings, "warmup_steps", 200, OURS)
     clip_norm: NotNegative = again(TrainSettings, "clip_norm", 1.0, OURS)
     ema_decay: Beta = again(TrainSettings, "ema_decay", 0.999, OURS)

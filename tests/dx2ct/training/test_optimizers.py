@@ -8,7 +8,7 @@ from torch import nn
 
 from drr.errors import InputError
 from dx2ct.config import check, TrainSettings
-from dx2ct.training.optimizers import MatrixMuon, optimizer_of
+from dx2ct.training.optimizers import MatrixMuon, optimizer_of, orthogonal
 
 
 def network() -> nn.Sequential:
@@ -45,6 +45,43 @@ def test_a_convolution_is_moved_as_torch_s_muon_moves_its_matrix() -> None:
     ours.step()
     reference.step()
     torch.testing.assert_close(model[0].weight.flatten(1), matrix, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(4, 12), (12, 4), (8, 8), (70, 90)])
+def test_matrices_of_one_shape_are_moved_as_torch_s_muon_moves_each(shape: tuple[int, int]) -> None:
+    """Together or, of many rows, one by one; bfloat16 rounds sums that are added in another order."""
+    torch.manual_seed(1)
+    ours, theirs = ([nn.Parameter(torch.randn(shape)) for _ in range(3)] for _ in range(2))
+    for one, other in zip(ours, theirs, strict=True):
+        other.data.copy_(one.data)
+    reference = torch.optim.Muon(theirs, 1e-2, 0.1, 0.95, adjust_lr_fn="match_rms_adamw")
+    optimizer = MatrixMuon(ours, settings())
+    for _ in range(3):
+        before = [one.detach().clone() for one in ours]
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(shape)
+            other.grad = one.grad.clone()
+        optimizer.step()
+        reference.step()
+        for one, other, old in zip(ours, theirs, before, strict=True):
+            moved = (one - old).detach()
+            assert (one - other).norm() < 0.02 * moved.norm()
+
+
+def test_singular_values_are_brought_near_one() -> None:
+    torch.manual_seed(2)
+    values = torch.linalg.svdvals(torch.stack(list(orthogonal([torch.randn(16, 40) for _ in range(4)]))).float())
+    assert values.min() > 0.6 and values.max() < 1.3
+
+
+def test_a_weight_without_a_gradient_stays() -> None:
+    model = prepared()
+    before = model[0].weight.detach().clone()
+    model[0].weight.requires_grad_(False)
+    optimizer = MatrixMuon(model.parameters(), settings())
+    model(torch.ones(1, 2, 4, 4, 4)).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(model[0].weight, before)
 
 
 def test_norms_and_biases_are_moved_as_by_adamw() -> None:
