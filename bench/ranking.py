@@ -1,9 +1,10 @@
 """Collects a ranking into files small enough to keep, and prints and draws what docs/ranking.md shows.
 
-    python -m bench.ranking RANKING [--rival perx2ct_1600]
+    python -m bench.ranking RANKING [--rival perx2ct]
 
-RANKING is the folder in which workflow/config/ranking.yaml ran, finished or not. Writes bench/ranking_scores.csv (one
-row a training and scan), bench/ranking_nodules.csv and docs/ranking.png; prints the tables as Markdown.
+RANKING is the folder in which workflow/config/ranking.yaml ran, finished or not. Trainings that it does not have keep
+the rows that they have in the files, so that a ranking may be made in parts. Writes bench/ranking_scores.csv (one row a
+training and scan), bench/ranking_nodules.csv and docs/ranking.png; prints the tables as Markdown.
 A run's name ends in the seconds that it was given: runs of one name are one curve.
 """
 
@@ -53,6 +54,16 @@ def collected(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         found = pd.read_csv(path.with_name("nodules.csv"), dtype={"scan": str})
         nodules.append(found.assign(run=name, seed=int(seed or 0))[[*KEY, "scan", "nodule", "diameter_mm", "kept"]])
     return pd.concat(scores), pd.concat(nodules)
+
+
+def merged(new: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """New rows, and those of the file whose training is not among them."""
+    if not path.is_file():
+        return new
+    old = pd.read_csv(path, dtype={"scan": str})
+    known = set(zip(new["run"], new["seed"], strict=True))
+    kept = old[[pair not in known for pair in zip(old["run"], old["seed"], strict=True)]]
+    return pd.concat([kept, new]).sort_values([*KEY, "scan"], kind="stable")
 
 
 def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
@@ -146,7 +157,8 @@ if __name__ == "__main__":
     parser.add_argument("ranking", type=Path)
     parser.add_argument("--rival", default="perx2ct", help="the best rival's name, without its seconds")
     options = parser.parse_args()
-    scores, nodules = collected(options.ranking / layout.RESULTS)
+    found = collected(options.ranking / layout.RESULTS)
+    scores, nodules = (merged(*pair) for pair in zip(found, (SCORES, NODULES), strict=True))
     scores.to_csv(SCORES, index=False, float_format="%.5g")
     nodules.to_csv(NODULES, index=False, float_format="%.4g")
     draw(scores, PICTURE)

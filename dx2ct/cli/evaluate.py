@@ -40,7 +40,7 @@ def score_run(
     rendered = parse(XraySettings, xray) if xray else None
     score_all(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules, threads)
     if output.resolve() == layout.scores(run).resolve():
-        write_model_card(run, sheet, rows)
+        write_model_card(run, sheet, rows, is_scored=True)
 
 
 @app.command()

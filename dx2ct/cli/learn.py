@@ -41,7 +41,7 @@ def train(
     with processes(runtime.device):
         method.implement().train(parsed, rows, data, output, runtime)
         if rank() == 0:
-            write_model_card(output, sheet, rows)
+            write_model_card(output, sheet, rows, is_scored=False)
 
 
 @app.command()

@@ -35,10 +35,11 @@ class Description:
     elsewhere: bool = False
 
 
-def write_model_card(run: Path, sheet: Path, rows: Sequence[Row]) -> None:
-    """Write the card from the run's settings.json and, where they are there, its training.csv and scores.csv.
+def write_model_card(run: Path, sheet: Path, rows: Sequence[Row], is_scored: bool) -> None:
+    """Write the card from the run's settings.json and, where it is there, its training.csv.
 
-    rows: the scans of the sheet that the run used. Raises InputError for files that cannot be read.
+    rows: the scans of the sheet that the run used. is_scored: its scores.csv belongs to these weights; right after a
+    training it is that of the weights before. Raises InputError for files that cannot be read.
     """
     settings, columns = read_settings(run), columns_of(sheet)
     is_phantom, is_lidc = "seed" in columns, "idc_uuid" in columns
@@ -47,7 +48,7 @@ def write_model_card(run: Path, sheet: Path, rows: Sequence[Row]) -> None:
         environment(is_html=False)
         .get_template("model_card.md.j2")
         .render(
-            **_scores(run),
+            **_scores(run if is_scored else None),
             method=describe(run),
             name=run.resolve().name,
             sheet=sheet.name,
@@ -76,9 +77,9 @@ def describe(run: Path) -> Description:
     return Description(method.title, " ".join(text.split()), method.source, method.samples, "trained_on" in row)
 
 
-def _scores(run: Path) -> dict[str, object]:
-    """Means of the headline metrics that are known, of the mean volume."""
-    if not layout.scores(run).is_file():
+def _scores(run: Path | None) -> dict[str, object]:
+    """Means of the headline metrics that are known, of the mean volume; of no run none."""
+    if run is None:
         return {"scores": {}, "scored": 0, "data_range_hu": 0.0}
     fused = read_fused(run)
     found = means(fused, [metric for metric in measured(()) if metric.headline])

@@ -79,11 +79,13 @@ def test_the_paper_takes_nothing_of_the_demo(tmp_path: Path) -> None:
     assert resolve([root / "over.yaml"], root).config.volume.size == 7, "which asks for it"
 
 
-def test_the_ranking_is_the_demo_with_its_own_values_over_it() -> None:
-    demo, ranking = found("demo").config, found("ranking").config
+@pytest.mark.parametrize("name", ["ablations", "ranking"])
+def test_the_rankings_are_the_demo_with_their_own_values_over_it(name: str) -> None:
+    demo, ranking = found("demo").config, found(name).config
     assert (ranking.volume.size, demo.volume.size) == (160, 320)
     assert ranking.volume.z_part == demo.volume.z_part == "center"
-    assert set(demo.runs) < set(ranking.runs)
+    seeds = ("", "_seed0") if name == "ranking" else ("",)
+    assert all({run + seed for seed in seeds} & set(ranking.runs) for run in demo.runs)
 
 
 def test_a_file_without_runs_is_told_how_to_be_laid_over_the_demo(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,9 +22,9 @@ from dx2ct.predict.model import Model
 from dx2ct.predict.scan import reconstruct_scan
 from dx2ct.predict.xray import Xray
 from dx2ct.training.runtime import Runtime
+from tests.dx2ct.predict.conftest import SCAN, xray_files
 from tests.fabricate import (
     BOTH,
-    cohort,
     film,
     lateral,
     options,
@@ -33,34 +32,8 @@ from tests.fabricate import (
     random_run,
     tiny,
     train,
-    write_dicom,
     xray_settings,
 )
-
-SCAN = "scan-3"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return dx2ct.load(random_run(tmp_path_factory.mktemp("runs") / "run"), "cpu", 1)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cohort(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def films(tmp_path: Path) -> dict[str, Path]:
-    (tmp_path / "in").mkdir()
-    files = {"pa": tmp_path / "in/pa.png", "lateral": tmp_path / "in/lateral.dcm"}
-    cv2.imwrite(str(files["pa"]), (pa() * 65535).astype(np.uint16))
-    write_dicom(files["lateral"], (lateral() * 4000).astype(np.uint16), PixelSpacing=[0.2, 0.2])
-    return files
-
-
-def xray_files(data: Path, views: Any = BOTH) -> dict[str, Path]:
-    return {view: layout.xray(data, SCAN, view) for view in views}
 
 
 @pytest.mark.slow

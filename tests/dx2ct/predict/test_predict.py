@@ -6,7 +6,6 @@ from pathlib import Path
 import subprocess
 import sys
 import tempfile
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,46 +17,16 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume
 import dx2ct
-from dx2ct import layout
 from dx2ct.cli import app
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model, sampling
+from tests.dx2ct.predict.conftest import xray_files
 from tests.fabricate import (
-    BOTH,
-    cohort,
-    lateral,
-    pa,
     random_run,
     tiny,
     train,
-    write_dicom,
 )
-
-SCAN = "scan-3"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return dx2ct.load(random_run(tmp_path_factory.mktemp("runs") / "run"), "cpu", 1)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cohort(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def films(tmp_path: Path) -> dict[str, Path]:
-    (tmp_path / "in").mkdir()
-    files = {"pa": tmp_path / "in/pa.png", "lateral": tmp_path / "in/lateral.dcm"}
-    cv2.imwrite(str(files["pa"]), (pa() * 65535).astype(np.uint16))
-    write_dicom(files["lateral"], (lateral() * 4000).astype(np.uint16), PixelSpacing=[0.2, 0.2])
-    return files
-
-
-def xray_files(data: Path, views: Any = BOTH) -> dict[str, Path]:
-    return {view: layout.xray(data, SCAN, view) for view in views}
 
 
 def command(*words: object) -> "subprocess.CompletedProcess[str]":

@@ -40,7 +40,7 @@ def card(folder: Path, kind: str = "phantom", settings: str | None = None, **fil
     (run / "settings.json").write_text(settings or settings_of("dx2ct"))
     for name, text in files.items():
         (run / f"{name}.csv").write_text(text)
-    write_model_card(run, sheet, ROWS)
+    write_model_card(run, sheet, ROWS, is_scored="scores" in files)
     _, front, body = layout.model_card(run).read_text().split("---\n", 2)
     return yaml.safe_load(front), body
 
@@ -76,6 +76,16 @@ def test_metrics_stand_there_when_they_are_known(tmp_path: Path) -> None:
     assert "| psnr_db | 21.5000 |" in body and "lpips |" not in body and "over 1 scans" in body
     front, body = card(tmp_path / "b")
     assert "model-index" not in front and "has not been scored" in body and front["license"] == "apache-2.0"
+
+
+def test_right_after_a_training_scores_of_the_weights_before_count_for_nothing(tmp_path: Path) -> None:
+    """Nor do they stop it where they lack a metric that is new."""
+    card(tmp_path, scores=scores())
+    run = tmp_path / "my_run"
+    for text in (scores(), "scan,plane\ns1,mean\n"):
+        layout.scores(run).write_text(text)
+        write_model_card(run, tmp_path / "phantom.tsv", ROWS, is_scored=False)
+        assert "has not been scored" in layout.model_card(run).read_text()
 
 
 @pytest.mark.parametrize("name", methods())
@@ -119,4 +129,4 @@ def test_of_an_unknown_method_nothing_is_invented(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"settings\.json: no settings of a trained run"):
-        write_model_card(tmp_path, tmp_path / "x.tsv", ROWS)
+        write_model_card(tmp_path, tmp_path / "x.tsv", ROWS, is_scored=False)
