@@ -33,6 +33,4 @@ onstart:
 rule all:
     default_target: True
     input:
-        "results/metrics.csv",
-        "results/report.html",
-        PLAN.files(filter(PLAN.has_deviations, PLAN.report), layout.calibration),
+        lambda wildcards: targets(),

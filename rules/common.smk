@@ -20,6 +20,14 @@ def refuse(message):
     sys.exit(f"error: {message}")
 
 
+def targets():
+    """What `all` makes."""
+    try:
+        return PLAN.targets()
+    except InputError as error:
+        refuse(error)
+
+
 def planned():
     """The plan of the files and values of the command line; warnings once."""
     settings = workflow.config_settings

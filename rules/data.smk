@@ -48,7 +48,7 @@ if PLAN.source.fetch:
 # A scan that cannot be read fails its job and leaves data/failed/{scan}.txt; the next run goes on without it.
 rule volume:
     input:
-        lambda wildcards: PLAN.cohort[wildcards.scan]["path"],
+        lambda wildcards: PLAN.source_files(wildcards.scan),
     output:
         layout.volume(DATA, "{scan}"),
     log:
@@ -61,10 +61,12 @@ rule volume:
         mem_mb=4000,
         runtime=20,
     params:
+        source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
+        content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
         settings=PLAN.stage("volume"),
         series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
     shell:
-        "python -m dx2ct volume {input:q} --settings {params.settings:q} --series-uid={params.series_uid:q}"
+        "python -m dx2ct volume {params.source:q} --settings {params.settings:q} --series-uid={params.series_uid:q}"
         " --failure data/failed/{wildcards.scan}.txt -o {output:q} &> {log:q}"
 
 

@@ -120,7 +120,7 @@ rule report:
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
         stacks=PLAN.stacks(TESTS),
         reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
-        left_out=PLAN.left_out_tables(),
+        left_out=PLAN.no_patterns(PLAN.left_out_tables()),
     output:
         report("results/report.html", caption="../workflow/report/page.rst", category="Results"),
     log:
@@ -132,7 +132,7 @@ rule report:
         runtime=60,
     params:
         runs=PLAN.files(PLAN.report, Path),
-        left_out=lambda wildcards, input: [f"--left-out={path}" for path in input.left_out],
+        left_out=lambda wildcards, input: [f"--left-out={path}" for path in PLAN.left_out_tables()],
         config=untracked(PLAN.everything()),
     shell:
         "python -m dx2ct report {params.runs} --metrics {input.metrics:q} --comparisons {input.comparisons:q}"

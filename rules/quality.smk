@@ -3,7 +3,7 @@
 
 rule quality:
     input:
-        source=lambda wildcards: PLAN.cohort[wildcards.scan]["path"],
+        source=lambda wildcards: PLAN.source_files(wildcards.scan),
         volume=layout.volume(DATA, "{scan}"),
         xrays=PLAN.xrays(["{scan}"]),
     output:
@@ -16,17 +16,19 @@ rule quality:
         mem_mb=3000,
         runtime=20,
     params:
+        source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
+        content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
         series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
         views=[f"--view={view}" for view in PLAN.config.xray.views],
     shell:
-        "python -m dx2ct quality {wildcards.scan} {input.source:q} --series-uid={params.series_uid:q} {params.views}"
+        "python -m dx2ct quality {wildcards.scan} {params.source:q} --series-uid={params.series_uid:q} {params.views}"
         " --data data -o {output:q} &> {log:q}"
 
 
 rule qc_page:
     input:
         cohort=RESULTS / "cohort.tsv",
-        left_out=RESULTS / "left_out.tsv",
+        left_out=PLAN.no_patterns(PLAN.left_out_tables()),
         scans=[layout.quality(DATA, scan) for scan in EVERYTHING],
     output:
         RESULTS / "qc.html",
@@ -37,5 +39,7 @@ rule qc_page:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        left_out=lambda wildcards, input: [f"--left-out={path}" for path in PLAN.left_out_tables()],
     shell:
-        "python -m dx2ct qc-page {input.cohort:q} --left-out {input.left_out:q} --data data -o {output:q} &> {log:q}"
+        "python -m dx2ct qc-page {input.cohort:q} {params.left_out:q} --data data -o {output:q} &> {log:q}"

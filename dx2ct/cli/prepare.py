@@ -15,9 +15,20 @@ app = typer.Typer()
 def cohort(
     folder: Annotated[Path, typer.Argument(help="Folder with one's own CTs: DICOM folders or zips, NIfTI, MHA, NRRD.")],
     output: Output,
-    test: Annotated[float, typer.Option(help="Fraction of the patients for testing.")] = 0.2,
+    test: Annotated[
+        float, typer.Option(help="Fraction of the patients for testing; 1: an external test set; 0: no test.")
+    ] = 0.2,
     val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
+    patient_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="folder|name|REGEX",
+            help="What tells patients apart, instead of PatientIDs, BIDS subjects and file names: the first folder "
+            "below FOLDER, the scan's own name, or a regular expression on the path below FOLDER (its first group).",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a sheet that is there already.")] = False,
     max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
     max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
     min_z_mm: Annotated[float | None, typer.Option(help="Smallest extent along the body.")] = None,
@@ -44,7 +55,16 @@ def cohort(
         contrast=contrast,
         exclude_flags=exclude_flag or [],
     )
-    left_out = write_cohort(folder, output, filters, test_fraction=test, val_fraction=val, seed=seed)
+    left_out = write_cohort(
+        folder,
+        output,
+        filters,
+        test_fraction=test,
+        val_fraction=val,
+        seed=seed,
+        patient_from=patient_from,
+        force=force,
+    )
     if left_out:
         raise typer.Exit(1)
 
@@ -169,7 +189,7 @@ def quality(
 @app.command()
 def qc_page(
     cohort: Annotated[Path, typer.Argument(help="Table of the scans in use.")],
-    left_out: Annotated[Path, typer.Option(help="Table of the scans left out.")],
+    left_out: Annotated[list[Path], typer.Option(help="Table of scans left out; may be repeated.")],
     data: Data,
     output: Output,
 ) -> None:

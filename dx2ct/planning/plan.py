@@ -16,7 +16,7 @@ from dx2ct import layout
 from dx2ct.config import DerivedRow, plain, to_json, tracked
 from dx2ct.data.cohort.selection import fingerprint, leaks, select
 from dx2ct.data.cohort.sheet import checked_rows
-from dx2ct.data.prepare.failed import reason_of
+from dx2ct.data.prepare.failed import reason_of, stamp
 from dx2ct.data.sources import Source, sources
 from dx2ct.layout import DATA, PLANES, RESULTS
 from dx2ct.planning.resolve import resolve, Resolved
@@ -43,9 +43,8 @@ class Plan:
         except InputError as error:
             raise InputError(f"{self.sheet}: {error}") from None
         self.cohort = {row["scan"]: row for row in kept}
-        for split in ("train", "test"):
-            if not self.usable(split):
-                raise InputError(f"{self.sheet}: no usable scan in split {split}")
+        if not self.usable("train", "val", "test"):
+            raise InputError(f"{self.sheet}: no usable scan in split train, val or test")
         for run in self.report:
             for path in [path for scan in self.usable("test") for path in self.files_of(run, scan)]:
                 if not Path(path).is_file():
@@ -65,6 +64,12 @@ class Plan:
                 f"{', '.join(self.leaked)}: patient in two parts of the published split {split}; {split}_leak_free "
                 "leaves the training scan out"
             )
+        if not self.usable("test"):
+            found.append(
+                f"{self.sheet}: no usable scan in split test: scans are prepared, runs trained, nothing scored"
+            )
+        if not self.usable("train"):
+            found.append(f"{self.sheet}: no usable scan in split train: only runs that are in {RESULTS}/ are scored")
         return found
 
     # ---- scans
@@ -112,6 +117,42 @@ class Plan:
         return fingerprint(rows, [])
 
     # ---- inputs of jobs
+
+    def targets(self) -> list[str]:
+        """What `all` makes: the report; without test scans the quality page and the weights.
+
+        Raises InputError where there is no training scan for a run whose weights are not there.
+        """
+        if not self.usable("train"):
+            for run in self.report:
+                trained = layout.run(RESULTS, self.resolved.source_run(run))
+                if not all(path.is_file() for path in (layout.weights(trained), layout.settings(trained))):
+                    raise InputError(
+                        f"{self.sheet}: no usable scan in split train, and no trained run in {trained}/: "
+                        "copy its folder there, or name other runs in `report`"
+                    )
+        if not self.usable("test"):
+            return [str(RESULTS / "qc.html"), *self.files(self.report, layout.weights)]
+        calibrated = self.files(filter(self.has_deviations, self.report), layout.calibration)
+        return [str(RESULTS / "metrics.csv"), str(RESULTS / "report.html"), *calibrated]
+
+    def no_patterns(self, paths: Iterable[str]) -> list[str]:
+        """Paths that can be inputs. Snakemake looks for wildcards in all, and for what `{x}` stands for in a folder."""
+        return [path for path in paths if "{" not in path and "}" not in path]
+
+    def source_files(self, scan: str) -> list[str]:
+        """Where a scan lies, as an input; nothing for a path that can be none."""
+        return self.no_patterns([self.cohort[scan]["path"]])
+
+    def source_stamp(self, scan: str) -> str:
+        """What stands for an input that `source_files` cannot name: its size and time.
+
+        Of all others a value that other params have, too, which Snakemake does not tell from none.
+        """
+        path = Path(self.cohort[scan]["path"])
+        if self.source_files(scan):
+            return self.cohort[scan]["series_uid"]
+        return to_json(stamp(path)) if path.exists() else "gone"
 
     def xrays(self, scans: Iterable[str], views: Iterable[str] | None = None) -> list[str]:
         """X-rays of scans, of all views or some."""

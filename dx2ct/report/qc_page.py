@@ -1,6 +1,6 @@
 """The quality page of a cohort: one self-contained HTML table with pictures, to be sorted and searched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any
@@ -10,24 +10,26 @@ from drr.files import replacing
 from dx2ct import layout
 from dx2ct.data.cohort.selection import flags_of
 from dx2ct.data.tables import read_table
+from dx2ct.report.provenance import reasons
 from dx2ct.report.templating import environment
 
 AGAIN = "run the cohort stage again"
 
 
-def write_qc_page(cohort: Path, left_out: Path, data: Path, output: Path) -> None:
+def write_qc_page(cohort: Path, left_out: Sequence[Path], data: Path, output: Path) -> None:
     """Write the page about every scan of the table of scans in use, from data/qc/SCAN.json.
+
+    left_out: the tables that the report shows, too.
 
     Raises InputError for a table or a scan's file that is missing or cannot be read.
     """
     scans = [
         _scan(row, layout.quality(data, row["scan"])) for row in read_table(cohort, AGAIN, "\t", ("scan", "split"))
     ]
-    reasons = [(row["scan"], row["reason"]) for row in read_table(left_out, AGAIN, "\t", ("scan", "reason"))]
     page = (
         environment(is_html=True)
         .get_template("qc.html.j2")
-        .render(scans=scans, left_out=reasons, warned=sum(bool(scan["warnings"]) for scan in scans))
+        .render(scans=scans, left_out=reasons((), left_out), warned=sum(bool(scan["warnings"]) for scan in scans))
     )
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")

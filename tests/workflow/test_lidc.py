@@ -156,9 +156,9 @@ def test_nodules_lie_in_their_scans() -> None:
 
 
 def test_the_table_agrees_with_a_real_scan(real_data: Path) -> None:
-    from dx2ct.data.cohort.survey import _scans_at
+    from dx2ct.data.cohort.places import scans_at
 
-    (found,) = _scans_at(real_data / "ct/LIDC-IDRI-0001.zip")
+    (found,) = scans_at(real_data / "ct/LIDC-IDRI-0001.zip")
     (row,) = [row for row in SCANS if row["scan"] == "LIDC-IDRI-0001"]
     assert found.series_uid == row["series_uid"]
     assert found.facts == {key: row[key] for key in found.facts}

@@ -9,6 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
+import unicodedata
 
 from drr.errors import InputError
 
@@ -28,12 +29,37 @@ BOUNDS = {
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The rows of a sheet (tab-separated), unchecked; InputError when it cannot be read."""
+    """The rows of a sheet (tab-separated), their values unchecked; blanks around values are dropped.
+
+    Raises InputError, naming the line, when it cannot be read, when the head line names a column twice, and for a line
+    with more cells than that.
+    """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
+        with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
+            reader = csv.DictReader(file, delimiter="\t")
+            columns = reader.fieldnames or []
+            if twice := [column for column in columns if columns.count(column) > 1]:
+                raise InputError(f"{path}: line 1: column {twice[0]!r} appears twice")
+            rows = []
+            for row in reader:
+                further: Sequence[str] = row.pop(None, None) or ()
+                if any(cell.strip() for cell in further):
+                    raise InputError(f"{path}: line {reader.line_num} has more than {len(columns)} cells")
+                rows.append({column: _cell(column, value) for column, value in row.items()})
+            return rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: sheet cannot be read ({error})") from None
+
+
+def _cell(column: str, value: str) -> str:
+    """The name of a file may end in a blank; None stays what a short line lacks."""
+    return value.strip() if value and column != "path" else value
+
+
+def patient_key(name: str) -> str:
+    """What tells patients apart: the name without case, blanks around it and the Unicode form of its accents."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in folded).split())
 
 
 def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], list[tuple[str, str]]]:
@@ -51,7 +77,7 @@ def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], l
     if cohort["limit"]:
         chosen = _first_patients(kept, cohort["limit"])
         reasons |= {row["scan"]: f"beyond the limit of {cohort['limit']} patients" for row in kept}
-        kept = [row for row in kept if row["patient"] in chosen]
+        kept = [row for row in kept if patient_key(row["patient"]) in chosen]
     names = {row["scan"] for row in kept}
     return kept, [(scan, reason) for scan, reason in reasons.items() if scan not in names]
 
@@ -62,16 +88,23 @@ def flags_of(row: Mapping[str, str]) -> set[str]:
 
 
 def leaks(rows: Sequence[Row]) -> list[str]:
-    """Patients in two splits; InputError for one whose scans are not all marked as a known leak."""
-    parts: dict[str, set[str]] = {}
-    known: dict[str, bool] = {}
+    """Patients in two splits; InputError for one whose scans are not all marked as a known leak.
+
+    Names that `patient_key` does not tell apart are one patient.
+    """
+    of_patient: dict[str, list[Row]] = {}
     for row in rows:
-        parts.setdefault(row["patient"], set()).add(row["split"])
-        known[row["patient"]] = known.get(row["patient"], True) and LEAK in flags_of(row)
-    found = [patient for patient, splits in parts.items() if len(splits) > 1]
-    for patient in found:
-        if not known[patient]:
-            raise InputError(f"patient {patient} is in two splits ({', '.join(sorted(parts[patient]))})")
+        of_patient.setdefault(patient_key(row["patient"]), []).append(row)
+    found = []
+    for scans in of_patient.values():
+        splits = sorted({row["split"] for row in scans})
+        if len(splits) < 2:
+            continue
+        names = list(dict.fromkeys(row["patient"] for row in scans))
+        if not all(LEAK in flags_of(row) for row in scans):
+            also = f", also written {', '.join(map(repr, names[1:]))}," if names[1:] else ""
+            raise InputError(f"patient {names[0]}{also} is in two splits ({', '.join(splits)})")
+        found.append(names[0])
     return found
 
 
@@ -127,11 +160,12 @@ def _first_patients(rows: Sequence[Row], limit: int) -> set[str]:
     """`limit` patients in the sheet's order, divided among the splits as all are; one at least trains, one tests."""
     by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
     for row in rows:
-        if row["patient"] not in by_split.setdefault(row["split"], []):
-            by_split[row["split"]].append(row["patient"])
-    total = len({row["patient"] for row in rows})
-    if limit >= total:
-        return {row["patient"] for row in rows}
+        if (patient := patient_key(row["patient"])) not in by_split.setdefault(row["split"], []):
+            by_split[row["split"]].append(patient)
+    everyone = list(dict.fromkeys(patient_key(row["patient"]) for row in rows))
+    total = len(everyone)
+    if limit >= total or not (by_split["train"] and by_split["test"]):  # where nothing trains or is tested, the first
+        return set(everyone[:limit])
     if limit < 2:
         raise InputError(f"cohort.limit: {limit} patient(s) can not be divided into training and test")
     test = min(max(round(limit * len(by_split["test"]) / total), 1), limit - 1)

@@ -1,31 +1,33 @@
 """A cohort of one's own CTs: find the scans under a folder, split them by patient, write the sample sheet."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 import json
-import os
 from pathlib import Path
 import random
-import re
+import shlex
 import sys
 
 from tqdm import tqdm
 
-from drr.ct.dicom import find_series, largest_per_patient, no_ct
-from drr.ct.read import PICTURE_REASON, read_ct
-from drr.ct.sources import kind_of, members, note
+from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import SUFFIXES
 from dx2ct.config import FilterSettings
-from dx2ct.data.cohort.facts import FACTS, Facts, of_stack, of_volume
+from dx2ct.data.cohort import patients
+from dx2ct.data.cohort.facts import FACTS, Facts
+from dx2ct.data.cohort.names import scan_names, shown
+from dx2ct.data.cohort.places import candidates, LeftOut, Scan, scans_at_each
 from dx2ct.data.cohort.selection import filter_reason
 from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table
+from dx2ct.data.cohort.whole import whole_series
 
+SHEET, LEFT_OUT, CONFIG = "cohort.tsv", "left_out.tsv", "config.yaml"
 _CONFIG = """\
-# Laid over the demo's networks and runs:  snakemake --cores 8 --configfile {config} all
+# Laid over the demo's networks and runs:
+#     {command}
 # `base: workflow/config/paper.yaml` lays it over the paper's.
 base: config.yaml
 cohort:
@@ -35,217 +37,165 @@ cohort:
   split: null
   limit: null
 """
-_WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A usable CT: the file or folder, its DICOM series (empty for a volume file), whose it is, how it was taken."""
-
-    path: Path
-    series_uid: str
-    patient: str
-    facts: Facts
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Something that looks like a scan and cannot be used, or that the filters leave out."""
-
-    path: Path
-    reason: str
 
 
 def write_cohort(
-    folder: Path, output: Path, filters: FilterSettings, *, test_fraction: float, val_fraction: float, seed: int
+    folder: Path,
+    output: Path,
+    filters: FilterSettings,
+    *,
+    test_fraction: float,
+    val_fraction: float,
+    seed: int,
+    patient_from: str | None = None,
+    force: bool = False,
 ) -> int:
     """Write cohort.tsv, left_out.tsv and config.yaml into `output`; return how many scans turned out unusable.
 
     Every sub-folder or zip with a DICOM CT series and every volume file is one scan; of several series of one patient
-    in one place the largest is taken. Of DICOM the headers are read, of volume files the voxels. Every scan left out is
-    one line on stderr and one row of left_out.tsv, those that do not pass the filters as well.
+    in one place the largest is taken. Of DICOM the headers and two slices are read, of volume files the voxels. Every
+    scan left out is one line on stderr and one row of left_out.tsv, those that do not pass the filters as well. What
+    makes several scans one patient is said there, too, and in the sheet's column `patient_from`.
 
-    Raises InputError, and writes nothing, when there are fewer than two patients or the fractions make no split.
+    patient_from: None, or what else tells patients apart (`patients.patient_from`). force: replace an older sheet.
+    Raises InputError, and writes nothing, when no scan can be used, the fractions make no split, or a file is there.
     """
-    if not (0 < test_fraction < 1 and 0 <= val_fraction < 1 and test_fraction + val_fraction < 1):
+    trains = test_fraction + val_fraction < 1
+    if not (test_fraction >= 0 and val_fraction >= 0 and (trains or (test_fraction, val_fraction) == (1, 0))):
         raise InputError(f"--test {test_fraction} and --val {val_fraction} leave nothing to train on or to test")
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder")
     folder, output = folder.resolve(), output.resolve()
+    _require_new(output, force)
+    choose = patients.patient_from(patient_from, folder) if patient_from else None
     scans, left_out = _survey(folder, output)
+    if choose:
+        scans = _named(scans, choose, left_out, patient_from)
     unusable = len(left_out)
-    scans = _filtered(_tell_apart(scans, folder), filters, left_out)
-    split_of = split_patients([scan.patient for scan in scans], test_fraction, val_fraction, seed, folder)
-    names = scan_names([scan.path for scan in scans], folder)
+    names, remarks = patients.patients_of(scans, folder, choose)
+    for remark in remarks:
+        note(shown(remark))
+    kept, names = _filtered(scans, names, filters, left_out)
+    split_of = split_patients([one.name for one in names], test_fraction, val_fraction, seed, folder)
     rows = [
-        Row(name, scan.patient, str(scan.path), scan.series_uid, split_of[scan.patient])
-        for name, scan in zip(names, scans, strict=True)
+        Row(scan, one.name, str(found.path), found.series_uid, split_of[one.name])
+        for scan, one, found in zip(scan_names([one.path for one in kept], folder), names, kept, strict=True)
     ]
-    _write(output, rows, [scan.facts for scan in scans], left_out)
+    _write(output, rows, [one.facts for one in kept], [one.origin for one in names], left_out)
     return unusable
 
 
-def _filtered(scans: Sequence[Scan], filters: FilterSettings, left_out: list[LeftOut]) -> list[Scan]:
-    """The scans that pass; the others are added to `left_out`."""
-    kept = []
-    for scan in scans:
-        reason = filter_reason(scan.facts, asdict(filters))
-        if reason:
-            print(f"left out: {scan.path}: {reason}", file=sys.stderr)
-            left_out.append(LeftOut(scan.path, reason))
-        else:
-            kept.append(scan)
-    return kept
+def _require_new(output: Path, force: bool) -> None:
+    """A sheet is there to be edited, and a survey may take an hour: say so at once."""
+    there = [name for name in (SHEET, LEFT_OUT, CONFIG) if (output / name).exists()]
+    if there and not force:
+        raise InputError(
+            f"{output / there[0]}: is there already, perhaps edited: choose another folder, or add --force"
+        )
 
 
 def _survey(folder: Path, output: Path) -> tuple[list[Scan], list[LeftOut]]:
-    scans: list[Scan] = []
-    left_out: list[LeftOut] = []
-    place_of: dict[str, Path] = {}
-    for path in tqdm(_candidates(folder, output), desc="scans", disable=None):
-        for found in _scans_at(path):
-            if isinstance(found, Scan) and found.series_uid in place_of:
-                found = LeftOut(path, f"the same series as {place_of[found.series_uid]}")
-            if isinstance(found, LeftOut):
-                print(f"left out: {found.path}: {found.reason}", file=sys.stderr)
-                left_out.append(found)
-                continue
-            if found.series_uid:
-                place_of[found.series_uid] = path
-            scans.append(found)
-    return scans, left_out
+    paths = candidates(folder, output)
+    found = [one for ones in tqdm(scans_at_each(paths), "scans", len(paths), disable=None) for one in ones]
+    found = list(whole_series(found))
+    left_out = [one for one in found if isinstance(one, LeftOut)]
+    for one in left_out:
+        _tell(one)
+    return [one for one in found if isinstance(one, Scan)], left_out
 
 
-def _tell_apart(scans: Sequence[Scan], folder: Path) -> list[Scan]:
-    """Volume files of one name in several folders (PATIENT/ct.nii.gz) are patients by their way below `folder`."""
-    often = Counter(scan.patient for scan in scans if not scan.series_uid)
-    return [
-        replace(scan, patient=_safe(_stem(scan.path, str(scan.path.relative_to(folder)))))
-        if not scan.series_uid and often[scan.patient] > 1
-        else scan
-        for scan in scans
-    ]
+def _tell(one: LeftOut) -> None:
+    print(f"left out: {shown(one.path)}: {shown(one.reason)}", file=sys.stderr)
 
 
-def _candidates(folder: Path, output: Path) -> list[Path]:
-    """Everything that may be a scan, in a fixed order: folders (also `folder` itself) and files of known kinds."""
-    found = [folder]
-    entered = {os.path.realpath(folder)}  # links may lead in circles
-    for name, folders, files in os.walk(folder, followlinks=True):
-        here = Path(name)
-        visible = [one for one in folders if not one.startswith(".") and here / one != output]
-        folders[:] = [one for one in visible if os.path.realpath(here / one) not in entered]
-        if (
-            ".snakemake" in folders or (here / ".snakemake").is_dir()
-        ):  # a workflow ran here: what it made is no new scan
-            folders[:] = [one for one in folders if one not in _WORKFLOW_FOLDERS]
-        entered.update(os.path.realpath(here / one) for one in folders)
-        found += [here / one for one in [*folders, *files] if not one.startswith(".")]
-    return sorted(path for path in found if kind_of(path) in ("folder", "zip", "volume", "picture"))
-
-
-def _scans_at(path: Path) -> Iterator[Scan | LeftOut]:
-    kind = kind_of(path)
-    try:
-        if kind == "picture":
-            yield LeftOut(path, PICTURE_REASON)
-        elif kind == "volume":
-            yield Scan(path, "", _safe(_stem(path)), of_volume(read_ct(path)))
-        elif kind == "zip" or any(path.iterdir()):
-            yield from _series_at(path)
+def _named(
+    scans: Sequence[Scan], choose: patients.PatientFrom, left_out: list[LeftOut], expression: str | None
+) -> list[Scan]:
+    """The scans whose patient the expression finds; the others are added to `left_out`."""
+    kept = []
+    for scan in scans:
+        if choose(scan):
+            kept.append(scan)
         else:
-            yield LeftOut(path, "empty folder")
-    except InputError as error:
-        yield LeftOut(path, str(error).removeprefix(f"{path}: "))
-    except OSError as error:
-        yield LeftOut(path, f"cannot be read ({error.strerror or error})")
+            left_out.append(LeftOut(scan.path, f"--patient-from {expression} finds no patient in its path"))
+            _tell(left_out[-1])
+    return kept
 
 
-def _series_at(path: Path) -> Iterator[Scan | LeftOut]:
-    """The scan of every patient whose DICOM slices lie directly in a folder or a zip, and the X-rays among them."""
-    if path.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in path.iterdir()):
-        return
-    with members(path, below=False) as files:
-        series, others = find_series(files)
-        yield from (
-            LeftOut(path / one.name, f"X-ray image, a CT is expected ({one.what})") for one in others if one.is_xray
-        )
-        if not series and not any(one.is_xray for one in others) and (others or not path.is_dir()):
-            raise no_ct(others)
-        for one, remarks in largest_per_patient(series):
-            try:
-                stack = one.stacked()
-                facts = of_stack(stack)
-            except InputError as error:
-                yield LeftOut(path, str(error))
-                continue
-            for remark in [*remarks, *stack.remarks()]:
-                note(f"{path}: {remark}")
-            yield Scan(path, one.uid, _safe(one.patient or _stem(path)), facts)
+def _filtered(
+    scans: Sequence[Scan], names: Sequence[patients.Name], filters: FilterSettings, left_out: list[LeftOut]
+) -> tuple[list[Scan], list[patients.Name]]:
+    """The scans that pass, with their patients; the others are added to `left_out`."""
+    kept = []
+    for scan, name in zip(scans, names, strict=True):
+        reason = filter_reason(scan.facts, asdict(filters))
+        if reason:
+            left_out.append(LeftOut(scan.path, reason))
+            _tell(left_out[-1])
+        else:
+            kept.append((scan, name))
+    return [scan for scan, _ in kept], [name for _, name in kept]
 
 
 def split_patients(
     patients: Sequence[str], test_fraction: float, val_fraction: float, seed: int, folder: Path
 ) -> dict[str, str]:
-    """Patient -> train, val or test by a seeded shuffle of the distinct patients; at least one trains, one tests."""
+    """Patient -> train, val or test by a seeded shuffle of the distinct patients.
+
+    Of two patients or more at least one trains and, unless test_fraction is 0, one tests; with test_fraction 1 all do.
+    """
     distinct = sorted(set(patients))
     if not distinct:
         raise InputError(f"{folder}: no CT that can be used and passes the filters")
-    if len(distinct) == 1:
-        raise InputError(
-            f"{folder}: {len(patients)} scan(s) of one patient ({distinct[0]}), at least two patients are needed: "
-            "one to train on, one to test on"
-        )
     random.Random(seed).shuffle(distinct)
-    test = min(max(round(test_fraction * len(distinct)), 1), len(distinct) - 1)
-    val = min(round(val_fraction * len(distinct)), len(distinct) - test - 1)
+    test = round(test_fraction * len(distinct))
+    if 0 < test_fraction < 1:
+        test = min(max(test, 1), len(distinct) - 1)
+    val = max(min(round(val_fraction * len(distinct)), len(distinct) - test - 1), 0)
     parts = ["test"] * test + ["val"] * val + ["train"] * (len(distinct) - test - val)
     return dict(zip(distinct, parts, strict=True))
 
 
-def scan_names(paths: Iterable[Path], folder: Path) -> list[str]:
-    """A name for every scan, from its file or folder; from the whole way below `folder` where that is not unique."""
-    paths = list(paths)
-    short = [_safe(_stem(path)) for path in paths]
-    often = Counter(name.lower() for name in short)
-    names: list[str] = []
-    taken: set[str] = set()
-    for path, name in zip(paths, short, strict=True):
-        if often[name.lower()] > 1 and path != folder:
-            name = _safe(_stem(path, str(path.relative_to(folder))))
-        number, unique = 1, name
-        while unique.lower() in taken:
-            number += 1
-            unique = f"{name}-{number}"
-        names.append(unique)
-        taken.add(unique.lower())
-    return names
-
-
-def _stem(path: Path, name: str | None = None) -> str:
-    name = name or path.name
-    suffixes = [] if path.is_dir() else [suffix for suffix in (".zip", *SUFFIXES) if name.lower().endswith(suffix)]
-    return name[: -max(map(len, suffixes))] if suffixes else name
-
-
-def _safe(name: str) -> str:
-    """Letters, digits, _ and - alone: names become file names and words of a command line."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:100] or "scan"
-
-
-def _write(output: Path, rows: Sequence[Row], facts: Sequence[Facts], left_out: Sequence[LeftOut]) -> None:
-    sheet, table, config = (output / name for name in ("cohort.tsv", "left_out.tsv", "config.yaml"))
-    cells = [asdict(row) | known for row, known in zip(rows, facts, strict=True)]
-    columns = [*COLUMNS, *FACTS]
+def _write(
+    output: Path, rows: Sequence[Row], facts: Sequence[Facts], origins: Sequence[str], left_out: Sequence[LeftOut]
+) -> None:
+    sheet, table, config = (output / name for name in (SHEET, LEFT_OUT, CONFIG))
+    _hide_from_git(output)
+    cells = [
+        asdict(row) | known | {"patient_from": origin} for row, known, origin in zip(rows, facts, origins, strict=True)
+    ]
+    columns = [*COLUMNS, *FACTS, "patient_from"]
     write_table(sheet, columns, ([row[column] for column in columns] for row in cells))
-    write_table(table, ("path", "reason"), ((str(one.path), one.reason) for one in left_out))
+    write_table(table, ("path", "reason"), ((shown(one.path), shown(one.reason)) for one in left_out))
+    count = Counter(row.split for row in rows)
+    target = "all" if count["train"] and count["test"] else "results/qc.html"
+    command = _command(config, target)
     quoted = {
         "sheet": json.dumps(str(sheet), ensure_ascii=False),
         "left_out": json.dumps(str(table), ensure_ascii=False),
     }
     with replacing(config) as part:
-        part.write_text(_CONFIG.format(config=config, **quoted), encoding="utf-8")
-    count = Counter(row.split for row in rows)
-    patients = len({row.patient for row in rows})
-    print(f"{len(rows)} scans of {patients} patients: {count['train']} train, {count['val']} val, {count['test']} test")
-    print(f"wrote {sheet}\nnext: snakemake --cores 8 --configfile {config} all")
+        part.write_text(_CONFIG.format(command=command, **quoted), encoding="utf-8")
+    people = len({row.patient for row in rows})
+    print(f"{len(rows)} scans of {people} patients: {count['train']} train, {count['val']} val, {count['test']} test")
+    print(f"patients by {', '.join(dict.fromkeys(origins))}; --patient-from says otherwise")
+    for split, what in (("train", "no training"), ("test", "no score")):
+        if not count[split]:
+            note(f"no patient in split {split}: {what} from this cohort, see docs/data.md")
+    print(f"wrote {sheet}\nnext: {command}")
+
+
+def _command(config: Path, target: str) -> str:
+    """What to type next, in the folder that this command was typed in."""
+    snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
+    elsewhere = ["--snakefile", str(snakefile)] if snakefile.is_file() and Path.cwd() != snakefile.parent else []
+    return shlex.join(["snakemake", "--cores", "8", *elsewhere, "--configfile", str(config), "--", target])
+
+
+def _hide_from_git(output: Path) -> None:
+    """PatientIDs and paths of a hospital are nothing to publish; what else lies in the folder is for others to say."""
+    ignore = output / ".gitignore"
+    if not ignore.exists():
+        is_own = not output.exists() or not any(output.iterdir())
+        output.mkdir(parents=True, exist_ok=True)
+        ignore.write_text("*\n" if is_own else f"/{SHEET}\n/{LEFT_OUT}\n/{CONFIG}\n", encoding="utf-8")

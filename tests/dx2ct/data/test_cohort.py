@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+import subprocess
 import zipfile
 
 import pytest
@@ -9,18 +10,29 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.config import check, FilterSettings
+from dx2ct.data.cohort.names import scan_names
 from dx2ct.data.cohort.selection import BOUNDS, read_rows
 from dx2ct.data.cohort.sheet import read_sheet
-from dx2ct.data.cohort.survey import scan_names, split_patients, write_cohort
+from dx2ct.data.cohort.survey import split_patients, write_cohort
 from dx2ct.planning.resolve import resolve
 from tests.conftest import ROOT
 from tests.drr.series import body, write_series, zipped
 
 
-def write(folder: Path, output: Path, test: float = 0.2, val: float = 0.0, seed: int = 0, **filters: object) -> int:
+def write(
+    folder: Path,
+    output: Path,
+    test: float = 0.2,
+    val: float = 0.0,
+    seed: int = 0,
+    patient_from: str | None = None,
+    force: bool = False,
+    **filters: object,
+) -> int:
     values = dict.fromkeys([*BOUNDS, "contrast"]) | {"exclude_flags": []} | filters
     chosen = check(FilterSettings, **values)
-    return write_cohort(folder, output, chosen, test_fraction=test, val_fraction=val, seed=seed)
+    split = {"test_fraction": test, "val_fraction": val}
+    return write_cohort(folder, output, chosen, **split, seed=seed, patient_from=patient_from, force=force)
 
 
 def left_out(output: Path) -> dict[str, str]:
@@ -154,15 +166,29 @@ def test_command_writes_the_sheet_and_exits_1_when_a_scan_was_left_out(cts, tmp_
     assert len(read_sheet(tmp_path / "mine" / "cohort.tsv")) == 3
 
 
-@pytest.mark.parametrize("keep", [(), ("a",)])
-def test_too_few_patients_write_nothing(cts, tmp_path, keep):
-    for path in [cts / "b.zip", cts / "c.nii.gz", *([] if keep else (cts / "a" / "ct").iterdir())]:
+def test_no_scan_writes_nothing(cts, tmp_path):
+    for path in [cts / "b.zip", cts / "c.nii.gz", *(cts / "a" / "ct").iterdir()]:
         path.unlink()
-    with pytest.raises(
-        InputError, match=r"cts: 1 scan.* of one patient \(A\)" if keep else "cts: no CT that can be used"
-    ):
+    with pytest.raises(InputError, match="cts: no CT that can be used"):
         write(cts, tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(("test", "split"), [(0.2, "train"), (0.0, "train"), (1.0, "test")])
+def test_one_patient_is_prepared_or_tested(cts, tmp_path, capsys, test, split):
+    (cts / "b.zip").unlink()
+    (cts / "c.nii.gz").unlink()
+    assert write(cts, tmp_path / "mine", test) == 0
+    assert [(row.patient, row.split) for row in read_sheet(tmp_path / "mine" / "cohort.tsv")] == [("A", split)]
+    told = capsys.readouterr()
+    assert f"no patient in split {'train' if split == 'test' else 'test'}" in told.err
+    assert told.out.splitlines()[-1].endswith("-- results/qc.html")
+
+
+@pytest.mark.parametrize(("test", "parts"), [(0.0, {"train"}), (1.0, {"test"})])
+def test_all_train_or_all_are_an_external_test(cts, tmp_path, test, parts):
+    write(cts, tmp_path / "mine", test)
+    assert {row.split for row in read_sheet(tmp_path / "mine" / "cohort.tsv")} == parts
 
 
 def test_not_a_folder(tmp_path):
@@ -171,7 +197,7 @@ def test_not_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("test", "val"), [(0.0, 0.0), (1.0, 0.0), (0.6, 0.4), (-0.1, 0.0), (0.2, -0.1), (float("nan"), 0)]
+    ("test", "val"), [(1.1, 0.0), (1.0, 0.1), (0.6, 0.4), (-0.1, 0.0), (0.2, -0.1), (float("nan"), 0)]
 )
 def test_fractions_that_make_no_split(tmp_path, test, val):
     with pytest.raises(InputError, match=r"--test .* leave nothing"):
@@ -181,8 +207,33 @@ def test_fractions_that_make_no_split(tmp_path, test, val):
 def test_output_inside_the_folder_is_not_read_again(cts):
     write(cts, cts / "mine")
     volume_file(cts / "mine" / "reconstruction.nii.gz")
-    write(cts, cts / "mine")
+    write(cts, cts / "mine", force=True)
     assert len(read_sheet(cts / "mine" / "cohort.tsv")) == 3
+
+
+@pytest.mark.parametrize("name", ["cohort.tsv", "left_out.tsv", "config.yaml"])
+def test_an_edited_file_is_not_overwritten(cts, tmp_path, name):
+    write(cts, tmp_path / "mine")
+    for other in {"cohort.tsv", "left_out.tsv", "config.yaml"} - {name}:
+        (tmp_path / "mine" / other).unlink()
+    (tmp_path / "mine" / name).write_text("edited")
+    with pytest.raises(InputError, match=f"{name}: is there already.*--force"):
+        write(cts, tmp_path / "mine")
+    assert (tmp_path / "mine" / name).read_text() == "edited"
+    write(cts, tmp_path / "mine", force=True)
+    assert (tmp_path / "mine" / name).read_text() != "edited"
+
+
+def test_git_does_not_see_the_sheet(cts, tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/notes.txt").write_text("a file of the user's")
+    for output in ("mine", "theirs"):
+        write(cts, tmp_path / output)
+        line = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all", output]
+        seen = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+        assert not [name for name in ("cohort.tsv", "left_out.tsv", "config.yaml") if name in seen]
+        assert ("notes.txt" in seen) == (output == "theirs")
 
 
 def test_circular_links_end(cts, tmp_path):
@@ -197,7 +248,7 @@ def test_patient_id_cannot_shape_the_sheet(cts, tmp_path):
     write_series(cts / "nameless", patient="")
     write(cts, tmp_path / "mine")
     rows = {row.scan: row.patient for row in read_sheet(tmp_path / "mine" / "cohort.tsv")}
-    assert rows["odd"] == "x-y-z"
+    assert rows["odd"] == "../x y z"
     assert rows["nameless"] == "nameless"
 
 
@@ -252,7 +303,8 @@ def test_one_file_name_in_every_patients_folder(tmp_path: Path) -> None:
     for name in ("s1", "s2", "s3"):
         volume_file(tmp_path / "in" / name / "ct.nii.gz")
     assert write(tmp_path / "in", tmp_path / "out") == 0
-    assert {row.patient for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"s1-ct", "s2-ct", "s3-ct"}
+    rows = read_sheet(tmp_path / "out/cohort.tsv")
+    assert [(row.scan, row.patient) for row in rows] == [("s1-ct", "s1"), ("s2-ct", "s2"), ("s3-ct", "s3")]
 
 
 def test_what_a_workflow_made_is_no_new_scan(tmp_path: Path) -> None:

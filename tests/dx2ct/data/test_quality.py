@@ -85,7 +85,7 @@ def write_page(folder: Path, flags: str = "", scan: str = "s") -> str:
         f"scan\tpatient\tpath\tseries_uid\tsplit\tflags\n{scan}\tp\traw\t\ttest\t{flags}\n"
     )
     (folder / "left_out.tsv").write_text("scan\treason\nother\tslice_mm 5 <b>is above</b>\n")
-    write_qc_page(folder / "cohort.tsv", folder / "left_out.tsv", folder / "data", folder / "qc.html")
+    write_qc_page(folder / "cohort.tsv", [folder / "left_out.tsv"], folder / "data", folder / "qc.html")
     return (folder / "qc.html").read_text()
 
 
