@@ -19,7 +19,7 @@ def read_table(path: Path, remedy: str, delimiter: str = ",", columns: Iterable[
     remedy: what to do about a file that cannot be read or lacks some of the columns: the end of the InputError.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter=delimiter)
             rows, found = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -33,7 +33,7 @@ def read_frame(path: Path, remedy: str, text: Iterable[str], columns: Iterable[s
     import pandas as pd
 
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(text, str))
+        frame = pd.read_csv(path, dtype=dict.fromkeys(text, str), encoding="utf-8-sig")
         for name in frame.columns.difference(list(text)):
             if not pd.api.types.is_numeric_dtype(frame[name]):
                 frame[name] = frame[name].astype(float)

@@ -183,8 +183,6 @@ def test_a_volume_made_elsewhere_that_is_missing_is_one_line_before_anything_run
         (SHEET + SHEET.splitlines()[1] + "\n", "scan phantom-001"),
         (SHEET.replace("\ttrain\t", "\ttrian\t", 1), "line 2, split: 'trian' is not one of"),
         (SHEET.replace("phantom-001\t", "../001\t", 1), "line 2, scan: '../001' is not letters"),
-        (SHEET.replace("\ttest\t", "\tval\t"), "no usable scan in split test"),
-        (SHEET.replace("\ttrain\t", "\tval\t"), "no usable scan in split train"),
         (SHEET.replace("\tsplit\t", "\tpart\t", 1), "line 1: no column split"),
         (SHEET.replace("\tseed\t", "\tsead\t", 1), "line 1: no column seed"),
         (SHEET.replace("\t1\t-86", "\tone\t-86", 1), "line 2, seed: 'one' is not a whole number"),
@@ -198,6 +196,47 @@ def test_a_bad_sheet_is_one_line_naming_file_and_line(tmp_path: Path, sheet: str
         plan(cohort={"sheet": "bad.tsv"})
     assert str(error.value).startswith("bad.tsv: ") and message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_without_test_scans_all_trains_and_makes_the_quality_page(tmp_path: Path) -> None:
+    (tmp_path / "all.tsv").write_text(SHEET.replace("\ttest\t", "\tval\t"))
+    mine = plan(cohort={"sheet": "all.tsv"}, report=["mean"])
+    assert mine.targets() == ["results/qc.html", "results/mean/weights.safetensors"]
+    assert any("no usable scan in split test" in warning for warning in mine.warnings())
+
+
+def test_without_training_scans_the_runs_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "external.tsv").write_text(SHEET.replace("\ttrain\t", "\ttest\t"))
+    mine = plan(cohort={"sheet": "external.tsv"}, report=["mean"])
+    with pytest.raises(InputError, match=r"external\.tsv: .*no trained run in results/mean/: copy its folder there"):
+        mine.targets()
+    (tmp_path / "results/mean").mkdir(parents=True)
+    for name in ("weights.safetensors", "settings.json"):
+        (tmp_path / "results/mean" / name).touch()
+    assert "results/report.html" in mine.targets()
+    assert any("no usable scan in split train" in warning for warning in mine.warnings())
+
+
+def test_a_limit_of_a_cohort_that_only_trains_or_only_tests(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        sheet = SHEET.replace("\ttrain\t", f"\t{split}\t").replace("\ttest\t", f"\t{split}\t")
+        (tmp_path / f"{split}.tsv").write_text(sheet)
+        assert len(plan(cohort={"sheet": f"{split}.tsv", "limit": 2}).usable(split)) == 2
+
+
+def test_a_path_that_looks_like_a_pattern_is_no_input_and_its_content_is_tracked(tmp_path: Path) -> None:
+    scans = {"plain": tmp_path / "a.nii", "braces": tmp_path / "{scan}/b{0}.nii"}
+    rows = [f"{name}\t{name}\t{path}\t1.2\ttrain\n" for name, path in scans.items()]
+    (tmp_path / "own.tsv").write_text("scan\tpatient\tpath\tseries_uid\tsplit\n" + "".join(rows))
+    mine = plan(cohort={"source": "local", "sheet": "own.tsv"})
+    assert mine.source_files("plain") == [str(scans["plain"])] and mine.source_stamp("plain") == "1.2"
+    assert mine.source_files("braces") == []
+    stamps = {mine.source_stamp("braces")}
+    scans["braces"].parent.mkdir()
+    for content in ("one", "three"):
+        scans["braces"].write_text(content)
+        stamps.add(mine.source_stamp("braces"))
+    assert len(stamps) == 3
 
 
 def test_a_sheet_that_is_nowhere_is_one_line() -> None:
