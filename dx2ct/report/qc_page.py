@@ -9,6 +9,7 @@ from drr.errors import InputError
 from drr.files import replacing
 from dx2ct import layout
 from dx2ct.data.cohort.selection import flags_of
+from dx2ct.data.prepare.quality import LUNG_WARNING, PADDED_WARNING
 from dx2ct.data.tables import read_table
 from dx2ct.report.provenance import reasons
 from dx2ct.report.templating import environment
@@ -29,7 +30,12 @@ def write_qc_page(cohort: Path, left_out: Sequence[Path], data: Path, output: Pa
     page = (
         environment(is_html=True)
         .get_template("qc.html.j2")
-        .render(scans=scans, left_out=reasons((), left_out), warned=sum(bool(scan["warnings"]) for scan in scans))
+        .render(
+            scans=scans,
+            left_out=reasons((), left_out),
+            warned=sum(bool(scan["warnings"]) for scan in scans),
+            doubtful=[scan for scan in scans if _is_doubtful(scan)],
+        )
     )
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")
@@ -42,6 +48,11 @@ def _scan(row: Mapping[str, str], path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error}): run the quality stage again") from None
     warnings = [f"known defect: {flag}" for flag in sorted(flags_of(row))] + found["warnings"]
     return found | {"split": row["split"], "warnings": warnings, "curve": _curve(found["histogram"])}
+
+
+def _is_doubtful(scan: Mapping[str, Any]) -> bool:
+    """True for what may be no chest, or a small part of one. Older files do not say how much lung there is."""
+    return bool(scan["padded"] > PADDED_WARNING or scan.get("lung", 1) < LUNG_WARNING)
 
 
 def _curve(histogram: list[int]) -> str:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from dx2ct.config import FilterSettings
+from dx2ct.config import check, FilterSettings, VolumeSettings
 from dx2ct.data.cohort import patients
 from dx2ct.data.cohort.facts import FACTS, Facts
 from dx2ct.data.cohort.names import scan_names, shown
@@ -24,6 +24,8 @@ from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table
 from dx2ct.data.cohort.whole import whole_series
 
+DEFAULT_SIDE_MM = check(VolumeSettings).side_mm
+_MOST_NAMES = 6
 SHEET, LEFT_OUT, CONFIG = "cohort.tsv", "left_out.tsv", "config.yaml"
 _CONFIG = """\
 # Laid over the demo's networks and runs:
@@ -76,6 +78,7 @@ def write_cohort(
     for remark in remarks:
         note(shown(remark))
     kept, names = _filtered(scans, names, filters, left_out)
+    _tell_of_low(kept)
     split_of = split_patients([one.name for one in names], test_fraction, val_fraction, seed, folder)
     rows = [
         Row(scan, one.name, str(found.path), found.series_uid, split_of[one.name])
@@ -154,6 +157,20 @@ def split_patients(
     val = max(min(round(val_fraction * len(distinct)), len(distinct) - test - 1), 0)
     parts = ["test"] * test + ["val"] * val + ["train"] * (len(distinct) - test - val)
     return dict(zip(distinct, parts, strict=True))
+
+
+def _tell_of_low(scans: Sequence[Scan]) -> None:
+    """A cube is filled by half or less, and what fills it may be an abdomen or a head."""
+    half_mm = DEFAULT_SIDE_MM / 2
+    low = [
+        f"{shown(scan.path.name)} ({scan.facts['z_mm']} mm)" for scan in scans if float(scan.facts["z_mm"]) < half_mm
+    ]
+    if low:
+        names = ", ".join(low[:_MOST_NAMES]) + (f" and {len(low) - _MOST_NAMES} more" if len(low) > _MOST_NAMES else "")
+        note(
+            f"less than {half_mm:g} mm high, half of a cube of {DEFAULT_SIDE_MM:g} mm: {names}: "
+            "parts of a chest, or none; --min-z-mm leaves them out"
+        )
 
 
 def _write(

@@ -25,6 +25,9 @@ WINDOW_HU = (-1000.0, 600.0)  # lung and soft tissue together
 XRAY_PERCENTILES = (1.0, 99.5)
 HISTOGRAM_HU = np.arange(AIR_HU, 1500, 50)
 PADDED_WARNING = 0.5
+# In seven chest CTs 25 to 40 % of what is denser than air has the density of lungs, in their lowest tenth 10 to 25 %.
+LUNG_WARNING = 0.15
+LUNG_HU = (-950, -500)
 _SAMPLE = 8  # every so many voxels along each axis are enough for a share of the cube
 
 
@@ -34,6 +37,7 @@ class Quality:
 
     size, spacing_mm, extent_mm: of the scan itself, along its own axes x, y, z; z_mm along the patient.
     padded: share of the prepared cube that the scan does not reach. cut_mm: height of the scan beyond the cube.
+    lung: share of the cube's voxels denser than air that are as dense as lungs.
     histogram: of the prepared cube without padding, square root of the count, the highest bin is 100; bins of 50 HU
     from -1024. strip: the X-rays, then axial, coronal and sagittal middle slice side by side, WebP in base64.
     """
@@ -45,6 +49,7 @@ class Quality:
     highest_hu: int
     padded: float
     cut_mm: float
+    lung: float
     histogram: list[int]
     warnings: list[str]
     strip: str
@@ -60,7 +65,9 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
     cube = read_volume(layout.volume(data, scan))
     nx, ny, nz = volume.array.shape[::-1]
     z_mm = _height_mm(volume)
-    padded = padded_share(volume, cube)
+    padded, lung = padded_share(volume, cube), lung_share(cube.array)
+    if lung < LUNG_WARNING:
+        warnings.append(f"hardly any lung in it, {lung:.0%} of what is denser than air: is this a chest?")
     if padded > PADDED_WARNING:
         warnings.append(f"{padded:.0%} of the cube is padding")
     found = Quality(
@@ -71,6 +78,7 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
         int(volume.array.max()),
         round(padded, 4),
         round(max(z_mm - _height_mm(cube), 0.0), 1),
+        round(lung, 4),
         histogram(cube.array),
         warnings,
         b64encode(_webp(strip(cube, list(read_xrays(data, scan, views).values())))).decode("ascii"),
@@ -87,6 +95,13 @@ def padded_share(volume: Volume, cube: Volume) -> float:
     index = (points - volume.origin_mm) @ frame / volume.spacing_mm
     inside = (index >= -0.5).all(axis=1) & (index <= np.array(volume.array.shape[::-1]) - 0.5).all(axis=1)
     return float(1 - inside.mean())
+
+
+def lung_share(hu: NDArray[np.integer]) -> float:
+    """Of the voxels denser than air the share that is as dense as lungs; 0 without any."""
+    low, high = LUNG_HU
+    dense = np.count_nonzero(hu > low)
+    return float(np.count_nonzero((hu > low) & (hu < high)) / dense) if dense else 0.0
 
 
 def histogram(hu: NDArray[np.integer]) -> list[int]:

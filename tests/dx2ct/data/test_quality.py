@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from drr.errors import InputError
-from drr.volume import AIR_HU, Volume
+from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct.config import check, VolumeSettings, XraySettings
-from dx2ct.data.prepare.quality import histogram, padded_share, PIXELS, write_quality
+from dx2ct.data.prepare.quality import histogram, lung_share, padded_share, PIXELS, write_quality
 from dx2ct.data.prepare.volume import make_volume, to_cube
 from dx2ct.data.prepare.xrays import make_xrays
 from dx2ct.report.qc_page import write_qc_page
@@ -56,6 +56,13 @@ def test_the_histogram_counts_everything_but_padding() -> None:
     assert sum(histogram(np.full(10, AIR_HU, np.int16))) == 0
 
 
+def test_lungs_are_counted_of_what_is_denser_than_air() -> None:
+    hu = np.full(1000, AIR_HU, np.int16)
+    assert lung_share(hu) == 0
+    hu[:100], hu[100:400], hu[400:500] = -800, 40, -1000
+    assert lung_share(hu) == 0.25
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A thick-sliced series of 160 mm height, prepared as the workflow does."""
@@ -73,6 +80,7 @@ def test_a_scan_is_described_and_its_warnings_are_those_of_the_reader(prepared: 
     assert found["size"] == [80, 64, 16] and found["spacing_mm"][2] == 10.0 and found["z_mm"] == 160.0
     assert found["cut_mm"] == 0.0 and found["padded"] > 0.5
     assert found["warnings"][0].startswith("slices are 10 mm apart: very thick")
+    assert found["warnings"][-2] == "hardly any lung in it, 6% of what is denser than air: is this a chest?"
     assert found["warnings"][-1].endswith("of the cube is padding")
     picture = cv2.imdecode(np.frombuffer(b64decode(found["strip"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture.shape == (PIXELS, 5 * PIXELS)
@@ -92,6 +100,7 @@ def write_page(folder: Path, flags: str = "", scan: str = "s") -> str:
 def test_the_page_needs_no_network_and_escapes_what_it_shows(prepared: Path) -> None:
     write_quality("s", prepared / "raw", "", prepared / "data", prepared / "data/qc/s.json", VIEWS)
     page = write_page(prepared, "split-leak")
+    assert "Look at this scan before anything is trained" in page and "is this a chest?" in page
     assert "not a medical device" in page and "known defect: split-leak" in page
     assert "&lt;b&gt;is above" in page
     assert set(re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(\w+:)", page)) == {"data:"}
@@ -114,3 +123,16 @@ def test_real_scans_have_no_warning_but_the_thick_one(real_data: Path, tmp_path:
         write_quality(scan, real_data / "ct" / source, "", tmp_path, tmp_path / f"qc/{scan}.json", VIEWS)
         found = json.loads((tmp_path / f"qc/{scan}.json").read_text())
         assert bool(found["warnings"]) == warned
+
+
+@pytest.mark.slow
+def test_the_lowest_part_of_a_real_scan_is_doubted(real_data: Path, tmp_path: Path) -> None:
+    whole = read_volume(real_data / "ct/pyradiomics-lung2-2mm.nii.gz")
+    part = Volume(whole.array[:14], whole.spacing_mm, whole.origin_mm, whole.direction)
+    for scan, volume in (("whole", whole), ("part", part)):
+        volume.write(tmp_path / f"{scan}.nii.gz")
+        make_volume(tmp_path / f"{scan}.nii.gz", CUBE, tmp_path / f"volumes/{scan}.mha", None)
+        make_xrays(tmp_path / f"volumes/{scan}.mha", XRAY, tmp_path / "xrays" / scan, "numpy")
+        write_quality(scan, tmp_path / f"{scan}.nii.gz", "", tmp_path, tmp_path / f"qc/{scan}.json", VIEWS)
+        found = json.loads((tmp_path / f"qc/{scan}.json").read_text())
+        assert any("is this a chest?" in warning for warning in found["warnings"]) == (scan == "part")
