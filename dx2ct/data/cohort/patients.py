@@ -15,6 +15,8 @@ from dx2ct.data.cohort.selection import patient_key
 
 _MOST_PATHS = 6
 _AFTER_A_NAME = " ._-"
+# PatientIDs that anonymisation leaves behind. They tell nobody apart, and yield to a name that does.
+_NOBODY = re.compile(r"anon\w*|unknown|none|no[ _-]?name|n/?a|de-?identified|removed|[x0-]+")
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ def _names(scans: Sequence[Scan], folder: Path) -> list[list[Name]]:
     known = {patient_key(one): one for scan in scans for one in scan.ids}
     found = []
     for scan in scans:
-        own = [Name(one, "PatientID") for one in scan.ids]
-        if subject := written(bids_subject(_way(scan.path, folder))):
-            own.append(Name(subject, "BIDS subject"))
+        subject = written(bids_subject(_way(scan.path, folder)))
+        own = [Name(one, "PatientID") for one in scan.ids if not (subject and _NOBODY.fullmatch(patient_key(one)))]
+        own += [Name(subject, "BIDS subject")] if subject else []
         found.append(own or _in_path(scan, folder, known))
     nameless = [k for k, own in enumerate(found) if not own]
     stems = {k: undivided(stem(scans[k].path)) for k in nameless}

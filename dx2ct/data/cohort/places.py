@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 import os
 from pathlib import Path
 import stat
@@ -35,6 +34,7 @@ _UNREAD = {
 }
 _PLACE_DECIMALS = 2  # of a millimetre
 _MASK_VALUES = 8
+PATIENCE_S = 900  # the largest series from a slow disk needs a fraction of it
 
 Positions = frozenset[tuple[float, ...]]
 
@@ -103,32 +103,62 @@ def _unread(path: Path) -> str:
     return next((reason for suffixes, reason in _UNREAD.items() if name.endswith(suffixes)), "")
 
 
+class _Apart:
+    """A process that reads what it is sent; a library may end it, or never come back, without harm."""
+
+    def __init__(self) -> None:
+        context = get_context("fork") if hasattr(os, "fork") else get_context()
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there,), daemon=True)
+        self._process.start()
+        there.close()  # so that the end of the process is the end of the pipe
+
+    def read(self, path: Path) -> tuple[list[Found], list[str]] | str:
+        """What lies at a path, and the remarks; or why it never answered, and nothing more can be asked."""
+        try:
+            self._here.send(path)
+            if self._here.poll(PATIENCE_S):
+                found: tuple[list[Found], list[str]] = self._here.recv()
+                return found
+        except (EOFError, OSError):
+            return "reading it ended the reading process: it is damaged, or memory is short"
+        return f"it was not read within {PATIENCE_S} s: it is damaged"
+
+    def end(self) -> None:
+        """At once."""
+        self._process.kill()
+        self._process.join()
+        self._here.close()
+
+
+def _serve(requests: Connection) -> None:
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings come with lines of its source code
+    with suppress(EOFError, KeyboardInterrupt):  # the survey has ended
+        while True:
+            requests.send(_scans_with_remarks(requests.recv()))
+
+
 def scans_at_each(paths: Sequence[Path]) -> Iterator[list[Found]]:
     """What lies at each path, in their order. Remarks of the readers go to stderr.
 
-    A file may be damaged such that a library ends the whole process: it is then left out, and the others go on.
+    A file may be damaged such that a library ends the whole process, or reads for ever: it is then left out, and the
+    others go on.
     """
-    context = get_context("fork") if hasattr(os, "fork") else None
-    pool = None
+    apart = _Apart()
     try:
         for path in paths:
-            pool = pool or ProcessPoolExecutor(1, context, initializer=_quiet)
-            try:
-                found, remarks = pool.submit(_scans_with_remarks, path).result()
-            except BrokenProcessPool:
-                pool, remarks = None, []
-                found = [LeftOut(path, "reading it ended the reading process: it is damaged, or memory is short")]
+            answer = apart.read(path)
+            if isinstance(answer, str):
+                apart.end()
+                apart = _Apart()
+                yield [LeftOut(path, answer)]
+                continue
+            found, remarks = answer
             for remark in remarks:
                 note(shown(remark))
             yield found
     finally:
-        if pool:
-            pool.shutdown()
-
-
-def _quiet() -> None:
-    """ITK prints warnings of its own with lines of its source code."""
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+        apart.end()
 
 
 def _scans_with_remarks(path: Path) -> tuple[list[Found], list[str]]:

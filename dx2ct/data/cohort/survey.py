@@ -17,7 +17,7 @@ from drr.files import replacing
 from dx2ct.config import check, FilterSettings, VolumeSettings
 from dx2ct.data.cohort import patients
 from dx2ct.data.cohort.facts import FACTS, Facts
-from dx2ct.data.cohort.names import scan_names, shown
+from dx2ct.data.cohort.names import is_plain, scan_names, shown
 from dx2ct.data.cohort.places import candidates, LeftOut, Scan, scans_at_each
 from dx2ct.data.cohort.selection import filter_reason
 from dx2ct.data.cohort.sheet import COLUMNS, Row
@@ -68,6 +68,8 @@ def write_cohort(
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder")
     folder, output = folder.resolve(), output.resolve()
+    if not is_plain(output):
+        raise InputError(f"{shown(output)}: the name is no text in UTF-8, or holds control characters: choose another")
     _require_new(output, force)
     choose = patients.patient_from(patient_from, folder) if patient_from else None
     scans, left_out = _survey(folder, output)

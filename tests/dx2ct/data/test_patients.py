@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 import shutil
+import time
 import unicodedata
 import zipfile
 
@@ -222,6 +223,14 @@ def _bids(folder: Path) -> list[set[str]]:
     return [{f"sub-{one}_ses-1_ct", f"sub-{one}_ses-2_ct", f"x{one}"} for one in ("01", "02")]
 
 
+def _anonymous_bids(folder: Path) -> list[set[str]]:
+    for subject in ("01", "02"):
+        for session in ("a", "b"):
+            place = folder / f"sub-{subject}/ses-{session}/{subject}{session}"
+            write_series(place, noisy(ord(session) + int(subject) * 99), patient="ANONYMOUS")
+    return [{"01a", "01b"}, {"02a", "02b"}]
+
+
 def _dates(folder: Path) -> list[set[str]]:
     for patient, date in (("A", "2020"), ("A", "2021"), ("B", "2020"), ("C", "2022")):
         nifti(folder / f"{patient}/{date}/ct.nii.gz")
@@ -255,6 +264,7 @@ KINDS = [
     _dicom_and_nifti,
     _twins,
     _bids,
+    _anonymous_bids,
     _dates,
     _two_formats,
     _copies_under_other_names,
@@ -412,18 +422,22 @@ def test_a_reader_that_dies_or_fails_takes_one_file_with_it(tmp_path: Path, monk
     def read(path: Path) -> Volume:
         if path.name.startswith("kills"):
             os.abort()
+        if path.name.startswith("hangs"):
+            time.sleep(600)
         if path.name.startswith("fails"):
             raise RuntimeError("a defect")
         return read_ct(path)
 
     monkeypatch.setattr(places, "read_ct", read)
-    for name in ("a", "kills", "kills-again", "m", "fails", "z"):
+    monkeypatch.setattr(places, "PATIENCE_S", 5)
+    for name in ("a", "kills", "kills-again", "m", "fails", "hangs", "z"):
         nifti(tmp_path / f"in/{name}.nii.gz")
-    assert write(tmp_path / "in", tmp_path / "out") == 3
+    assert write(tmp_path / "in", tmp_path / "out") == 4
     assert {row["scan"] for row in read_rows(tmp_path / "out/cohort.tsv")} == {"a", "m", "z"}
     reasons = left_out(tmp_path / "out")
     assert reasons["fails.nii.gz"] == "cannot be read (RuntimeError: a defect)"
     assert reasons["kills.nii.gz"].startswith("reading it ended the reading process")
+    assert reasons["hangs.nii.gz"].startswith("it was not read within 5 s")
 
 
 @pytest.mark.parametrize("background", [-1000, -1024])
