@@ -33,8 +33,7 @@ _UNREAD = {
     (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar"): "an archive that is not read: unpack it",
 }
 _PLACE_DECIMALS = 2  # of a millimetre
-_MASK_VALUES = 8
-PATIENCE_S = 900  # the largest series from a slow disk needs a fraction of it
+PATIENCE_S = 300  # the largest series from a slow disk needs a fraction of it
 
 Positions = frozenset[tuple[float, ...]]
 
@@ -202,18 +201,18 @@ _ODD_NAME = "its name is no text in UTF-8, or holds control characters: rename i
 def _volume_at(path: Path) -> Found:
     volume = read_ct(path)
     if _is_label_map(volume):
-        return LeftOut(path, "hardly any values but labels: a mask, no CT")
+        return LeftOut(path, "no value between air and water, labels alone: a mask, no CT")
     return Scan(path, "", of_volume(volume), image=images.of_volume(volume))
 
 
 def _is_label_map(volume: Volume) -> bool:
-    """True for a handful of values, and where none lies between air and water: lungs and fat are in every CT."""
+    """True where no value lies between air and water: lungs and fat are in every CT, labels count from 0."""
     there = np.zeros(2**16, dtype=bool)  # no sorting, and no copy: a CT has up to a billion voxels
     for image in volume.array:
         there[image.astype(np.int32) + 2**15] = True
     values = np.flatnonzero(there) - 2**15
     between = (values > max(int(values[0]), AIR_HU + 100)) & (values < 0)
-    return len(values) <= _MASK_VALUES or not between.any()
+    return not between.any()
 
 
 def _series_at(path: Path) -> Iterator[Found]:

@@ -449,7 +449,15 @@ def test_a_mask_beside_a_ct_is_no_ct(tmp_path: Path, background: int, labels: in
         mask[2:-2] = np.arange(8 * 16 * 20).reshape(8, 16, 20) % labels + 1
         nifti(tmp_path / f"in/{patient}/organs.nii.gz", mask)
     assert patients(tmp_path / "in", tmp_path / "out") == {"s1-ct": "s1", "s2-ct": "s2"}
-    assert left_out(tmp_path / "out") == {"organs.nii.gz": "hardly any values but labels: a mask, no CT"}
+    assert left_out(tmp_path / "out") == {
+        "organs.nii.gz": "no value between air and water, labels alone: a mask, no CT"
+    }
+
+
+def test_a_phantom_of_three_values_is_a_ct(tmp_path: Path) -> None:
+    hu = np.full((12, 16, 20), -1024, np.int16)
+    hu[:, 2:-2, 2:-2], hu[3:-3, 5:9, 5:9] = 40, -850
+    assert isinstance(next(iter(scans_at(nifti(tmp_path / "phantom.nii.gz", hu)))), Scan)
 
 
 # ---- the cases of the shared folder
