@@ -29,7 +29,7 @@ def surveyed(folder: Path, output: Path, *options: str) -> dict[str, Any]:
 def own_scans(folder: Path) -> Path:
     hu = np.kron(body(12, 32, 40), np.ones((2, 2, 2), np.int16))
     write_series(folder / "first {patient}" / "{scan}", hu, patient="A", step_mm=5.0)
-    Volume(hu, (1.0, 1.0, 5.0), (0.0, 0.0, 0.0)).write(folder / "second {x}.nii.gz")
+    Volume(hu, (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)).write(folder / "second {x}.nii.gz")
     return folder
 
 
@@ -39,7 +39,7 @@ def test_braces_in_paths_are_no_wildcards_and_a_changed_scan_is_read_again(tmp_p
     done = run(tmp_path, "results/qc.html", "results/report.html", config=config)
     assert done.returncode == 0, done.stdout
     assert jobs(run(tmp_path, "--dry-run", "results/qc.html", config=config).stdout) == {}
-    Volume(body(24, 64, 80), (1.0, 1.0, 5.0), (0.0, 0.0, 0.0)).write(own / "second {x}.nii.gz")
+    Volume(body(24, 64, 80), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)).write(own / "second {x}.nii.gz")
     assert jobs(run(tmp_path, "--dry-run", "results/qc.html", config=config).stdout)["volume"] == 1
 
 
@@ -47,7 +47,7 @@ def test_the_quality_page_and_the_report_list_the_same_scans_as_left_out(tmp_pat
     own = own_scans(tmp_path / "own")
     (own / "no.zip").write_bytes(b"PK no zip")
     (own / "page.nii.gz").write_bytes(b"<html>")
-    Volume(body(), (1.0, 1.0, 9.0), (0.0, 0.0, 0.0)).write(own / "thick.nii.gz")
+    Volume(body(), (8.0, 8.0, 9.0), (0.0, 0.0, 0.0)).write(own / "thick.nii.gz")
     config = surveyed(own, tmp_path / "mine", "--max-slice-mm", "6")
     done = run(tmp_path, "results/qc.html", "results/report.html", config=config)
     assert done.returncode == 0, done.stdout

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -255,9 +255,9 @@ def _by_patient(series: Sequence[Series]) -> list[Series]:
     by_uid: dict[str, list[Series]] = defaultdict(list)
     for one in series:
         by_uid[one.uid].append(one)
-    whole = [Series(ones[0].patient, uid, [file for one in ones for file in one.files]) for uid, ones in by_uid.items()]
+    whole = [replace(ones[0], files=[file for one in ones for file in one.files]) for ones in by_uid.values()]
     groups = joined([[patient_key(name) for name in _ids(one)] or [""] for one in whole])
-    named = [Series(str(group), one.uid, one.files) for group, one in zip(groups, whole, strict=True)]
+    named = [replace(one, patient=str(group)) for group, one in zip(groups, whole, strict=True)]
     return sorted(named, key=lambda one: (-len(one.files), one.uid))
 
 

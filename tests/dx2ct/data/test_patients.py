@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 import shutil
 import time
+from typing import Any
 import unicodedata
 import zipfile
 
@@ -19,12 +20,12 @@ from drr.volume import Volume
 from dx2ct.data.cohort import images
 from dx2ct.data.cohort.groups import joined
 from dx2ct.data.cohort.names import bids_subject, scan_names, shown, undivided, written
-from dx2ct.data.cohort.places import Scan, scans_at
+from dx2ct.data.cohort.places import Found, Scan, scans_at
 from dx2ct.data.cohort.selection import patient_key, read_rows
 from tests.drr.series import body, with_values, write_series, zipped
 from tests.dx2ct.data.test_cohort import left_out, write
 
-SPACING_MM, ORIGIN_MM = (1.5, 2.0, 3.0), (-10.0, -20.0, -30.0)
+SPACING_MM, ORIGIN_MM = (6.0, 8.0, 10.0), (-10.0, -20.0, -30.0)
 
 
 def noisy(seed: int, slices: int = 12) -> NDArray[np.int16]:
@@ -36,8 +37,13 @@ def noisy(seed: int, slices: int = 12) -> NDArray[np.int16]:
     return hu
 
 
+def series(folder: Path, hu: NDArray[np.int16] | None = None, **how: Any) -> Path:
+    """A DICOM series at the place of `nifti`."""
+    return write_series(folder, hu, spacing_mm=(8.0, 6.0), step_mm=10.0, origin_mm=ORIGIN_MM, **how)
+
+
 def nifti(path: Path, hu: NDArray[np.int16] | None = None) -> Path:
-    """At the place that `write_series` has."""
+    """A volume file."""
     Volume(body() if hu is None else hu, SPACING_MM, ORIGIN_MM).write(path)
     return path
 
@@ -138,11 +144,11 @@ def test_an_image_is_the_same_in_any_order_of_its_axes(
     [(1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, -1, 0), (-1, 0, 0, 0, 1, 0), (0, 1, 0, 1, 0, 0), (0, 1, 0, -1, 0, 0)],
 )
 def test_a_series_and_its_volume_file_are_one_image(tmp_path: Path, orientation: tuple[int, ...]) -> None:
-    write_series(tmp_path / "dcm", noisy(3), orientation=orientation)
+    series(tmp_path / "dcm", noisy(3), orientation=orientation)
     read_ct(tmp_path / "dcm").write(tmp_path / "ct.nii.gz")
-    (series,), (file,) = scans_at(tmp_path / "dcm"), scans_at(tmp_path / "ct.nii.gz")
-    assert isinstance(series, Scan) and isinstance(file, Scan) and series.image and file.image
-    assert series.image.digest == file.image.digest and series.image.is_at_place_of(file.image)
+    (one,), (file,) = scans_at(tmp_path / "dcm"), scans_at(tmp_path / "ct.nii.gz")
+    assert isinstance(one, Scan) and isinstance(file, Scan) and one.image and file.image
+    assert one.image.digest == file.image.digest and one.image.is_at_place_of(file.image)
 
 
 def test_what_has_no_noise_proves_nothing() -> None:
@@ -154,11 +160,11 @@ def test_what_has_no_noise_proves_nothing() -> None:
 
 
 def test_real_scans_have_noise_and_their_files_are_found_again(real_data: Path, tmp_path: Path) -> None:
-    (series,) = scans_at(real_data / "ct/Lung_Dx-A0002.zip")
+    (one,) = scans_at(real_data / "ct/Lung_Dx-A0002.zip")
     read_ct(real_data / "ct/Lung_Dx-A0002.zip").write(tmp_path / "other.nii.gz")
     (file,) = scans_at(tmp_path / "other.nii.gz")
-    assert isinstance(series, Scan) and isinstance(file, Scan) and series.image and file.image
-    assert series.image.has_noise and series.image.digest == file.image.digest
+    assert isinstance(one, Scan) and isinstance(file, Scan) and one.image and file.image
+    assert one.image.has_noise and one.image.digest == file.image.digest
 
 
 # ---- folders
@@ -171,7 +177,7 @@ def test_names_of_any_script_are_patients_and_survive(tmp_path: Path, names: tup
     for name in names:
         nifti(tmp_path / f"in/files/{name}.nii")
         charset = with_values(SpecificCharacterSet="ISO_IR 192", PatientID=f"{name}-ID")
-        write_series(tmp_path / "in/series" / name, edit=charset)
+        series(tmp_path / "in/series" / name, edit=charset)
     assert set(patients(tmp_path / "in", tmp_path / "out").values()) == {*names, *(f"{name}-ID" for name in names)}
 
 
@@ -187,7 +193,7 @@ def test_names_of_any_script_are_patients_and_survive(tmp_path: Path, names: tup
 def test_forms_of_a_name_are_one_patient(tmp_path: Path, forms: tuple[str, ...]) -> None:
     for k, name in enumerate([*forms, "another"]):
         edit = with_values(SpecificCharacterSet="ISO_IR 192", PatientID=name)
-        write_series(tmp_path / f"in/{k}", noisy(k), edit=edit)
+        series(tmp_path / f"in/{k}", noisy(k), edit=edit)
     found = patients(tmp_path / "in", tmp_path / "out")
     assert len(set(found.values())) == 2 and found["0"] == written(forms[0])
 
@@ -203,7 +209,7 @@ def test_a_sheet_with_two_forms_of_a_name_in_two_splits_is_refused(tmp_path: Pat
 
 def _dicom_and_nifti(folder: Path) -> list[set[str]]:
     for k, way in enumerate(("P0/P0_ct", "P1/scan", "nifti/P2", "nifti/P3_followup", "elsewhere/abc")):
-        write_series(folder / f"P{k}/dcm", body(), patient=f"P{k}")
+        series(folder / f"P{k}/dcm", body(), patient=f"P{k}")
         nifti(folder / f"{way}.nii.gz")
     return [{f"P{k}-dcm", name} for k, name in enumerate(("P0_ct", "scan", "P2", "P3_followup"))]
 
@@ -219,7 +225,7 @@ def _bids(folder: Path) -> list[set[str]]:
     for subject in ("01", "02"):
         for session in ("1", "2"):
             nifti(folder / f"sub-{subject}/ses-{session}/ct/sub-{subject}_ses-{session}_ct.nii.gz")
-        write_series(folder / "sourcedata" / f"x{subject}", body(14), patient=subject)
+        series(folder / "sourcedata" / f"x{subject}", body(14), patient=subject)
     return [{f"sub-{one}_ses-1_ct", f"sub-{one}_ses-2_ct", f"x{one}"} for one in ("01", "02")]
 
 
@@ -227,7 +233,7 @@ def _anonymous_bids(folder: Path) -> list[set[str]]:
     for subject in ("01", "02"):
         for session in ("a", "b"):
             place = folder / f"sub-{subject}/ses-{session}/{subject}{session}"
-            write_series(place, noisy(ord(session) + int(subject) * 99), patient="ANONYMOUS")
+            series(place, noisy(ord(session) + int(subject) * 99), patient="ANONYMOUS")
     return [{"01a", "01b"}, {"02a", "02b"}]
 
 
@@ -247,14 +253,14 @@ def _two_formats(folder: Path) -> list[set[str]]:
 def _copies_under_other_names(folder: Path) -> list[set[str]]:
     """What only the voxels tell: with the noise of a scanner."""
     for k, (patient, name) in enumerate((("X1", "a"), ("X2", "b"))):
-        write_series(folder / f"dicom{k}", noisy(k), patient=patient)
-        write_series(folder / f"again{k}", noisy(k), patient=f"anonymous {name}", uid=f"1.2.{k}")
+        series(folder / f"dicom{k}", noisy(k), patient=patient)
+        series(folder / f"again{k}", noisy(k), patient=f"anonymous {name}", uid=f"1.2.{k}")
         nifti(folder / f"{name}.nii.gz", noisy(k))
     return [{f"dicom{k}", f"again{k}", name} for k, name in enumerate("ab")]
 
 
 def _one_dicom_patient_without_noise(folder: Path) -> list[set[str]]:
-    write_series(folder / "series", body(), patient="X1")
+    series(folder / "series", body(), patient="X1")
     nifti(folder / "abc.nii.gz")
     nifti(folder / "other.nii.gz", body(13))
     return [{"series", "abc"}, {"other"}]
@@ -298,13 +304,11 @@ def test_equal_phantoms_are_patients_of_their_own_and_it_is_said(
 
 def test_what_tells_patients_apart_can_be_said(tmp_path: Path) -> None:
     for site, case, patient in (("s1", "c1_a", "X"), ("s1", "c1_b", "X"), ("s2", "c2_a", "X")):
-        write_series(
-            tmp_path / "in" / site / case, noisy(len(case)), patient=patient, uid=f"1.{site[1]}.{ord(case[-1])}"
-        )
+        series(tmp_path / "in" / site / case, noisy(len(case)), patient=patient, uid=f"1.{site[1]}.{ord(case[-1])}")
     images_differ = iter(range(9))
     for file in sorted((tmp_path / "in").glob("*/*")):
         shutil.rmtree(file)
-        write_series(file, noisy(next(images_differ)), patient="ANONYMOUS")
+        series(file, noisy(next(images_differ)), patient="ANONYMOUS")
     cases = {
         None: {"ANONYMOUS"},
         "folder": {"s1", "s2"},
@@ -329,22 +333,35 @@ def test_a_scan_without_the_expression_is_left_out_and_a_wrong_one_refused(tmp_p
 # ---- a series in several places
 
 
-def test_a_series_under_several_patient_ids_is_one_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_series(
-        tmp_path / "in/a", noisy(0), uid="1.2", edit=lambda header, k: setattr(header, "PatientID", f"P{k % 2}")
-    )
-    write_series(tmp_path / "in/b", noisy(1), patient="p1 ", uid="1.3")
-    write_series(tmp_path / "in/c", noisy(2), patient="C", uid="1.4")
+def test_a_series_under_several_forms_of_a_patient_id_is_one_scan(tmp_path: Path) -> None:
+    forms = ("P1", " p1 ")
+    series(tmp_path / "in/a", noisy(0), uid="1.2", edit=lambda header, k: setattr(header, "PatientID", forms[k % 2]))
+    series(tmp_path / "in/b", noisy(1), patient="p1 ", uid="1.3")
+    series(tmp_path / "in/c", noisy(2), patient="C", uid="1.4")
     found = patients(tmp_path / "in", tmp_path / "out")
     assert found["a"] == found["b"] != found["c"]
     (row,) = [row for row in read_rows(tmp_path / "out/cohort.tsv") if row["scan"] == "a"]
-    assert float(row["z_mm"]) == 12 * 3.0, "all slices, not half of them"
-    assert "one series of 2 PatientIDs, P0, P1: taken for one patient" in capsys.readouterr().err
+    assert float(row["z_mm"]) == 12 * 10.0, "all slices, not half of them"
     assert read_rows(tmp_path / "out/left_out.tsv") == []
 
 
+def test_a_series_under_several_patient_ids_is_never_half_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether it is read or refused is for the reader of DICOM to say."""
+    series(tmp_path / "in/a", noisy(0), uid="1.2", edit=lambda header, k: setattr(header, "PatientID", f"P{k % 2}"))
+    series(tmp_path / "in/b", noisy(1), patient="P1", uid="1.3")
+    series(tmp_path / "in/c", noisy(2), patient="C", uid="1.4")
+    found = patients(tmp_path / "in", tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "PatientID" in told and "P0" in told and "P1" in told
+    if "a" in found:
+        assert found["a"] == found["b"]
+        assert {row["z_mm"] for row in read_rows(tmp_path / "out/cohort.tsv")} == {"120.0"}
+
+
 def parted(folder: Path, around: str, names: tuple[str, str]) -> None:
-    whole = write_series(folder / "whole", noisy(0, 20), patient="P", uid="1.2")
+    whole = series(folder / "whole", noisy(0, 20), patient="P", uid="1.2")
     for k, file in enumerate(sorted(whole.iterdir())):
         target = folder / around / names[k >= 12]
         target.mkdir(parents=True, exist_ok=True)
@@ -354,7 +371,7 @@ def parted(folder: Path, around: str, names: tuple[str, str]) -> None:
 
 def test_a_series_in_several_folders_is_one_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parted(tmp_path / "in", "P", ("IMG0", "IMG1"))
-    write_series(tmp_path / "in/Q", noisy(1), patient="Q", uid="1.3")
+    series(tmp_path / "in/Q", noisy(1), patient="Q", uid="1.3")
     assert patients(tmp_path / "in", tmp_path / "out") == {"P": "P", "Q": "Q"}
     (row,) = [row for row in read_rows(tmp_path / "out/cohort.tsv") if row["scan"] == "P"]
     assert read_ct(Path(row["path"]), row["series_uid"]).array.shape[0] == 20
@@ -365,7 +382,7 @@ def test_a_series_in_several_folders_is_one_scan(tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize("names", [("one", "two"), (".", "two")])
 def test_parts_among_other_series_are_refused_both(tmp_path: Path, names: tuple[str, str]) -> None:
     parted(tmp_path / "in", "P", names)
-    write_series(tmp_path / "in/P/other", noisy(1), patient="Q", uid="1.3")
+    series(tmp_path / "in/P/other", noisy(1), patient="Q", uid="1.3")
     assert write(tmp_path / "in", tmp_path / "out") == 2
     assert [row["patient"] for row in read_rows(tmp_path / "out/cohort.tsv")] == ["Q"]
     reasons = left_out(tmp_path / "out").values()
@@ -373,9 +390,9 @@ def test_parts_among_other_series_are_refused_both(tmp_path: Path, names: tuple[
 
 
 def test_a_copy_under_another_patient_id_is_that_patient(tmp_path: Path) -> None:
-    write_series(tmp_path / "in/a", noisy(0), patient="A", uid="1.2")
-    zipped(write_series(tmp_path / "copy", noisy(0), patient="Z", uid="1.2"), tmp_path / "in/copy.zip")
-    write_series(tmp_path / "in/later", noisy(1), patient="Z", uid="1.3")
+    series(tmp_path / "in/a", noisy(0), patient="A", uid="1.2")
+    zipped(series(tmp_path / "copy", noisy(0), patient="Z", uid="1.2"), tmp_path / "in/copy.zip")
+    series(tmp_path / "in/later", noisy(1), patient="Z", uid="1.3")
     found = patients(tmp_path / "in", tmp_path / "out")
     assert found == {"a": "A", "later": "A"}
     assert "the same series as" in left_out(tmp_path / "out")["copy.zip"]
@@ -389,7 +406,7 @@ def test_hostile_names_and_files_end_nothing(tmp_path: Path, capsys: pytest.Capt
     good = nifti(folder / "good.nii.gz", body(13))
     for name in (b"\xff\xfe.nii.gz", b"esc\x1b[31mred.nii.gz", b"two\nlines.nii.gz"):
         shutil.copy(good, os.fsdecode(os.path.join(os.fsencode(folder), name)))
-    write_series(tmp_path / "dcm", patient="D\x1b[2J")
+    series(tmp_path / "dcm", patient="D\x1b[2J")
     shutil.copytree(tmp_path / "dcm", folder / os.fsdecode(b"folder\xff"))
     shutil.copytree(tmp_path / "dcm", folder / "D")
     os.mkfifo(folder / "pipe.nii.gz")
@@ -419,16 +436,18 @@ def test_hostile_names_and_files_end_nothing(tmp_path: Path, capsys: pytest.Capt
 def test_a_reader_that_dies_or_fails_takes_one_file_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dx2ct.data.cohort import places
 
-    def read(path: Path) -> Volume:
+    ours = places._volume_at
+
+    def read(path: Path) -> Found:
         if path.name.startswith("kills"):
             os.abort()
         if path.name.startswith("hangs"):
             time.sleep(600)
         if path.name.startswith("fails"):
             raise RuntimeError("a defect")
-        return read_ct(path)
+        return ours(path)
 
-    monkeypatch.setattr(places, "read_ct", read)
+    monkeypatch.setattr(places, "_volume_at", read)
     monkeypatch.setattr(places, "PATIENCE_S", 5)
     for name in ("a", "kills", "kills-again", "m", "fails", "hangs", "z"):
         nifti(tmp_path / f"in/{name}.nii.gz")
