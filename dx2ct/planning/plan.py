@@ -125,16 +125,23 @@ class Plan:
         """
         if not self.usable("train"):
             for run in self.report:
-                trained = layout.run(RESULTS, self.resolved.source_run(run))
-                if not all(path.is_file() for path in (layout.weights(trained), layout.settings(trained))):
+                source = layout.run(RESULTS, self.resolved.source_run(run))
+                if not all(path.is_file() for path in (layout.weights(source), layout.settings(source))):
                     raise InputError(
-                        f"{self.sheet}: no usable scan in split train, and no trained run in {trained}/: "
+                        f"{self.sheet}: no usable scan in split train, and no trained run in {source}/: "
                         "copy its folder there, or name other runs in `report`"
                     )
-        if not self.usable("test"):
-            return [str(RESULTS / "qc.html"), *self.files(self.report, layout.weights)]
-        calibrated = self.files(filter(self.has_deviations, self.report), layout.calibration)
-        return [str(RESULTS / "metrics.csv"), str(RESULTS / "report.html"), *calibrated]
+        trained = [*self.files(self.report, layout.weights), *self.files(self.report, layout.settings)]
+        tests = self.usable("test")
+        if not tests:
+            return [str(RESULTS / "qc.html"), *trained]
+        return [
+            *(str(RESULTS / name) for name in ("metrics.csv", "report.html")),
+            *trained,  # what was deleted is made again, also where a table of it is there
+            *self.files(self.report, layout.scores),
+            *self.reconstructions(self.report, tests),
+            *self.files(filter(self.has_deviations, self.report), layout.calibration),
+        ]
 
     def no_patterns(self, paths: Iterable[str]) -> list[str]:
         """Paths that can be inputs. Snakemake looks for wildcards in all, and for what `{x}` stands for in a folder."""

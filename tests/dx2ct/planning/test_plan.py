@@ -201,7 +201,8 @@ def test_a_bad_sheet_is_one_line_naming_file_and_line(tmp_path: Path, sheet: str
 def test_without_test_scans_all_trains_and_makes_the_quality_page(tmp_path: Path) -> None:
     (tmp_path / "all.tsv").write_text(SHEET.replace("\ttest\t", "\tval\t"))
     mine = plan(cohort={"sheet": "all.tsv"}, report=["mean"])
-    assert mine.targets() == ["results/qc.html", "results/mean/weights.safetensors"]
+    run = [f"results/mean/{name}" for name in ("weights.safetensors", "settings.json")]
+    assert mine.targets() == ["results/qc.html", *run]
     assert any("no usable scan in split test" in warning for warning in mine.warnings())
 
 
@@ -213,7 +214,7 @@ def test_without_training_scans_the_runs_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "results/mean").mkdir(parents=True)
     for name in ("weights.safetensors", "settings.json"):
         (tmp_path / "results/mean" / name).touch()
-    assert "results/report.html" in mine.targets()
+    assert {"results/report.html", "results/mean/scores.csv"} <= set(mine.targets())
     assert any("no usable scan in split train" in warning for warning in mine.warnings())
 
 
