@@ -229,12 +229,7 @@ def _series_at(path: Path) -> Iterator[Found]:
         if not series and not any(one.is_xray for one in others) and (others or not path.is_dir()):
             raise no_ct(others)
         for one, remarks in largest_per_patient(_by_patient(series)):
-            found = _usable(path, one, remarks)
-            if len(_ids(one)) > 1 and isinstance(found, Scan):
-                note(
-                    f"{path}: one series of {len(_ids(one))} PatientIDs, {', '.join(_ids(one))}: taken for one patient"
-                )
-            yield found
+            yield _usable(path, one, remarks)
 
 
 def series_below(folder: Path, series_uid: str) -> Found:
