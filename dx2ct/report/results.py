@@ -26,8 +26,12 @@ _OTHERS = (
 
 def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
     """The tables of results/metrics.csv."""
-    deviation = Column("psnr_db_std", "PSNR, deviation over scans", 2)
-    fused = (RUN, METHOD, VIEWS, *ABLATIONS, Column("scans", "scans", 0), *map(column, HEADLINE), deviation)
+    deviations = (
+        Column("psnr_db_std", "PSNR, deviation over scans", 2),
+        Column("psnr_db_std_trainings", "over trainings", 2),
+    )
+    counts = (Column("scans", "scans", 0), Column("trainings", "trainings", 0))
+    fused = (RUN, METHOD, VIEWS, *ABLATIONS, *counts, *map(column, HEADLINE), *deviations)
     return [
         Table("fused", _FUSED, fused, lines),
         Table("planes", _PLANES, (RUN, *(column(metric, planes=True) for metric in HEADLINE)), lines),
