@@ -129,6 +129,11 @@ class Row:
     over: dict[str, object] = key(
         dict, "Values that are laid over the method's sections for this run alone, as {train: {seed: 1}}", earlier={}
     )
+    seeds: tuple[Seed, ...] | None = key(
+        None,
+        "The run is trained once with each, as RUN_seedN; null: as `seeds` of the configuration says",
+        earlier=None,
+    )
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
