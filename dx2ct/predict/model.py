@@ -18,10 +18,12 @@ from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
+from dx2ct.predict.border import without_border
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.scan import require_finite
+from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
@@ -119,14 +121,21 @@ class Model:
     def _prepared(self, view: str, given: Any, framing: Framing) -> Framed:
         if not isinstance(given, str | Path | Xray):
             return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
-        xray = given if isinstance(given, Xray) else read_xray(Path(given))
+        xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
+        xray = without_border(view, xray, framing)
         unpadded = oriented(xray, framing)
         image = squared(unpadded)
         pixels = self.trained.inputs.pixels
         if len(image) < pixels:
             raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
-        notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
-        return Framed(xray, image, tuple(notes), framing.moves or image.shape != xray.pixels.shape)
+        notes = [
+            f"{xray.name}: {note}"
+            for note in (
+                *xray.notes,
+                *doubts(view, unpadded, is_said=said_view(str(xray.facts.get("view") or "")) == view),
+            )
+        ]
+        return Framed(xray, image, tuple(notes), framing.moves or bool(xray.turn) or image.shape != xray.pixels.shape)
 
 
 def _array(view: str, given: Any) -> NDArray[np.float32]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from drr.ct.sources import kind_of
 from drr.errors import InputError
-from dx2ct.predict.image_file import read_integrals, read_picture
+from dx2ct.predict.image_file import read_picture
+from dx2ct.predict.integrals import read_integrals
 from dx2ct.predict.radiograph import read_radiograph
 from dx2ct.predict.xray import Xray
 
