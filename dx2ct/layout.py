@@ -72,6 +72,11 @@ def settings(folder: Path) -> Path:
     return folder / "settings.json"
 
 
+def sampling(folder: Path) -> Path:
+    """How a run sampled when it was last reconstructed; a run that does not sample has none."""
+    return folder / "sampling.json"
+
+
 def training_log(folder: Path) -> Path:
     """Loss and speed while a run was trained."""
     return folder / "training.csv"
