@@ -61,15 +61,16 @@ def _modality(values: NDArray[Any], header: Dataset, little: bool) -> tuple[NDAr
         missing = "RescaleSlope" if slope is None else "RescaleIntercept"
         alone = slope is not None or intercept is not None
         why = f"{missing} is missing or empty: values are taken as stored"
-        return values.astype(np.float64), ["no rescale"], [why] if alone else []
+        return values.astype(np.float32), ["no rescale"], [why] if alone else []
     if slope == 0:
         raise InputError("RescaleSlope is 0: there is no image in it")
-    return values * slope + intercept, [f"rescale by {slope:g} and {intercept:g}"], []
+    return values.astype(np.float32) * slope + intercept, [f"rescale by {slope:g} and {intercept:g}"], []
 
 
-def _for_processing(header: Dataset) -> bool:
+def _for_processing(header: FileDataset) -> bool:
     intent = text(header, "PresentationIntentType").upper()
-    return text(header, "SOPClassUID") == DigitalXRayImageStorageForProcessing or intent == "FOR PROCESSING"
+    sop_class = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
+    return sop_class == DigitalXRayImageStorageForProcessing or intent == "FOR PROCESSING"
 
 
 def _sign(header: Dataset) -> int:

@@ -93,7 +93,7 @@ def outside_shutters(header: Dataset) -> tuple[NDArray[np.bool_] | None, list[st
 
 def _area(header: Dataset, mask: str, shape: str, rows: int, columns: int) -> NDArray[np.bool_] | None:
     """Inside a shutter; None for a shape that is not known or not whole. Places count from 1, row before column."""
-    y, x = np.mgrid[1 : rows + 1, 1 : columns + 1]
+    y, x = np.ogrid[1 : rows + 1, 1 : columns + 1]
     if shape == "RECTANGULAR":
         values = [header.get(f"{mask}{edge}") for edge in _EDGES]
         if any(value is None or value == "" for value in values):

@@ -61,8 +61,8 @@ def looked_up(film: NDArray[Any], item: Dataset, little: bool) -> NDArray[Any]:
         raise InputError(f"a lookup table holds {len(table)} of {entries} entries: fetch it again")
     if first > 2**15 - 1 and film.min() < 0:  # written unsigned, of signed pixels
         first -= 2**16
-    index = np.clip(np.rint(film).astype(np.int64) - first, 0, entries - 1)
-    return np.asarray(table[:entries].astype(np.float64)[index])
+    index = np.clip(np.rint(film).astype(np.int32) - first, 0, entries - 1)
+    return np.asarray(table[:entries].astype(np.float32)[index])
 
 
 def _windowed(film: NDArray[Any], centre: float, width: float, function: str) -> NDArray[Any]:
@@ -74,7 +74,7 @@ def _windowed(film: NDArray[Any], centre: float, width: float, function: str) ->
     if function == "LINEAR":
         centre, width = centre - 0.5, width - 1
     if width == 0:
-        return np.asarray(film > centre, np.float64)
+        return np.asarray(film > centre, np.float32)
     return np.asarray(np.clip((film - centre) / width + 0.5, 0, 1))
 
 

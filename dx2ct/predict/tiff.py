@@ -57,7 +57,8 @@ def _require_one_grey_image(file: tifffile.TiffFile, page: Any, size: int) -> No
         raise InputError(f"{1 + len(others)} images in one file: give one X-ray")
     samples, bits = int(page.samplesperpixel), page.bitspersample
     if bits not in (8, 16) or int(page.sampleformat) != _UNSIGNED:
-        raise InputError(f"grey values of type {page.dtype or bits}: 8 and 16 bits are read")
+        kind = tifffile.SAMPLEFORMAT(page.sampleformat).name.lower()
+        raise InputError(f"grey values of {bits} bits ({kind}): whole numbers of 8 and 16 bits without a sign are read")
     if int(page.photometric) not in _KNOWN or (samples > 1 and page.planarconfig != _TOGETHER):
         raise InputError(f"pixels are {page.photometric.name}, or apart by channel: save it in grey")
     if samples not in (1, 3, 4):

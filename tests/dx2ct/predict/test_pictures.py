@@ -68,8 +68,8 @@ def test_tiffs_that_are_no_single_grey_film_are_refused(tmp_path: Path):
     for number, (pixels, how, reason) in enumerate((
         (three, {"photometric": "minisblack"}, "3 images in one file"),
         (three, {"photometric": "rgb", "planarconfig": "separate"}, "apart by channel"),
-        (DEEP.astype(np.float32), {}, "of type float32"),
-        (DEEP.astype(np.int16), {}, "of type int16"),
+        (DEEP.astype(np.float32), {}, "32 bits .ieeefp.: whole numbers"),
+        (DEEP.astype(np.int16), {}, "16 bits .int."),
         (np.stack([DEEP, DEEP], 2), {"photometric": "minisblack", "extrasamples": ["unassalpha"]}, "2 values a pixel"),
         (np.stack([DEEP, DEEP // 2, DEEP // 3], 2), {"photometric": "rgb"}, "a colour picture"),
     )):  # fmt: skip
