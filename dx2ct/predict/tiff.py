@@ -4,6 +4,7 @@ OpenCV honours an orientation in some kinds of TIFF and MINISWHITE in others; so
 """
 
 from io import BytesIO
+import logging
 import struct
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from drr.errors import InputError
 from dx2ct.predict.decode import decoded
 from dx2ct.predict.xray import require_size
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # one line of ours says what is wrong
 _PHOTOMETRIC, _ORIENTATION = 262, 274
 _MIN_IS_WHITE, _MIN_IS_BLACK = 0, 1
 _KNOWN = (0, 1, 2, 3, 6)  # white is 0, black is 0, RGB, palette, YCbCr

@@ -7,7 +7,7 @@ from dataclasses import replace
 import re
 
 from dx2ct.predict.turn import turn_between
-from dx2ct.predict.xray import Xray
+from dx2ct.predict.xray import printable, Xray
 
 # Where rows and columns run to.
 DIRECTIONS = {"pa": ("L", "F"), "lateral": ("P", "F")}
@@ -38,7 +38,7 @@ def turned_for(view: str, xray: Xray) -> Xray:
             step = f"{turn} by {said}"
             undo = f" (--flip {view} undoes it)" if turn.left_right and not (turn.transposed or turn.up_down) else ""
             xray = xray.did(step, step + undo, turn=turn)
-    return replace(xray, notes=(*xray.notes, *notes))
+    return replace(xray, notes=(*xray.notes, *map(printable, notes)))
 
 
 def _position_notes(view: str, position: str) -> list[str]:

@@ -44,6 +44,11 @@ class Xray:
         return replace(self, facts={**self.facts, "steps": steps}, notes=(*self.notes, *notes), **changes)
 
 
+def printable(text: str) -> str:
+    """One line that does nothing to a terminal, whatever a file's header holds."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     return sha256(path.read_bytes()).hexdigest()

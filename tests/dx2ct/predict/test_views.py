@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drr.errors import InputError
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Framed, Model
+from dx2ct.predict.read import read_xray
 from dx2ct.predict.turn import turn_between
 from dx2ct.predict.view import DIRECTIONS
 from dx2ct.predict.xray import Xray
@@ -89,3 +91,12 @@ def test_line_integrals_have_no_header_to_turn_by(model: Model):
     found = prepared(model, "pa", xray)
     assert not found.moved and not found.notes
     np.testing.assert_array_equal(found.image, xray.pixels)
+
+
+def test_a_header_s_text_does_nothing_to_a_terminal(model: Model, tmp_path: Path):
+    path = as_dicom(tmp_path / "a.dcm", pa(), ViewPosition="L\x1b[2J\nO", PatientOrientation=["L\x1b", "\n"])
+    found = prepared(model, "pa", path)
+    assert len(found.notes) > 2 and all(note.isprintable() for note in found.notes)
+    with pytest.raises(InputError) as caught:
+        read_xray(as_dicom(path, pa(), PhotometricInterpretation="R\nB"))
+    assert str(caught.value).isprintable()
