@@ -1,4 +1,4 @@
-"""Collimated borders that no element of the header names: bright strips of one grey value along the sides of a film."""
+"""Collimated borders that no element of the header names: strips of one grey value along the sides of a film."""
 
 from dataclasses import replace
 
@@ -11,13 +11,14 @@ from dx2ct.predict.xray import Xray
 # Of a row or column, the part that must have the border's value; of the range of grey values, how far from the
 # brightest it may be, and how much darker the image must be right beside it; of a side, how much of it an image covers.
 WHOLE, NEAR, EDGE, IMAGE = 0.98, 0.01, 0.1, 0.3
+_NESTED = 2
 _BESIDE = 3  # pixels from the edge that a blurred edge may take
 
 
 def without_border(view: str, xray: Xray, how: Framing) -> Xray:
-    """A film whose bright border is known as blank, so that it becomes air, and is left out of the grey values' range.
+    """A film whose borders are known as blank: what is bright becomes air, and none counts in the grey values' range.
 
-    A dark border is air already. The strips are looked for in what the crop leaves, with bone bright.
+    The strips are looked for in what the crop leaves; a dark one around a bright one and the other way round, too.
     """
     if xray.kind != "film":
         return xray
@@ -26,28 +27,32 @@ def without_border(view: str, xray: Xray, how: Framing) -> Xray:
     part = xray.pixels[top:bottom, left:right]
     if part.size == 0:
         return xray  # of a crop that is refused later
-    known = None if xray.blank is None else xray.blank[top:bottom, left:right]
-    box = image_box(-part if how.invert else part, known)
-    if box is None:
-        return xray
-    blank = np.ones(part.shape, bool)
-    blank[box[1] : box[3], box[0] : box[2]] = False
-    whole = np.zeros(xray.pixels.shape, bool) if xray.blank is None else xray.blank.copy()
-    whole[top:bottom, left:right] |= blank
-    place = ",".join(str(at + start) for at, start in zip(box, (left, top, left, top), strict=True))
-    step = f"bright border outside {place} made air"
-    return replace(xray.did(step, f"{step}: to leave it out, --crop {view}:{place}"), blank=whole)
+    for _ in range(_NESTED):
+        whole = np.zeros(xray.pixels.shape, bool) if xray.blank is None else xray.blank.copy()
+        known = whole[top:bottom, left:right]
+        bright, dark = (image_box(part, known), image_box(-part, known))[:: -1 if how.invert else 1]
+        box = bright or dark
+        if box is None:
+            break
+        before = np.count_nonzero(known)
+        inside = known[box[1] : box[3], box[0] : box[2]].copy()
+        known[:] = True
+        known[box[1] : box[3], box[0] : box[2]] = inside
+        if np.count_nonzero(known) == before:  # the header has told already
+            break
+        place = ",".join(str(at + start) for at, start in zip(box, (left, top, left, top), strict=True))
+        step = f"{'bright' if bright else 'dark'} border outside {place} made air"
+        xray = replace(xray.did(step, f"{step}: to leave it out, --crop {view}:{place}"), blank=whole)
+    return xray
 
 
-def image_box(pixels: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of what is inside bright borders, right and bottom exclusive; None without a border."""
-    inside = pixels if blank is None else pixels[~blank]
+def image_box(pixels: NDArray[np.float32], blank: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom inside borders of the highest value, right and bottom exclusive; None without any."""
+    inside = pixels[~blank]
     if inside.size == 0:
         return None
     low, high = float(inside.min()), float(inside.max())
-    bright = pixels >= high - NEAR * (high - low)
-    if blank is not None:
-        bright |= blank
+    bright = (pixels >= high - NEAR * (high - low)) | blank
     strips = [
         _strip(bright, pixels, axis, from_end, EDGE * (high - low)) for axis in (1, 0) for from_end in (False, True)
     ]
