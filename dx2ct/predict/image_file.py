@@ -13,7 +13,7 @@ from drr.errors import InputError
 from dx2ct.predict.decode import decoded
 from dx2ct.predict.tiff import read_tiff
 from dx2ct.predict.turn import BY_ORIENTATION
-from dx2ct.predict.xray import require_grey_levels, require_size, Xray
+from dx2ct.predict.xray import MAX_SIDE, require_grey_levels, require_size, Xray
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 _ORIENTATION = 0x0112  # of EXIF, as of TIFF
@@ -64,8 +64,10 @@ def _tags(data: bytes, kind: str) -> tuple[int, tuple[float, float]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(data), formats=(kind,))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"not a readable image ({str(error)[:100]}): fetch it again") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"more pixels than a chest X-ray has, at most {MAX_SIDE} a side") from None
+    except (OSError, ValueError, SyntaxError):  # Pillow's words are about its own stream, not about the file
+        raise InputError(f"not a readable image of type {kind}: fetch it again, or save it as PNG") from None
     if image.mode == "CMYK":
         raise InputError("a colour picture, not an X-ray: export the film in grey from its DICOM file")
     depth = 2 if kind == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16 else 1
