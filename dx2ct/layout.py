@@ -72,11 +72,6 @@ def settings(folder: Path) -> Path:
     return folder / "settings.json"
 
 
-def sampling(folder: Path) -> Path:
-    """How a run sampled when it was last reconstructed; a run that does not sample has none."""
-    return folder / "sampling.json"
-
-
 def training_log(folder: Path) -> Path:
     """Loss and speed while a run was trained."""
     return folder / "training.csv"
@@ -107,6 +102,11 @@ def reconstructions(folder: Path, scan: str) -> list[Path]:
 def deviation(folder: Path, scan: str) -> Path:
     """The standard deviation of a scan's samples."""
     return folder / "deviations" / f"{scan}.nii.gz"
+
+
+def sampling(folder: Path) -> Path:
+    """How a run sampled when it was last reconstructed; a run that does not sample has none."""
+    return folder / "sampling.json"
 
 
 def scores(folder: Path, name: str = "scores") -> Path:
