@@ -1,13 +1,16 @@
 """A DICOM CT series, one slice a file or multi-frame, from a folder or a zip, as a volume in Hounsfield units."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+import re
+import unicodedata
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.dicom_acquisitions import MAX_STRAYS
 from drr.ct.dicom_header import read_header
 from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
 from drr.ct.dicom_pixels import hounsfield_of
@@ -17,21 +20,33 @@ from drr.ct.sources import Member, members, note
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
 
+# What a slice may be called that lacks the suffix of DICOM: IM0001, 1-017, 1.2.840.113; not LICENSE, 069.xml.
+_SLICE_NAME = re.compile(r"(?=.*\d)(?!.*\.[A-Za-z]\w*$).*")
+_MAX_PAGES = 3  # dose reports and screens are one or two a series
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The CT images of one series of one patient, as found."""
+    """The CT images of one series, as found.
+
+    patient: the PatientID of most of them. remarks: what is unusual, yet allowed. fault: why they are no one scan.
+    """
 
     patient: str
     uid: str
     files: list[CtSlice | BadCt]
+    remarks: tuple[str, ...] = ()
+    fault: str = ""
 
     def stacked(self, max_hole_mm: float = MAX_HOLE_MM) -> Stack:
         """Its slices in order. Raises InputError when any file of it, or their geometry, has a defect."""
         for file in self.files:
             if isinstance(file, BadCt):
                 raise InputError(file.reason)
-        return stack_slices([file for file in self.files if isinstance(file, CtSlice)], max_hole_mm)
+        if self.fault:
+            raise InputError(self.fault)
+        stack = stack_slices([file for file in self.files if isinstance(file, CtSlice)], max_hole_mm)
+        return replace(stack, found=(*self.remarks, *stack.found))
 
 
 def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
@@ -39,23 +54,55 @@ def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
 
     Raises InputError for a file that claims to be DICOM and cannot be parsed: it may be a missing slice.
     """
-    groups: dict[tuple[str, str], list[CtSlice | BadCt]] = defaultdict(list)
+    groups: dict[str, list[CtSlice | BadCt]] = defaultdict(list)
     others: list[NotCt] = []
-    for header in map(read_header, files):
+    strangers: list[str] = []
+    for member in files:
+        header = read_header(member)
         if isinstance(header, NotCt):
             others.append(header)
         elif header is not None:
-            images = header.slices if isinstance(header, CtFrames) else (header,)
-            groups[header.patient, header.series_uid].extend(images)
-    series = [Series(patient, uid, slices) for (patient, uid), slices in groups.items()]
+            groups[header.series_uid].extend(header.slices if isinstance(header, CtFrames) else (header,))
+        elif _SLICE_NAME.fullmatch(member.name.rpartition("/")[2]):
+            strangers.append(member.name)
+    remarks = [f"{_count(strangers)} no DICOM and passed over"] if strangers else []
+    pages = {uid: [page.name for page in others if page.page_of == uid] for uid in {page.page_of for page in others}}
+    series = [_series(uid, slices, pages.get(uid, []), remarks) for uid, slices in groups.items()]
     return sorted(series, key=lambda one: (-len(one.files), one.uid)), others
+
+
+def _series(uid: str, files: list[CtSlice | BadCt], pages: list[str], remarks: list[str]) -> Series:
+    """All files of one SeriesInstanceUID, whatever else they say."""
+    remarks, fault = list(remarks), ""
+    ids = Counter(file.patient for file in files)
+    if len(ids) > 1:
+        named = ", ".join(f"{name!r} ({number} images)" for name, number in ids.items())
+        if len({same_patient(name) for name in ids} - {""}) > 1:
+            fault = f"PatientID differs in series {uid}: {named}: put each patient's files into a folder of its own"
+        remarks.append(f"PatientID differs in one series: {named}: taken for one patient")
+    if pages:
+        text = f"{_count(pages)} CT image without a position in the patient"
+        if len(pages) > max(_MAX_PAGES, MAX_STRAYS * len(files)):
+            fault = fault or f"{text}: ImagePositionPatient is lost"
+        remarks.append(f"{text}, dose reports or the like: left out")
+    return Series(ids.most_common(1)[0][0], uid, files, tuple(remarks), fault)
+
+
+def same_patient(patient: str) -> str:
+    """What a PatientID is compared by: writers differ in case, blanks and the form of accents."""
+    return unicodedata.normalize("NFC", patient).strip().casefold()
+
+
+def _count(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} files ({shown}) are" if len(names) > 1 else f"1 file ({shown}) is"
 
 
 def largest_per_patient(series: Sequence[Series]) -> Iterator[tuple[Series, list[str]]]:
     """Of every patient the series with the most images, and a remark when others are passed over."""
     by_patient: dict[str, list[Series]] = defaultdict(list)
     for one in series:
-        by_patient[one.patient].append(one)
+        by_patient[same_patient(one.patient)].append(one)
     for first, *rest in by_patient.values():
         passed = ", ".join(f"{one.uid} ({len(one.files)})" for one in rest)
         remark = f"takes the largest CT series, {first.uid} ({len(first.files)} images), and passes over {passed}"

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, FileIO
 from pathlib import Path
 import re
 import stat
+import struct
 import sys
 from typing import IO, Literal
 import zipfile
@@ -25,6 +27,13 @@ MAX_ZIP_BYTES = 2**34
 # Deflate packs constant bytes 1:1030 and CT slices 1:2; small zips may be as smooth as they like.
 MAX_RATIO = 200
 RATIO_COUNTS_ABOVE_BYTES = 2**30
+# zipfile makes an object for every entry of the directory before anybody can count them: 20,000 need 2 to 4 MB.
+MAX_DIRECTORY_BYTES = 2**23
+
+DICOM_HEAD_BYTES = 2**11
+_MARK_AT, _MARK = 128, b"DICM"
+_SHORT_VRS = {b"AE", b"AS", b"CS", b"DA", b"DT", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI", b"UL", b"US"}
+_MAX_FIRST_VALUE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +51,9 @@ class Member:
 
 
 def note(text: str) -> None:
-    """Tell the user something that is no error: one line on stderr."""
-    print(f"note: {text}", file=sys.stderr)
+    """Tell the user something that is no error: one line on stderr, whatever the names in it consist of."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    print(f"note: {shown}", file=sys.stderr)
 
 
 def kind_of(path: Path) -> Kind:
@@ -51,13 +61,15 @@ def kind_of(path: Path) -> Kind:
     name = path.name.lower()
     if path.is_dir():
         return "folder"
+    if path.exists() and not path.is_file():
+        return "other"  # a pipe or a device: whoever opens it may wait for ever
     if name.endswith(".zip"):
         return "zip"
     if name.endswith(SUFFIXES):
         return "volume"
     if name.endswith(PICTURE_SUFFIXES):
         return "picture"
-    return "dicom" if name.endswith(DICOM_SUFFIXES) or _has_dicom_magic(path) else "other"
+    return "dicom" if name.endswith(DICOM_SUFFIXES) or _is_dicom(path) else "other"
 
 
 @contextmanager
@@ -99,19 +111,68 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
     return lambda: file.open("rb")
 
 
-def _has_dicom_magic(path: Path) -> bool:
+def _is_dicom(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
+            return dicom_start(stream.read(DICOM_HEAD_BYTES)) is not None
     except OSError:
         return False
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"not a readable zip ({error}): fetch it again") from None
+def dicom_start(head: bytes) -> int | None:
+    """Byte at which the first element of a DICOM file begins; None for a file of another kind.
+
+    head: its first DICOM_HEAD_BYTES. Behind the preamble and its mark (PS3.10 section 7.1), or where two elements of
+    the file meta information or of group 0008 follow each other: older writers and some tools leave the mark out.
+    """
+    if head[_MARK_AT : _MARK_AT + 4] == _MARK:
+        return _MARK_AT + 4
+    places = (4,) if head.startswith(_MARK) else (0, _MARK_AT, _MARK_AT + 4)
+    return next((at for at in places if _two_elements(head, at, "<") or _two_elements(head, at, ">")), None)
+
+
+def _two_elements(head: bytes, at: int, order: str) -> bool:
+    first, at = _element(head, at, order)
+    second, _ = _element(head, at, order)
+    return (first[0], second[0]) in ((2, 2), (2, 8), (8, 8)) and first < second
+
+
+def _element(head: bytes, at: int, order: str) -> tuple[tuple[int, int], int]:
+    """Tag of the element at a byte, and where the next one begins; the tag (0, 0) when there seems to be none."""
+    if at + 12 > len(head):
+        return (0, 0), at
+    group, number = struct.unpack_from(order + "HH", head, at)
+    vr, header_bytes = head[at + 4 : at + 6], 8
+    if vr in _SHORT_VRS:
+        (length,) = struct.unpack_from(order + "H", head, at + 6)
+    elif vr in (b"OB", b"SQ", b"UN") and head[at + 6 : at + 8] == bytes(2):
+        (length,), header_bytes = struct.unpack_from(order + "L", head, at + 8), 12
+    else:
+        (length,) = struct.unpack_from(order + "L", head, at + 4)
+    return ((group, number), at + header_bytes + length) if length <= _MAX_FIRST_VALUE else ((0, 0), at)
+
+
+class _ZipStream(BufferedReader):
+    """A zip file whose directory is read in one piece, by zipfile's constructor, or not at all."""
+
+    opening = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.opening and size is not None and size > MAX_DIRECTORY_BYTES:
+            raise InputError(f"the directory of the zip has {size} bytes, more than that of any CT: not read")
+        return super().read(size)
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    with _ZipStream(FileIO(path)) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise InputError(f"not a readable zip ({error}): fetch it again") from None
+        stream.opening = False
+        with archive:
+            yield archive
 
 
 def _zip_members(archive: zipfile.ZipFile) -> list[Member]:
