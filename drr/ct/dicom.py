@@ -7,18 +7,16 @@ from pathlib import Path
 import re
 import unicodedata
 
-import numpy as np
-from numpy.typing import NDArray
 
 from drr.ct.dicom_acquisitions import MAX_STRAYS
 from drr.ct.dicom_header import read_header
 from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
-from drr.ct.dicom_pixels import hounsfield_of
 from drr.ct.dicom_stack import Stack, stack_slices
+from drr.ct.dicom_volume import volume_of
 from drr.ct.limits import MAX_HOLE_MM
-from drr.ct.sources import Member, members, note
+from drr.ct.sources import folders_below, Member, members, note
 from drr.errors import InputError
-from drr.volume import AIR_HU, Volume
+from drr.volume import Volume
 
 # What a slice may be called that lacks the suffix of DICOM: IM0001, 1-017, 1.2.840.113; not LICENSE, 069.xml.
 _SLICE_NAME = re.compile(r"(?=.*\d)(?!.*\.[A-Za-z]\w*$).*")
@@ -122,14 +120,21 @@ def no_ct(others: Sequence[NotCt]) -> InputError:
 def read_series(path: Path, series_uid: str | None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
     """Read the asked-for or the largest CT series of a folder or zip, int16 HU in the slices' own directions.
 
+    A series that lies in the folder itself and goes on in folders below is read as a whole.
+
     Raises InputError naming the path, the file and the defect.
     """
     with members(path, below=True) as files:
         chosen, remarks = _choose(*find_series(files), series_uid)
+        rest = _rest(path, files, chosen.uid)
+        if rest:
+            series, _ = find_series([*files, *rest])
+            chosen = next(one for one in series if one.uid == chosen.uid)
+            remarks = [*remarks, f"the series goes on in folders below ({rest[0].name}, ...): read as one"]
         stack = chosen.stacked(max_hole_mm)
         for remark in [*remarks, *stack.remarks()]:
             note(f"{path}: {remark}")
-        return _volume(stack)
+        return volume_of(stack)
 
 
 def _choose(series: list[Series], others: list[NotCt], series_uid: str | None) -> tuple[Series, list[str]]:
@@ -147,44 +152,16 @@ def _choose(series: list[Series], others: list[NotCt], series_uid: str | None) -
     return chosen[0]
 
 
-def _volume(stack: Stack) -> Volume:
-    first = stack.slices[0]
-    array = np.empty((len(stack.slices), first.rows, first.columns), np.int16)
-    for k, image in hounsfield_of(stack.slices):
-        array[k] = image
-    rows_mm, columns_mm = first.spacing_mm
-    corner = stack.positions_mm[0].copy()
-    if not stack.is_upright:
-        array, corner[:2] = _upright(array, stack, (columns_mm, rows_mm))
-    array, step_mm = _even(array, stack)
-    x, y, z = (stack.frame @ corner).tolist()
-    return Volume(array, (columns_mm, rows_mm, step_mm), (x, y, z), tuple(stack.frame.ravel().tolist()))
+def _rest(path: Path, files: Sequence[Member], uid: str) -> list[Member]:
+    """The files of the folders below that hold the same series, by the first and the last file of each."""
+    if not path.is_dir() or any((path / one.name).parent != path for one in files):
+        return []
+    return [one for found in folders_below(path).values() if uid in map(_uid, (found[0], found[-1])) for one in found]
 
 
-def _upright(
-    array: NDArray[np.int16], stack: Stack, pixel_mm: tuple[float, float]
-) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Straighten a stack that leans with the gantry: every slice moves sideways to its true place on a wider canvas."""
-    from scipy import ndimage  # slow to import, and few scans need it
-
-    corner = stack.positions_mm[:, :2].min(axis=0)
-    shift = (stack.positions_mm[:, :2] - corner) / pixel_mm  # pixels along x and y
-    wide, high = np.ceil(shift.max(axis=0)).astype(int)
-    canvas = np.pad(array, ((0, 0), (0, high), (0, wide)), constant_values=AIR_HU)
-    for image, (right, down) in zip(canvas, shift, strict=True):
-        ndimage.shift(image.copy(), (down, right), output=image, order=1, cval=AIR_HU)
-    return canvas, corner
-
-
-def _even(array: NDArray[np.int16], stack: Stack) -> tuple[NDArray[np.int16], float]:
-    """The slices at even steps, and the step in mm: linear between neighbours where true positions are uneven."""
-    z = stack.positions_mm[:, 2]
-    if stack.is_even:
-        return array, float((z[-1] - z[0]) / (len(z) - 1))
-    even = np.linspace(z[0], z[-1], round((z[-1] - z[0]) / stack.step_mm) + 1)
-    above = np.clip(np.searchsorted(z, even), 1, len(z) - 1)
-    weight = ((even - z[above - 1]) / (z[above] - z[above - 1])).astype(np.float32)
-    result = np.empty((len(even), *array.shape[1:]), np.int16)
-    for k, (high, share) in enumerate(zip(above, weight, strict=True)):
-        result[k] = np.rint(array[high - 1] * (1 - share) + array[high] * share)
-    return result, float(even[1] - even[0])
+def _uid(member: Member) -> str:
+    try:
+        header = read_header(member)
+    except InputError:
+        return ""
+    return "" if header is None or isinstance(header, NotCt) else header.series_uid

@@ -15,7 +15,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from drr.ct.sources import dicom_start, MAX_FILE_BYTES, Member
+from drr.ct.dicom_mark import dicom_start
+from drr.ct.sources import MAX_FILE_BYTES, Member
 from drr.errors import InputError
 
 PIXEL_ELEMENT_BYTES = 12  # tag, value representation and length of the pixel data, at most

@@ -7,11 +7,11 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 import re
 import stat
-import struct
 import sys
 from typing import IO, Literal
 import zipfile
 
+from drr.ct.dicom_mark import dicom_start, HEAD_BYTES
 from drr.errors import InputError
 from drr.volume import SUFFIXES
 
@@ -25,15 +25,10 @@ MAX_FILES = 20_000
 MAX_FILE_BYTES = 2**30
 MAX_ZIP_BYTES = 2**34
 # Deflate packs constant bytes 1:1030 and CT slices 1:2; small zips may be as smooth as they like.
-MAX_RATIO = 200
-RATIO_COUNTS_ABOVE_BYTES = 2**30
+MAX_RATIO = 20
+RATIO_COUNTS_ABOVE_BYTES = 2**29
 # zipfile makes an object for every entry of the directory before anybody can count them: 20,000 need 2 to 4 MB.
 MAX_DIRECTORY_BYTES = 2**23
-
-DICOM_HEAD_BYTES = 2**11
-_MARK_AT, _MARK = 128, b"DICM"
-_SHORT_VRS = {b"AE", b"AS", b"CS", b"DA", b"DT", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI", b"UL", b"US"}
-_MAX_FIRST_VALUE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +94,23 @@ def _not_empty(found: list[Member]) -> list[Member]:
     return found
 
 
+def folders_below(folder: Path) -> dict[Path, list[Member]]:
+    """The visible files of every folder below this one, sorted by name; without this one's own."""
+    files = _as_members(folder, sorted(file for file in folder.rglob("*") if file.is_file() and file.parent != folder))
+    found: dict[Path, list[Member]] = {}
+    for member in files:
+        found.setdefault((folder / member.name).parent, []).append(member)
+    return found
+
+
 def _folder_members(folder: Path, below: bool) -> list[Member]:
     files = sorted(file for file in folder.iterdir() if file.is_file())
     if below and not any(kind_of(file) == "dicom" for file in files):
         files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return _as_members(folder, files)
+
+
+def _as_members(folder: Path, files: list[Path]) -> list[Member]:
     found = [Member(str(file.relative_to(folder)), file.stat().st_size, _opener(file)) for file in files]
     return [member for member in found if not member.hidden]
 
@@ -114,42 +122,9 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
 def _is_dicom(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return dicom_start(stream.read(DICOM_HEAD_BYTES)) is not None
+            return dicom_start(stream.read(HEAD_BYTES)) is not None
     except OSError:
         return False
-
-
-def dicom_start(head: bytes) -> int | None:
-    """Byte at which the first element of a DICOM file begins; None for a file of another kind.
-
-    head: its first DICOM_HEAD_BYTES. Behind the preamble and its mark (PS3.10 section 7.1), or where two elements of
-    the file meta information or of group 0008 follow each other: older writers and some tools leave the mark out.
-    """
-    if head[_MARK_AT : _MARK_AT + 4] == _MARK:
-        return _MARK_AT + 4
-    places = (4,) if head.startswith(_MARK) else (0, _MARK_AT, _MARK_AT + 4)
-    return next((at for at in places if _two_elements(head, at, "<") or _two_elements(head, at, ">")), None)
-
-
-def _two_elements(head: bytes, at: int, order: str) -> bool:
-    first, at = _element(head, at, order)
-    second, _ = _element(head, at, order)
-    return (first[0], second[0]) in ((2, 2), (2, 8), (8, 8)) and first < second
-
-
-def _element(head: bytes, at: int, order: str) -> tuple[tuple[int, int], int]:
-    """Tag of the element at a byte, and where the next one begins; the tag (0, 0) when there seems to be none."""
-    if at + 12 > len(head):
-        return (0, 0), at
-    group, number = struct.unpack_from(order + "HH", head, at)
-    vr, header_bytes = head[at + 4 : at + 6], 8
-    if vr in _SHORT_VRS:
-        (length,) = struct.unpack_from(order + "H", head, at + 6)
-    elif vr in (b"OB", b"SQ", b"UN") and head[at + 6 : at + 8] == bytes(2):
-        (length,), header_bytes = struct.unpack_from(order + "L", head, at + 8), 12
-    else:
-        (length,) = struct.unpack_from(order + "L", head, at + 4)
-    return ((group, number), at + header_bytes + length) if length <= _MAX_FIRST_VALUE else ((0, 0), at)
 
 
 class _ZipStream(BufferedReader):
