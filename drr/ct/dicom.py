@@ -7,7 +7,6 @@ from pathlib import Path
 import re
 import unicodedata
 
-
 from drr.ct.dicom_acquisitions import MAX_STRAYS
 from drr.ct.dicom_header import read_header
 from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
@@ -63,7 +62,7 @@ def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
             groups[header.series_uid].extend(header.slices if isinstance(header, CtFrames) else (header,))
         elif _SLICE_NAME.fullmatch(member.name.rpartition("/")[2]):
             strangers.append(member.name)
-    remarks = [f"{_count(strangers)} no DICOM and passed over"] if strangers else []
+    remarks = [f"passes over {_count(strangers, 'file')}: no DICOM"] if strangers else []
     pages = {uid: [page.name for page in others if page.page_of == uid] for uid in {page.page_of for page in others}}
     series = [_series(uid, slices, pages.get(uid, []), remarks) for uid, slices in groups.items()]
     return sorted(series, key=lambda one: (-len(one.files), one.uid)), others
@@ -79,10 +78,10 @@ def _series(uid: str, files: list[CtSlice | BadCt], pages: list[str], remarks: l
             fault = f"PatientID differs in series {uid}: {named}: put each patient's files into a folder of its own"
         remarks.append(f"PatientID differs in one series: {named}: taken for one patient")
     if pages:
-        text = f"{_count(pages)} CT image without a position in the patient"
+        text = f"{_count(pages, 'CT image')} without a position in the patient"
         if len(pages) > max(_MAX_PAGES, MAX_STRAYS * len(files)):
             fault = fault or f"{text}: ImagePositionPatient is lost"
-        remarks.append(f"{text}, dose reports or the like: left out")
+        remarks.append(f"leaves out {text}: dose reports or the like")
     return Series(ids.most_common(1)[0][0], uid, files, tuple(remarks), fault)
 
 
@@ -91,9 +90,9 @@ def same_patient(patient: str) -> str:
     return unicodedata.normalize("NFC", patient).strip().casefold()
 
 
-def _count(names: list[str]) -> str:
+def _count(names: list[str], what: str) -> str:
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names)} files ({shown}) are" if len(names) > 1 else f"1 file ({shown}) is"
+    return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({shown})"
 
 
 def largest_per_patient(series: Sequence[Series]) -> Iterator[tuple[Series, list[str]]]:

@@ -5,14 +5,15 @@ import struct
 HEAD_BYTES = 2**11
 _MARK_AT, _MARK = 128, b"DICM"
 _SHORT_VRS = {b"AE", b"AS", b"CS", b"DA", b"DT", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI", b"UL", b"US"}
+_FIRST_GROUPS, _SECOND_GROUPS = (0x0002, 0x0008), (0x0002, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 _MAX_FIRST_VALUE = 1024
 
 
 def dicom_start(head: bytes) -> int | None:
     """Byte at which the first element of a DICOM file begins; None for a file of another kind.
 
-    head: its first HEAD_BYTES. Behind the preamble and its mark (PS3.10 section 7.1), or where two elements of
-    the file meta information or of group 0008 follow each other: older writers and some tools leave the mark out.
+    head: its first HEAD_BYTES. Behind the preamble and its mark (PS3.10 section 7.1), or where an element of the file
+    meta information or of group 0008 is followed by another: older writers and some tools leave the mark out.
     """
     if head[_MARK_AT : _MARK_AT + 4] == _MARK:
         return _MARK_AT + 4
@@ -23,7 +24,7 @@ def dicom_start(head: bytes) -> int | None:
 def _two_elements(head: bytes, at: int, order: str) -> bool:
     first, at = _element(head, at, order)
     second, _ = _element(head, at, order)
-    return (first[0], second[0]) in ((2, 2), (2, 8), (8, 8)) and first < second
+    return first[0] in _FIRST_GROUPS and second[0] in _SECOND_GROUPS and first < second
 
 
 def _element(head: bytes, at: int, order: str) -> tuple[tuple[int, int], int]:

@@ -3,7 +3,7 @@
 No GDCM and no ITK here: their parsers are native code with a record of memory errors on malformed headers.
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from io import BytesIO
 import math
 from typing import Any
@@ -166,7 +166,9 @@ def whole(header: Dataset, keyword: str, missing: int = 0) -> int:
 def _raw(header: Dataset, keyword: str) -> str:
     raw = header.get_item(keyword)
     value = None if raw is None else raw.value
-    return repr(value.decode("latin-1") if isinstance(value, bytes) else str(value))[:60]
+    if isinstance(value, bytes):
+        return repr(value.decode("latin-1"))[:60]
+    return repr("\\".join(map(str, value)) if isinstance(value, MutableSequence) else str(value))[:60]
 
 
 def brief(error: Exception) -> str:
