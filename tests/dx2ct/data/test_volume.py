@@ -10,7 +10,7 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.config import VolumeSettings
-from dx2ct.data.prepare.volume import make_volume, to_cube
+from dx2ct.data.prepare.volume import cut_remarks, make_volume, to_cube
 from tests.drr.series import AXIAL, body, write_series
 
 BUMP = "numbers changed: raise the version of VolumeSettings in dx2ct/config/data.py, then update this test"
@@ -107,6 +107,24 @@ def test_z_part_of_a_tall_scan(z_part, first):
     cube = to_cube(_ladder(), settings(z_part=z_part))
     np.testing.assert_array_equal(cube.array[:, 20, 20], np.arange(first, first + 40))
     assert cube.origin_mm[2] == pytest.approx(500 + first)
+
+
+@pytest.mark.parametrize(("z_part", "feet", "head"), [("inferior", 0, 60), ("center", 30, 30), ("superior", 60, 0)])
+@pytest.mark.parametrize("upwards", [True, False])
+def test_what_a_tall_scan_loses_is_said(tmp_path, capsys, z_part, feet, head, upwards):
+    scan = _ladder()
+    if not upwards:
+        x, y, z = scan.origin_mm
+        last = (x, y, z + (scan.array.shape[0] - 1) * scan.spacing_mm[2])
+        scan = Volume(scan.array[::-1], scan.spacing_mm, last, (1, 0, 0, 0, 1, 0, 0, 0, -1))
+    assert cut_remarks(scan, to_cube(scan, settings(z_part=z_part))) == [
+        f"the scan is 100 mm tall, the cube 40 mm: {feet} mm towards the feet and {head} mm towards the head "
+        "are cut off (volume.z_part, volume.size)"
+    ]
+    assert not cut_remarks(scan, to_cube(scan, settings(size=100, z_part=z_part)))
+    source = write_series(tmp_path / "ct", body(34))
+    make_volume(source, settings(z_part=z_part), tmp_path / "cube.mha", None)
+    assert f"note: {source}: the scan is 102 mm tall, the cube 40 mm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("z_part", ["inferior", "center", "superior"])
