@@ -82,6 +82,10 @@ def _classify(member: Member, header: FileDataset, at: int, element: bytes) -> D
     if "LOCALIZER" in (header.get("ImageType") or ()):
         return NotCt(member.name, "CT localizer", False)
     patient, series_uid = text(header, "PatientID"), text(header, "SeriesInstanceUID")
+    if not series_uid and not at:
+        raise InputError(
+            "the file is cut short in its header, or in another transfer syntax than it states: fetch it again"
+        )
     if not re.fullmatch(r"[0-9A-Za-z.]{1,64}", series_uid):
         raise InputError(f"SeriesInstanceUID {series_uid[:80]!r} is no UID")
     if sop_class == CTImageStorage and _is_page(header):

@@ -17,6 +17,11 @@ from drr.errors import InputError
 MAX_SIDE = 4096
 _PIXEL_VRS = {b"OB", b"OW", b"OF", b"OD", b"UN"}
 _PIXEL_DATA, _ITEM, _SEQUENCE_END = (0x7FE0, 0x0010), (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+# PS3.3 C.7.6.3: of type 1 in every image.
+_DESCRIPTION = (
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
+    "PixelRepresentation",
+)
 _UNDEFINED = 2**32 - 1
 _MAX_PIECES = 100_000
 # pydicom would also ask GDCM where that is installed.
@@ -28,11 +33,12 @@ def stored_frames(header: FileDataset, member: Member, at: int, element: bytes) 
 
     Raises InputError for a pixel format that is not read, and for a file shorter than its own header promises.
     """
-    frames, frame_bytes = _frames_and_bytes(header)
     if not at:
         raise InputError("the file is cut short before its pixels: fetch it again")
-    if not has_value(header, "PixelRepresentation"):
-        raise InputError("PixelRepresentation is missing: nobody can tell whether the pixels have a sign")
+    for keyword in _DESCRIPTION:
+        if not has_value(header, keyword):
+            raise InputError(f"{keyword} is missing: the pixels cannot be read without it")
+    frames, frame_bytes = _frames_and_bytes(header)
     signed = bool(whole(header, "PixelRepresentation"))
     little = is_little_endian(header)
     tag, length, header_bytes, _ = pixel_element(element, little)

@@ -161,6 +161,14 @@ TRUE_REASONS: dict[str, tuple[dict[str, Any], Rewrite, str]] = {
         "PixelData has 636 bytes, Rows and Columns ask for 640",
     ),
     "no sign": ({"edit": with_values(PixelRepresentation=None)}, bytes, "PixelRepresentation is missing"),
+    "no bits": ({"edit": with_values(HighBit=None)}, bytes, "HighBit is missing"),
+    "big endian": (
+        {"syntax": ExplicitVRBigEndian},
+        with_syntax(ExplicitVRLittleEndian),
+        "the file is cut short in its header, or in another transfer syntax than it states",
+    ),
+    "half a header": ({}, lambda data: data[:300], "the file is cut short in its header"),
+    "before Rows": ({}, lambda data: data[: data.index(b"(\0\x10\0US")], "the file is cut short before its pixels"),
     "no class": (
         {"edit": _nameless},
         UNMARKED["data set alone"],
