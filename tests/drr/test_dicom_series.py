@@ -88,6 +88,16 @@ def test_two_phases_in_three_parts_each(tmp_path, capsys):
     assert "takes AcquisitionNumber 1 and 2 more (36 slices" in capsys.readouterr().err
 
 
+def test_phases_of_parts_that_take_turns(tmp_path):
+    """1, 3, 5 are one phase and 2, 4, 6 the other: a part goes to the phase that it does not cross."""
+    hu = {"a": body(36), "b": np.roll(body(36), 4, axis=2)}
+    for k in range(6):
+        phase, part = ("a", "b")[k % 2], slice(12 * (k // 2), 12 * (k // 2) + 12)
+        z_mm = STEP_MM * np.arange(36)[part] + (phase == "b") * 1.0
+        add(tmp_path / "ct", hu[phase][part], z_mm, f"{k}", with_values(AcquisitionNumber=k + 1), first=12 * k + 1)
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, hu["a"])
+
+
 @pytest.mark.parametrize("seam_mm", [STEP_MM, 0.0], ids=["next", "one slice twice"])
 @pytest.mark.parametrize("lower_first", [True, False])
 def test_successive_ranges_are_one_scan(tmp_path, capsys, seam_mm, lower_first):
@@ -114,6 +124,8 @@ def test_instance_numbers_in_any_order_are_no_acquisitions(tmp_path, capsys):
     order = np.random.default_rng(3).permutation(40).tolist()
     shuffled = lambda header, k: with_values(InstanceNumber=order[k])(header, k)  # noqa: E731
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", hu, edit=shuffled)).array, hu)
+    odd_first = lambda header, k: with_values(InstanceNumber=k // 2 + 1 + 20 * (k % 2))(header, k)  # noqa: E731
+    np.testing.assert_array_equal(read_ct(write_series(tmp_path / "odd", edit=odd_first)).array, body())
     late = lambda header, k: with_values(InstanceNumber=99 if k == 20 else k)(header, k)  # noqa: E731
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "late", hu, edit=late)).array, hu)
     assert not capsys.readouterr().err
@@ -188,6 +200,8 @@ def test_a_series_in_several_folders_is_one_scan(tmp_path, capsys, places):
         folder.mkdir(parents=True, exist_ok=True)
         file.rename(folder / file.name)
     write_series(tmp_path / "ct" / "z", body(), uid="1.2.9")  # of another series
+    write_series(tmp_path / "one", body()[:1], uid="1.2.8")
+    (tmp_path / "one" / "0000.dcm").rename(tmp_path / "ct" / places[1] / "00-first.dcm")  # and in the same folder
     np.testing.assert_array_equal(read_ct(tmp_path / "ct", UID).array, hu)
     np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, hu)
     assert ("goes on in folders below" in capsys.readouterr().err) == (places[0] == ".")
