@@ -26,6 +26,7 @@ WINDOW_HU = (-1000.0, 600.0)  # lung and soft tissue together
 XRAY_PERCENTILES = (1.0, 99.5)
 HISTOGRAM_HU = np.arange(AIR_HU, 1500, 50)
 PADDED_WARNING = 0.5
+CUT_WARNING = 0.05  # of the scan's height; the column `cut` shows every millimetre
 _SAMPLE = 8  # every so many voxels along each axis are enough for a share of the cube
 
 
@@ -61,7 +62,7 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
     cube = read_volume(layout.volume(data, scan))
     nx, ny, nz = volume.array.shape[::-1]
     z_mm = height_mm(volume)
-    warnings += cut_remarks(volume, cube)
+    warnings += cut_remarks(volume, cube, CUT_WARNING)
     padded = padded_share(volume, cube)
     if padded > PADDED_WARNING:
         warnings.append(f"{padded:.0%} of the cube is padding")

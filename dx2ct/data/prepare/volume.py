@@ -49,11 +49,14 @@ def to_cube(volume: Volume, settings: VolumeSettings) -> Volume:
     return Volume(cube, (settings.spacing_mm,) * 3, (x, y, z))
 
 
-def cut_remarks(volume: Volume, cube: Volume) -> list[str]:
-    """What of a scan's height the cube made of it leaves out: one remark, or none below a voxel."""
+def cut_remarks(volume: Volume, cube: Volume, least: float = 0.0) -> list[str]:
+    """What of a scan's height the cube made of it leaves out: one remark, or none.
+
+    least: share of the height from which on there is a remark; a voxel of the cube in any case.
+    """
     half, middle = height_mm(volume) / 2, volume.centre_mm[2] - cube.centre_mm[2]
     feet, head = (max(half + side * middle - height_mm(cube) / 2, 0.0) for side in (-1, 1))
-    if feet + head < cube.spacing_mm[2]:
+    if feet + head < max(cube.spacing_mm[2], least * 2 * half):
         return []
     return [
         f"the scan is {2 * half:.0f} mm tall, the cube {height_mm(cube):.0f} mm: "

@@ -122,6 +122,8 @@ def test_what_a_tall_scan_loses_is_said(tmp_path, capsys, z_part, feet, head, up
         "are cut off (volume.z_part, volume.size)"
     ]
     assert not cut_remarks(scan, to_cube(scan, settings(size=100, z_part=z_part)))
+    assert len(cut_remarks(scan, to_cube(scan, settings(size=96, z_part=z_part)), 0.03)) == 1
+    assert not cut_remarks(scan, to_cube(scan, settings(size=96, z_part=z_part)), 0.05)
     source = write_series(tmp_path / "ct", body(34))
     make_volume(source, settings(z_part=z_part), tmp_path / "cube.mha", None)
     assert f"note: {source}: the scan is 102 mm tall, the cube 40 mm" in capsys.readouterr().err
