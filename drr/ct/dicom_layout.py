@@ -11,7 +11,7 @@ from pydicom.uid import AllTransferSyntaxes, ExplicitVRBigEndian, ExplicitVRLitt
 from drr.ct.dicom_image import StoredFrame
 from drr.ct.dicom_parse import has_value, PIXEL_ELEMENT_BYTES, whole
 from drr.ct.limits import MAX_VOXELS
-from drr.ct.sources import Member
+from drr.ct.sources import MAX_FILES, Member
 from drr.errors import InputError
 
 MAX_SIDE = 4096
@@ -119,7 +119,7 @@ def _frames_and_bytes(header: FileDataset) -> tuple[int, int]:
     allocated, stored = whole(header, "BitsAllocated"), whole(header, "BitsStored")
     if not 1 < min(rows, columns) <= max(rows, columns) <= MAX_SIDE:
         raise InputError(f"{rows} x {columns} pixels are no CT slice")
-    if not 1 <= frames <= MAX_VOXELS // (rows * columns):
+    if not 1 <= frames <= min(MAX_FILES, MAX_VOXELS // (rows * columns)):
         raise InputError(f"{frames} frames of {rows} x {columns} pixels are no CT")
     high = whole(header, "HighBit")
     if (whole(header, "SamplesPerPixel"), allocated) != (1, 16) or high != stored - 1 or not 1 < stored <= 16:

@@ -122,6 +122,16 @@ def test_a_small_compressed_file_asks_for_no_large_volume(tmp_path):
     assert time.monotonic() - start < MAX_SECONDS
 
 
+def test_frames_by_the_million_are_refused_before_one_is_made(tmp_path):
+    header = enhanced(np.zeros((2, 2, 2), np.int16))
+    header.NumberOfFrames, header.PixelData = 6_000_000, bytes(48_000_000)
+    header.save_as(tmp_path / "ct.dcm", enforce_file_format=True)
+    start = time.process_time()
+    with pytest.raises(InputError, match="6000000 frames of 2 x 2 pixels are no CT"):
+        read_ct(tmp_path / "ct.dcm")
+    assert time.process_time() - start < 0.5
+
+
 GROWN = {
     "straightened": {"positions_mm": np.arange(12)[:, None] * [0, 2.9, 3.0], "spacing_mm": (0.01, 1.5)},
     "put at even steps": {"positions_mm": np.append(np.arange(10), [45.0, 84.0])[:, None] * [0, 0, 1.0]},
