@@ -12,8 +12,8 @@ from typing import IO, Literal
 import zipfile
 
 from drr.ct.dicom_mark import dicom_start, HEAD_BYTES
+from drr.ct.limits import SUFFIXES
 from drr.errors import InputError
-from drr.volume import SUFFIXES
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -121,6 +121,8 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
 
 def _is_dicom(path: Path) -> bool:
     try:
+        if not path.is_file():  # reading a pipe may never end
+            return False
         with path.open("rb") as stream:
             return dicom_start(stream.read(HEAD_BYTES)) is not None
     except OSError:

@@ -13,7 +13,7 @@ from typing import Any
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import image_io
+from drr.volume import require_written
 from dx2ct import layout
 from dx2ct.config import plain
 from dx2ct.predict.dicom_series import write_series
@@ -114,7 +114,7 @@ def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1)
     if outputs.volume is None and (outputs.dicom or outputs.png):
         raise InputError("--dicom and --png come with a volume: give -o CT.nii.gz as well")
     if outputs.volume is not None:
-        image_io(outputs.volume)
+        require_written(outputs.volume)
     for path in (outputs.png, outputs.preview):
         if path is not None and path.suffix.lower() != ".png":
             raise InputError(f"{path}: a picture's name ends in .png")

@@ -117,7 +117,7 @@ def test_ones_own_cts_go_through_with_what_is_broken_left_out(tmp_path: Path) ->
     own = tmp_path / "my scans"
     hu = np.kron(body(12, 32, 40), np.ones((2, 2, 2), np.int16))
     write_series(own / "first patient", hu, patient="A/1", step_mm=5.0)
-    Volume(hu, (1.0, 1.0, 5.0), (0.0, 0.0, 0.0)).write(own / "second.nii.gz")
+    Volume(hu, (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)).write(own / "second.nii.gz")
     (own / "third.zip").write_bytes(b"PK no zip")
     line = [sys.executable, "-m", "dx2ct", "cohort", str(own), "-o", str(tmp_path / "mine")]
     surveyed = subprocess.run(line, capture_output=True, text=True, cwd=ROOT)

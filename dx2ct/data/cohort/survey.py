@@ -13,7 +13,7 @@ import sys
 from tqdm import tqdm
 
 from drr.ct.dicom import find_series, largest_per_patient, no_ct
-from drr.ct.read import PICTURE_REASON, read_ct
+from drr.ct.read import PICTURE_REASON, read_chest
 from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
 from drr.files import replacing
@@ -150,7 +150,7 @@ def _scans_at(path: Path) -> Iterator[Scan | LeftOut]:
         if kind == "picture":
             yield LeftOut(path, PICTURE_REASON)
         elif kind == "volume":
-            yield Scan(path, "", _safe(_stem(path)), of_volume(read_ct(path)))
+            yield Scan(path, "", _safe(_stem(path)), of_volume(read_chest(path)))
         elif kind == "zip" or any(path.iterdir()):
             yield from _series_at(path)
         else:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 import SimpleITK as sitk
 
-from drr.ct.read import read_ct
+from drr.ct.read import read_chest
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
@@ -26,7 +26,7 @@ Parts = Iterable[tuple[slice, NDArray[np.float32]]]
 def make_volume(source: Path, settings: VolumeSettings, output: Path, series_uid: str | None) -> None:
     """Write the cube of one CT as int16 HU with its true origin (see `to_cube`); InputError names what is wrong."""
     require_version(settings)
-    volume = read_ct(source, series_uid, settings.max_hole_mm)
+    volume = read_chest(source, series_uid, settings.max_hole_mm)
     cube = to_cube(volume, settings)
     for remark in cut_remarks(volume, cube):
         note(f"{source}: {remark}")

@@ -29,7 +29,7 @@ def left_out(output: Path) -> dict[str, str]:
 
 
 def volume_file(path: Path) -> Path:
-    Volume(body(), (1.5, 2.0, 3.0), (0.0, 0.0, 0.0)).write(path)
+    Volume(body(), (6.0, 8.0, 10.0), (0.0, 0.0, 0.0)).write(path)
     return path
 
 
@@ -266,7 +266,7 @@ def test_what_a_workflow_made_is_no_new_scan(tmp_path: Path) -> None:
 
 def test_filters_leave_out_with_a_reason_and_are_no_failure(tmp_path: Path) -> None:
     for name, spacing in (("thin", 2.0), ("thick", 6.0), ("third", 2.0)):
-        Volume(body(), (1.0, 1.0, spacing), (0.0, 0.0, 0.0)).write(tmp_path / f"in/{name}.nii.gz")
+        Volume(body(60), (8.0, 8.0, spacing), (0.0, 0.0, 0.0)).write(tmp_path / f"in/{name}.nii.gz")
     assert write(tmp_path / "in", tmp_path / "out", max_slice_mm=5.0) == 0
     assert {row.scan for row in read_sheet(tmp_path / "out/cohort.tsv")} == {"thin", "third"}
     assert left_out(tmp_path / "out") == {"thick.nii.gz": "slice_mm 6.000 is above max_slice_mm 5"}
@@ -276,12 +276,12 @@ def test_filters_leave_out_with_a_reason_and_are_no_failure(tmp_path: Path) -> N
 
 def test_the_sheet_says_what_can_be_filtered_by(tmp_path: Path) -> None:
     write_series(tmp_path / "in/dicom", body(), patient="dicom", step_mm=3.0)
-    Volume(body(), (1.0, 2.0, 4.0), (0.0, 0.0, 0.0)).write(tmp_path / "in/file.nii.gz")
+    Volume(body(30), (6.0, 8.0, 4.0), (0.0, 0.0, 0.0)).write(tmp_path / "in/file.nii.gz")
     write(tmp_path / "in", tmp_path / "out")
     rows = {row["patient"]: row for row in read_rows(tmp_path / "out/cohort.tsv")}
     slices, _, columns = body().shape
     dicom, file = rows["dicom"], rows["file"]
     assert (dicom["slice_mm"], dicom["largest_gap_mm"], float(dicom["z_mm"])) == ("3.000", "3.000", 3 * slices)
     assert (dicom["contrast"], dicom["flags"]) == ("no", "")
-    assert (file["slice_mm"], float(file["z_mm"]), float(file["fov_mm"])) == ("4.000", 4 * slices, columns)
+    assert (file["slice_mm"], float(file["z_mm"]), float(file["fov_mm"])) == ("4.000", 4 * 30, 6 * columns)
     assert (file["largest_gap_mm"], file["contrast"]) == ("", "")

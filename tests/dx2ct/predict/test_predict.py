@@ -140,7 +140,7 @@ def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[st
     for outputs, reason in (
         (Outputs(None), "nothing to write"),
         (Outputs(None, png=tmp_path / "a.png"), "come with a volume"),
-        (Outputs(tmp_path / "ct.txt"), "not a volume file"),
+        (Outputs(tmp_path / "ct.txt"), "no volume is written to it"),
         (Outputs(tmp_path / "ct.nii", png=tmp_path / "a.jpg"), r"ends in \.png"),
         (Outputs(tmp_path / "ct.nii", dicom=tmp_path / "full"), "holds files already"),
         (Outputs(tmp_path / "ct.nii", png=films["pa"]), "have the same name"),
