@@ -18,8 +18,8 @@ _VALUES = 2**16
 # What lies lower is no noise of air; padding is one or two values there, a distribution is another scale.
 _PADDING_BELOW_HU, _MAX_BELOW = -1100, 0.05
 _AIR_SHARE = 0.05  # of what is no padding: lungs alone are more
-# Without air beside the padding, the rest is a body. Bone and metal are a tenth of one at most.
-_LEAST_AIR, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, 700, 0.1, 300
+# Without air beside the padding, the rest is a body cut out: some fat, and bone and metal are a tenth of it at most.
+_LEAST_AIR, _FAT_HU, _LEAST_FAT, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, -30, 0.01, 700, 0.1, 300
 _BLOCK_VOXELS = 2**21
 
 
@@ -78,16 +78,16 @@ def require_hu(path: Path, values: Histogram) -> None:
     found = f"{path}: values from {max(low, AIR_HU)} to {high}"
     if low > _AIR_BELOW_HU:
         raise InputError(f"{found} are not HU, no air in it: convert it to Hounsfield units")
-    if high < _TISSUE_ABOVE_HU:
-        raise InputError(f"{found} HU are air alone: no patient in it")
-    if high == MAX_HU:
-        raise InputError(f"{path}: values of {high} HU and more are not HU: convert it, and mark padding as {AIR_HU}")
     below = np.sort(values.counts[: _PADDING_BELOW_HU - LOWEST])[:-2].sum() / values.counts.sum()
     if below > _MAX_BELOW:
         raise InputError(
             f"{path}: values from {low} to {high} are not HU: {below:.0%} lie between {low} and "
             f"{_PADDING_BELOW_HU}, where no CT has any: was the offset subtracted twice?"
         )
+    if high < _TISSUE_ABOVE_HU:
+        raise InputError(f"{found} HU are air alone: no patient in it")
+    if high == MAX_HU:
+        raise InputError(f"{path}: values of {high} HU and more are not HU: convert it, and mark padding as {AIR_HU}")
     _require_air_beside_padding(path, values)
 
 
@@ -96,8 +96,12 @@ def _require_air_beside_padding(path: Path, values: Histogram) -> None:
     air = inside.quantile(_AIR_SHARE)
     if air <= _AIR_BELOW_HU:
         return
-    dense, median = inside.share(_DENSE_HU, MAX_HU), inside.quantile(0.5)
-    if values.share(LOWEST, _AIR_BELOW_HU) < _LEAST_AIR or dense > _MAX_DENSE or median > _MAX_MEDIAN_HU:
+    is_body = (
+        inside.quantile(_LEAST_FAT) < _FAT_HU
+        and inside.quantile(0.5) < _MAX_MEDIAN_HU
+        and inside.share(_DENSE_HU, MAX_HU) < _MAX_DENSE
+    )
+    if values.share(LOWEST, _AIR_BELOW_HU) < _LEAST_AIR or not is_body:
         raise InputError(
             f"{path}: values from {values.ends[0]} to {values.ends[1]} are not HU: without the padding the lowest lie "
             f"near {air}, and air is -1000 HU: subtract the offset (often 1024), and mark padding as {AIR_HU}"

@@ -44,7 +44,7 @@ def read_metaimage(path: Path) -> Stored:
     if size < 0:
         raise InputError(f"the header is damaged (CompressedDataSize {size}): fetch it again")
     slope, intercept = (
-        _number(fields, f"ElementToIntensityFunction{name}", value) for name, value in (("Slope", 1), ("Offset", 0))
+        _number(fields, f"ElementToIntensityFunction{name}", value) for name, value in (("Slope", 1.0), ("Offset", 0.0))
     )
     return Stored(
         file_name,

@@ -70,12 +70,10 @@ def _sizes(header: Any) -> tuple[int, ...]:
 
 
 def _dtype(header: Any) -> np.dtype[Any]:
-    from nibabel.spatialimages import HeaderDataError
-
     code, bits = int(header["datatype"]), int(header["bitpix"])
     try:
         dtype: np.dtype[Any] = header.get_data_dtype()
-    except HeaderDataError:
+    except KeyError:
         raise InputError(f"values of unknown type (datatype {code}): convert it to int16 HU") from None
     if dtype.fields:
         require_scalar("colour", len(dtype.fields))

@@ -22,7 +22,7 @@ from drr.ct.metaimage import read_metaimage
 from drr.ct.nifti import read_nifti
 from drr.ct.nrrd import read_nrrd
 from drr.ct.sources import note
-from drr.ct.voxels import blocks, Stored
+from drr.ct.voxels import blocks, require_bounded, Stored
 from drr.errors import InputError
 
 _READERS: dict[str, Callable[[Path], Stored]] = {
@@ -73,6 +73,7 @@ def read_header(path: Path) -> tuple[Stored, Place]:
     if suffix is None:
         raise InputError(f"not a volume file, its name ends in none of {', '.join(SUFFIXES)}")
     stored = _READERS[suffix](path)
+    require_bounded(stored)
     return stored, place_of(stored.affine_mm, stored.shape)
 
 

@@ -102,9 +102,8 @@ def require_scalar(what: str, values: int) -> None:
 def blocks(stored: Stored) -> Iterator[NDArray[Any]]:
     """The stored values in their order, in 1-D blocks; packed streams are read to their very end.
 
-    Raises InputError for voxels cut short, damaged or too many.
+    Raises InputError for voxels cut short or damaged; `require_bounded` comes first.
     """
-    _require_bounded(stored)
     left = stored.voxels * stored.dtype.itemsize
     try:
         with open_regular(stored.file) as file:
@@ -125,8 +124,8 @@ def blocks(stored: Stored) -> Iterator[NDArray[Any]]:
         raise InputError(f"its voxels cannot be read ({error.strerror or error}): fetch it again") from None
 
 
-def _require_bounded(stored: Stored) -> None:
-    """Refuse before any memory is taken."""
+def require_bounded(stored: Stored) -> None:
+    """InputError, before any memory is taken, for voxels that are too many, or more than the file can hold."""
     size = stored.file.stat().st_size - stored.start
     if stored.voxels > MAX_VOXELS:
         raise InputError(f"{' x '.join(map(str, stored.shape))} voxels are too many for a CT")
