@@ -49,7 +49,7 @@ def read_metaimage(path: Path) -> Stored:
     return Stored(
         file_name,
         start,
-        "zlib" if packed else "raw",
+        "deflate" if packed else "raw",
         dtype,
         shape,
         affine,

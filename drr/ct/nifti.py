@@ -1,15 +1,15 @@
 """NIfTI-1 and NIfTI-2 headers, as nibabel reads them; sources: nifti1.h, nifti2.h."""
 
-import gzip
+import io
 import math
 from pathlib import Path
 import struct
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
 from drr.ct.consistency import Matrix, require_one_place
-from drr.ct.voxels import beside, open_regular, require_scalar, Stored, three_axes
+from drr.ct.voxels import beside, Inflated, open_regular, require_scalar, Stored, three_axes
 from drr.errors import InputError
 
 _BYTES = {1: 348, 2: 540}
@@ -24,7 +24,7 @@ def read_nifti(path: Path) -> Stored:
     with open_regular(path) as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+        stream = io.BufferedReader(Inflated(file)) if packed else file
         head = stream.read(_BYTES[2])
     header, magic = _header(head)
     shape = three_axes(_sizes(header))
@@ -37,7 +37,9 @@ def read_nifti(path: Path) -> Stored:
             raise InputError("a packed .hdr is not read: convert it to .nii.gz")
         return Stored(_image_of(path), offset, "raw", dtype, shape, affine, 0, None, slope, intercept, remarks)
     start, skip = (0, offset) if packed else (offset, 0)
-    return Stored(path, start, "gzip" if packed else "raw", dtype, shape, affine, skip, None, slope, intercept, remarks)
+    return Stored(
+        path, start, "deflate" if packed else "raw", dtype, shape, affine, skip, None, slope, intercept, remarks
+    )
 
 
 def _header(head: bytes) -> tuple[Any, bytes]:

@@ -24,7 +24,7 @@ _WORDS_OF_TYPE = {
     "f8": ("double",),
 }
 _DTYPES = {word: code for code, words in _WORDS_OF_TYPE.items() for word in words}
-_PACKINGS: dict[str, Packing] = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+_PACKINGS: dict[str, Packing] = {"raw": "raw", "gzip": "deflate", "gz": "deflate"}
 _SIGNS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
 _SPACES = {
     "right-anterior-superior": "RAS",

@@ -121,8 +121,6 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
 
 def _is_dicom(path: Path) -> bool:
     try:
-        if not path.is_file():  # reading a pipe may never end
-            return False
         with path.open("rb") as stream:
             return dicom_start(stream.read(HEAD_BYTES)) is not None
     except OSError:

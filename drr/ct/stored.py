@@ -62,7 +62,9 @@ def named(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, EOFError, ValueError, OverflowError, zlib.error, struct.error) as error:
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path}: its packed voxels are damaged ({error}): fetch it again") from None
+    except (OSError, ValueError, OverflowError, struct.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: not a readable volume file ({reason}): fetch it again") from None
 

@@ -1,9 +1,7 @@
 """The voxels that the header of a volume file promises: read to the last byte, checksum included, in bounded memory."""
 
-import bz2
 from collections.abc import Iterator
 from dataclasses import dataclass
-import gzip
 import io
 import math
 from pathlib import Path
@@ -17,14 +15,16 @@ from numpy.typing import NDArray
 from drr.ct.limits import MAX_VOXELS
 from drr.errors import InputError
 
-Packing = Literal["raw", "gzip", "zlib", "bzip2"]
+Packing = Literal["raw", "deflate"]
 TEXT_HEADER_BYTES = 65536
 _BLOCK_BYTES = 2**22
-# zlib packs CTs 1:2, masked ones of floats 1:12; small volumes may be as smooth as they like.
-_MAX_RATIO = 16
+# zlib packs CTs 1:2, those stored as float64 1:8; small volumes may be as smooth as they like.
+_MAX_RATIO = 12
 _RATIO_COUNTS_ABOVE_BYTES = 2**29
-_MAX_SURPLUS_BYTES = 2**24  # what may follow the voxels in a packed stream is read for its checksum alone
-_ZLIB_OR_GZIP = 47  # zlib.h: 32 detects the header, 15 is the largest window
+_MAX_SURPLUS_BYTES = 2**24  # unpacked before the first voxel, or behind the last for the checksum's sake
+_PACKED_BYTES = 2**16
+_GZIP, _ZLIB_OR_GZIP = 31, 47  # zlib.h: 15 is the largest window, 16 means gzip, 32 detects the header
+_MAX_MEMBERS = 2**16  # bgzip's hold 64 kB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,26 +102,21 @@ def require_scalar(what: str, values: int) -> None:
 def blocks(stored: Stored) -> Iterator[NDArray[Any]]:
     """The stored values in their order, in 1-D blocks; packed streams are read to their very end.
 
-    Raises InputError for voxels cut short or damaged; `require_bounded` comes first.
+    `require_bounded` comes first. Raises InputError for voxels cut short, EOFError and zlib.error for a damaged stream.
     """
     left = stored.voxels * stored.dtype.itemsize
-    try:
-        with open_regular(stored.file) as file:
-            file.seek(stored.start)
-            stream = _unpacked(file, stored)
-            _skip(stream, stored.skip)
-            while left:
-                block = stream.read(min(left, _BLOCK_BYTES))
-                left -= len(block)
-                if len(block) % stored.dtype.itemsize or not block:
-                    raise _cut_short(left, stored)
-                yield np.frombuffer(block, stored.dtype)
-            if stored.packing != "raw":
-                _require_end(stream)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"its packed voxels are damaged ({error}): fetch it again") from None
-    except OSError as error:
-        raise InputError(f"its voxels cannot be read ({error.strerror or error}): fetch it again") from None
+    with open_regular(stored.file) as file:
+        file.seek(stored.start)
+        stream = _unpacked(file, stored)
+        _skip(stream, stored.skip)
+        while left:
+            block = stream.read(min(left, _BLOCK_BYTES))
+            left -= len(block)
+            if len(block) % stored.dtype.itemsize or not block:
+                raise _cut_short(left, stored)
+            yield np.frombuffer(block, stored.dtype)
+        if stored.packing != "raw":
+            _require_end(stream)
 
 
 def require_bounded(stored: Stored) -> None:
@@ -129,6 +124,8 @@ def require_bounded(stored: Stored) -> None:
     size = stored.file.stat().st_size - stored.start
     if stored.voxels > MAX_VOXELS:
         raise InputError(f"{' x '.join(map(str, stored.shape))} voxels are too many for a CT")
+    if stored.skip > _MAX_SURPLUS_BYTES:
+        raise InputError(f"the header is damaged ({stored.skip} bytes before the first voxel): fetch it again")
     promised = stored.voxels * stored.dtype.itemsize
     if stored.packing == "raw" and size < stored.skip + promised:
         raise _cut_short(stored.skip + promised - max(size, 0), stored)
@@ -143,13 +140,9 @@ def _cut_short(missing: int, stored: Stored) -> InputError:
 
 
 def _unpacked(file: BinaryIO, stored: Stored) -> BinaryIO:
-    if stored.packing == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-    if stored.packing == "bzip2":
-        return cast(BinaryIO, bz2.BZ2File(file))
-    if stored.packing == "zlib":
-        return cast(BinaryIO, io.BufferedReader(_ZlibStream(file, stored.packed_bytes), _BLOCK_BYTES))
-    return file
+    if stored.packing == "raw":
+        return file
+    return cast(BinaryIO, io.BufferedReader(Inflated(file, stored.packed_bytes), _BLOCK_BYTES))
 
 
 def _skip(stream: BinaryIO, count: int) -> None:
@@ -169,18 +162,24 @@ def _require_end(stream: BinaryIO) -> None:
             raise InputError("holds more voxels than its header promises: the header is damaged, fetch it again")
 
 
-class _ZlibStream(io.RawIOBase):
-    """An unpacked zlib or gzip stream inside a file; its end must be where the header says."""
+class Inflated(io.RawIOBase):
+    """What a zlib or gzip stream inside a file unpacks to, its length and checksum compared at its end.
 
-    def __init__(self, file: BinaryIO, packed_bytes: int | None) -> None:
-        self._file, self._left = file, packed_bytes
+    packed_bytes: where the stream must end, or None. A gzip stream without it may have several members, as those of
+    parallel packers do, and zeros behind.
+    """
+
+    def __init__(self, file: BinaryIO, packed_bytes: int | None = None) -> None:
+        self._file, self._left, self._members, self._ahead = file, packed_bytes, 1, b""
         self._inflate = zlib.decompressobj(_ZLIB_OR_GZIP)
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while not self._inflate.eof:
+        """Fill the buffer as far as one step goes; 0 at the end."""
+        while not self._inflate.eof or self._begins_another():
             packed = self._inflate.unconsumed_tail or self._more()
             piece = self._inflate.decompress(packed, len(buffer))
             if piece:
@@ -188,12 +187,30 @@ class _ZlibStream(io.RawIOBase):
                 return len(piece)
             if not packed and not self._inflate.eof:
                 raise EOFError("the stream ends early")
-        if self._left is not None and (self._left or self._inflate.unused_data):
-            raise EOFError(f"the stream ends {self._left + len(self._inflate.unused_data)} bytes before its stated end")
         return 0
 
     def _more(self) -> bytes:
-        packed = self._file.read(2**16 if self._left is None else min(2**16, self._left))
+        ahead, self._ahead = self._ahead, b""
+        if ahead:
+            return ahead
+        packed = self._file.read(_PACKED_BYTES if self._left is None else min(_PACKED_BYTES, self._left))
         if self._left is not None:
             self._left -= len(packed)
         return packed
+
+    def _begins_another(self) -> bool:
+        """Is there another gzip member behind the one that has ended?"""
+        rest = self._inflate.unused_data
+        if self._left is not None:
+            if self._left or rest:
+                raise EOFError(f"the stream ends {self._left + len(rest)} bytes before its stated end")
+            return False
+        while not (rest := rest.lstrip(b"\0")):
+            rest = self._file.read(_PACKED_BYTES)
+            if not rest:
+                return False
+        self._members += 1
+        if self._members > _MAX_MEMBERS:
+            raise EOFError(f"more than {_MAX_MEMBERS} gzip members")
+        self._ahead, self._inflate = rest, zlib.decompressobj(_GZIP)
+        return True

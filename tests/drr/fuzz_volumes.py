@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 import contextlib
 import gzip
+from itertools import chain
 import json
 import os
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.drr.headers import body, metaimage, nifti, nrrd, packed_metaimage, pa
 
 MAX_SECONDS, MAX_MB = 5.0, 1000
 _LIMIT_BYTES = 8 * 2**30  # of addresses: nothing may take the machine down
+_GZIP = 31  # zlib.h's window bits for a gzip stream
 _NUMBERS = (
     "-3",
     "0",
@@ -123,20 +125,28 @@ def anywhere(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
+def _zeros(megabytes: int, head: bytes = b"", window: int = zlib.MAX_WBITS) -> bytes:
+    """The packed form of many zeros behind a head, made in little memory."""
+    packing = zlib.compressobj(wbits=window)
+    return b"".join(
+        [packing.compress(head), *(packing.compress(bytes(2**20)) for _ in range(megabytes)), packing.flush()]
+    )
+
+
 def bombs() -> dict[str, bytes]:
     """Small files that unpack to as much as their headers promise."""
-    zeros, sides = bytes(2**27), {"DimSize": "512 512 2000", "ElementType": "MET_DOUBLE"}
+    sides = {"DimSize": "512 512 2000", "ElementType": "MET_DOUBLE"}
     large = {"sizes": "1024 1024 1000", "type": "double"}
     longer = nifti()
     return {
-        "promise.mha": packed_metaimage(sides, zlib.compress(zeros)),
-        "promise.nrrd": packed_nrrd(large, gzip.compress(zeros)),
-        "promise.nii.gz": gzip.compress(longer[:42] + struct.pack("<3h", 1024, 1024, 1000) + longer[48:] + zeros),
-        "surplus.nii.gz": gzip.compress(longer + zeros),
-        "surplus.mha": packed_metaimage(data=zlib.compress(body().tobytes() + zeros)),
-        "skip.nrrd": packed_nrrd({"byte skip": 10**9 - 1}, gzip.compress(zeros)),
+        "promise.mha": packed_metaimage(sides, _zeros(128)),
+        "promise.nrrd": packed_nrrd(large, _zeros(128, window=_GZIP)),
+        "promise.nii.gz": _zeros(128, longer[:42] + struct.pack("<3h", 1024, 1024, 1000) + longer[48:], _GZIP),
+        "surplus.nii.gz": _zeros(128, longer, _GZIP),
+        "surplus.mha": packed_metaimage(data=_zeros(128, body().tobytes())),
+        "skip.nrrd": packed_nrrd({"byte skip": 10**9 - 1}, _zeros(128, window=_GZIP)),
         "raw.mha": metaimage(sides),
-        "limit.mha": packed_metaimage({"DimSize": "512 512 1024"}, zlib.compress(zeros * 4)),
+        "limit.mha": packed_metaimage({"DimSize": "512 512 1024"}, _zeros(512)),
     }
 
 
@@ -169,24 +179,25 @@ def main(count: int, seed: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_LIMIT_BYTES, _LIMIT_BYTES))
     rng = np.random.default_rng(seed)
     found: Counter[str] = Counter()
-    slowest = (0.0, "")
+    slowest, largest = (0.0, ""), (0, "")
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         (Path(folder) / "a.raw").write_bytes(body().tobytes())
         unpacked = ((f"case {case}", *damaged(case, rng)) for case in range(count))
-        for label, name, content in [*(("bomb", *bomb) for bomb in bombs().items()), *unpacked]:
+        for label, name, content in chain((("bomb", *bomb) for bomb in bombs().items()), unpacked):
             print(label, name, file=sys.__stdout__ if "-v" in sys.argv else nowhere)
             path = Path(folder) / name
             path.write_bytes(content)
+            Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
             start = time.process_time()
             found[outcome(lambda path=path: f"{read_chest(path).array.ndim} axes")] += 1  # type: ignore[misc]
             if label != "bomb":
                 outcome(lambda path=path: f"{read_volume(path).array.ndim} axes")  # type: ignore[misc]
             slowest = max(slowest, (time.process_time() - start, f"{label}: {name}"))
+            largest = max(largest, (round(peak_mb()), f"{label}: {name}"))
             if path.name != "a.raw":
                 path.unlink()
-    peak, cases = peak_mb(), found.total()
-    print(json.dumps({"cases": cases, "seed": seed, **found, "slowest": slowest, "peak_mb": round(peak)}))
-    if slowest[0] > MAX_SECONDS or peak > MAX_MB:
+    print(json.dumps({"cases": found.total(), "seed": seed, **found, "slowest": slowest, "largest_mb": largest}))
+    if slowest[0] > MAX_SECONDS or largest[0] > MAX_MB:
         raise SystemExit(1)
 
 
