@@ -92,17 +92,25 @@ def require_hu(path: Path, values: Histogram) -> None:
 
 
 def _require_air_beside_padding(path: Path, values: Histogram) -> None:
-    inside = values.above(AIR_HU)
-    air = inside.quantile(_AIR_SHARE)
-    if air <= _AIR_BELOW_HU:
-        return
-    is_body = (
+    low, high = values.ends
+    air = values.above(AIR_HU).quantile(_AIR_SHARE)
+    if air > _AIR_BELOW_HU:
+        refused = values.share(LOWEST, _AIR_BELOW_HU) < _LEAST_AIR or not _is_body(values.above(AIR_HU))
+    else:  # unless that air is one value, and a padding that looks like it
+        inside = values.above(low)
+        air = inside.quantile(_AIR_SHARE)
+        refused = air > _AIR_BELOW_HU and inside.share(_DENSE_HU, MAX_HU) > 2 * _MAX_DENSE
+    if refused:
+        raise InputError(
+            f"{path}: values from {low} to {high} are not HU: without the padding the lowest lie "
+            f"near {air}, and air is -1000 HU: subtract the offset (often 1024), and mark padding as {AIR_HU}"
+        )
+
+
+def _is_body(inside: Histogram) -> bool:
+    """May these be the HU of a body that was cut out of its air?"""
+    return (
         inside.quantile(_LEAST_FAT) < _FAT_HU
         and inside.quantile(0.5) < _MAX_MEDIAN_HU
         and inside.share(_DENSE_HU, MAX_HU) < _MAX_DENSE
     )
-    if values.share(LOWEST, _AIR_BELOW_HU) < _LEAST_AIR or not is_body:
-        raise InputError(
-            f"{path}: values from {values.ends[0]} to {values.ends[1]} are not HU: without the padding the lowest lie "
-            f"near {air}, and air is -1000 HU: subtract the offset (often 1024), and mark padding as {AIR_HU}"
-        )

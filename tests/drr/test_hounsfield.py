@@ -10,7 +10,7 @@ from drr.ct.hounsfield import Histogram, require_hu
 from drr.errors import InputError
 
 PATH = Path("ct.nii")
-PADDINGS = (None, -1024, -2000, -3024, -32768)
+PADDINGS = (None, -1000, -1024, -2000, -3024, -32768)
 
 
 def chest(seed: int = 0, air: float = -1000) -> NDArray[np.float64]:
@@ -70,7 +70,7 @@ def test_an_offset_taken_off_twice_is_seen(padding):
 @pytest.mark.parametrize("scale", [1 / 1000, 0.1, 255 / 2000])
 def test_other_scales_are_seen(padding, scale):
     with pytest.raises(InputError, match="are not HU"):
-        read(padded((chest() + 1000) * scale, padding if padding != -1024 else None))
+        read(padded((chest() + 1000) * scale, padding if padding != -1000 else None))
 
 
 def test_values_beyond_int16_are_seen():
