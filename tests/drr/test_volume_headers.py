@@ -245,6 +245,8 @@ BAD = {
     "sum.mha": (packed_metaimage(data=BAD_SUM), DAMAGED),
     "cut.mha": (packed_metaimage(data=ZLIB[: len(ZLIB) // 2]), DAMAGED),
     "size.mha": (packed_metaimage({"CompressedDataSize": len(ZLIB) + 9}, ZLIB + bytes(9)), DAMAGED),
+    "far size.mha": (packed_metaimage({"CompressedDataSize": len(ZLIB) + 2**17}, ZLIB + bytes(2**17)), DAMAGED),
+    "surplus.nii.gz": (gzip.compress(nifti() + bytes(2**24 + 1), 1), "holds more voxels than its header promises"),
     "small size.mha": (packed_metaimage({"CompressedDataSize": len(ZLIB) - 1}), DAMAGED),
     "short.mha": (packed_metaimage(data=zlib.compress(body().tobytes()[:-2])), "cut short, 2 of 7680 bytes"),
     "bomb.mha": (packed_metaimage({"DimSize": "512 512 2000", "ElementType": "MET_DOUBLE"}), "too smooth for a CT"),
