@@ -16,6 +16,7 @@ include: "rules/evaluate.smk"
 localrules:
     all,
     cohort,
+    derive,
     metrics,
     qc_page,
 
@@ -27,6 +28,7 @@ wildcard_constraints:
 
 onstart:
     hold_workdir()
+    begin_anew()
     stop_polling()
 
 
@@ -35,4 +37,8 @@ rule all:
     input:
         "results/metrics.csv",
         "results/report.html",
+        PLAN.files(PLAN.report, layout.weights),  # what was deleted is made again, also where a table of it is there
+        PLAN.files(PLAN.report, layout.settings),
+        PLAN.files(PLAN.report, layout.scores),
+        PLAN.reconstructions(PLAN.report, TESTS),
         PLAN.files(filter(PLAN.has_deviations, PLAN.report), layout.calibration),

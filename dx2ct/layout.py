@@ -11,6 +11,7 @@ DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), P
 PLANES = ("axial", "coronal", "sagittal")
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 TABLES = ("table1a", "table1b", "table2", "clinical", "reprojection", "nodules", "cost")
+STATES = ("resume.pt", "resume.older.pt")  # of a training: the newest and the one before it
 FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")
 
 
@@ -70,6 +71,11 @@ def weights(folder: Path) -> Path:
 def settings(folder: Path) -> Path:
     """A run's settings."""
     return folder / "settings.json"
+
+
+def states(folder: Path) -> list[Path]:
+    """What an interrupted training goes on from, the newest first."""
+    return [folder / name for name in STATES]
 
 
 def training_log(folder: Path) -> Path:

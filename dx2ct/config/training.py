@@ -118,6 +118,9 @@ class EngineSettings:
     memory_format: Literal["auto", "contiguous", "channels_last"] = key(
         "auto", "Of convolutions; auto: channels_last on a GPU"
     )
+    save_every_s: NotNegative = key(
+        120.0, "Time between two saved states, the most that a killed training loses", unit="s"
+    )
     tensorboard: bool = key(False, "Curves and pictures: tensorboard --logdir results")
 
 

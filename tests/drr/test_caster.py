@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from drr import _build, _cpu, backproject, render
+from drr import _cpu, backproject, render
 from drr._cupy import available, source_text
 from drr.attenuation import IDENTITY, Mixture, PLASTIMATCH, water
 from drr.errors import InputError
@@ -282,16 +282,6 @@ def test_cuda_kernels_compile(tmp_path: Path):
     subprocess.run(command, check=True)
     ptx = (tmp_path / "k.ptx").read_text()
     assert all(f".entry {name}(" in ptx for name in ("render_int16", "render_float32", "backproject"))
-
-
-def test_the_library_is_compiled_once():
-    """A second process finds the file of the first: no job of a workflow pays for the compiler again."""
-    assert not isinstance(_build.library(), str)
-    path = _build._path(_build._compiler())
-    before = path.stat().st_mtime_ns
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-m", "drr._build"], cwd=root, check=True)
-    assert path.stat().st_mtime_ns == before
 
 
 def test_a_source_far_away_casts_parallel_rays():

@@ -91,7 +91,11 @@ class Http:
                     if not chunk:
                         return
                     yield chunk
-        except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+        except (SourceError, MemoryError):
+            raise
+        # Not a list of kinds: on an answer that breaks the rules of HTTP, requests, urllib3 and http.client also fail
+        # with a ValueError, a UnicodeError, an AttributeError ... None of it is from the sink, which runs outside.
+        except Exception as error:
             raise PassingError(self._words(error)) from None
 
     @contextmanager
@@ -104,7 +108,7 @@ class Http:
                 if not response.is_redirect:
                     yield response
                     return
-                target = urljoin(url, response.headers["Location"])
+                target = _target(url, response.headers["Location"])
             if _origin(target) != _origin(url):
                 raise SourceError(f"redirects to another host, {target[:100]!r}: not followed")
             url, params = target, None
@@ -134,8 +138,15 @@ def _require_good(response: requests.Response, most_bytes: int) -> None:
     if headers.get("Content-Encoding", "identity") != "identity":
         raise SourceError(f"sends {headers['Content-Encoding'][:20]!r} where plain bytes were asked for")
     length = headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > most_bytes:
+    if length.isascii() and length.isdigit() and int(length) > most_bytes:
         raise SourceError(f"announces {int(length)} bytes, more than {most_bytes}")
+
+
+def _target(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise SourceError(f"redirects to no address, {location[:100]!r}: not followed") from None
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
