@@ -14,6 +14,7 @@ from drr.errors import InputError
 
 _DISK = "free some space there and run the same command again"
 _MEMORY = "close other programs, or ask for more memory (ulimit -v, a job's mem_mb), and run the same command again"
+_WRITABLE = "free some space there or make the folder writable, and run the same command again"
 _ACCESS = "make the file or its folder readable and writable for you, or choose another place"
 _ADVICE = {
     errno.ENOSPC: _DISK,
@@ -34,11 +35,7 @@ _SHORT_OF_MEMORY = re.compile(
     r"allocat|out of memory|bad_alloc|start new thread|failed to map segment|cannot map|cublas.*alloc", re.IGNORECASE
 )
 # How torch and ITK say that a file could not be written; neither says why, and torch not even which one.
-_NOT_WRITTEN = re.compile(
-    r"PytorchStreamWriter|inline_container|basic_ios|iostream|ImageFileWriter|MetaImage cannot be written"
-    r"|could not (write|open file for writing)|for writing|unable to (create|open)|write",
-    re.IGNORECASE,
-)
+_NOT_WRITTEN = re.compile(r"PytorchStreamWriter|inline_container|iostream|ImageFileWriter|for writing|failed to write")
 _ADDRESS = re.compile(r"^.*?0x[0-9a-f]+\): *", re.IGNORECASE)  # of an object of ITK
 
 
@@ -61,24 +58,38 @@ def one_line_errors(words: Sequence[str]) -> Iterator[None]:
 def explain(error: BaseException, words: Sequence[str] = ()) -> str | None:
     """One line that says what went wrong, where, and what to do; None for a defect of the program."""
     if isinstance(error, InputError):
-        return _one_line(str(error))
+        text, said = (
+            _one_line(str(error)),
+            next((_last_line(one) for one in _behind(error) if short_of_memory(one)), ""),
+        )
+        return f"{text.partition(': ')[0]}: not enough memory ({said}): {_MEMORY}" if said else text
     place = next((_one_line(note) for note in getattr(error, "__notes__", ())), _what(words))
     said = _last_line(error)
     if isinstance(error, OSError):
         place = _one_line(str(error.filename)) if error.filename is not None else place
-        advice = _ADVICE.get(error.errno or 0, "check the path and the disk")
+        advice = _ADVICE.get(error.errno or 0, _WRITABLE if "written" in said else _ACCESS)
         return f"{place}: {error.strerror or said}: {advice}"
     if isinstance(error, RecursionError):
         return f"{place}: its values are nested too deeply: mend the file"
-    if isinstance(error, MemoryError):
+    if short_of_memory(error):
         return f"{place}: not enough memory ({said or 'nothing is left'}): {_MEMORY}"
-    if isinstance(error, (RuntimeError, ImportError)) and _SHORT_OF_MEMORY.search(str(error)):
-        return f"{place}: not enough memory ({said}): {_MEMORY}"
     if isinstance(error, RuntimeError) and _NOT_WRITTEN.search(str(error)):
-        return (
-            f"{place}: cannot be written ({said}): is the disk full, or its folder not writable? {_DISK.capitalize()}"
-        )
+        return f"{place}: cannot be written ({said}): {_WRITABLE}"
     return None
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """True where an exception of Python, NumPy, torch, ITK or of the loader of libraries says so."""
+    if isinstance(error, (RuntimeError, ImportError)):
+        return bool(_SHORT_OF_MEMORY.search(str(error)))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """What was caught while `error` was raised, the last first."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        yield cause
+        error = cause
 
 
 def _what(words: Sequence[str]) -> str:
@@ -92,12 +103,8 @@ def _what(words: Sequence[str]) -> str:
 def _last_line(error: BaseException) -> str:
     """What an exception says, without ITK's `Reason: Success` and addresses of objects."""
     lines = [line.strip() for line in str(error).splitlines()]
-    lines = [
-        line for line in lines if line and not line.startswith(("Reason: Success", "Exception raised from", "frame #"))
-    ]
-    if not lines:
-        return type(error).__name__ if str(error).strip() else ""
-    return _one_line(_ADDRESS.sub("", lines[-1]).removesuffix("Reason: Success"))[:200].strip()
+    lines = [line for line in lines if line and line != "Reason: Success"]
+    return _one_line(_ADDRESS.sub("", lines[-1])).removeprefix("Reason: ")[:200] if lines else ""
 
 
 def _one_line(text: str) -> str:

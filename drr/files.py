@@ -34,8 +34,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(path)
         os.replace(part, path)
     except OSError as error:
-        if error.filename is None or str(error.filename) == str(part):
-            error.filename, error.filename2 = str(path), None
+        if error.errno is None:  # of NumPy, which says in words what was not written
+            error.add_note(str(path))
+        elif error.filename is None or str(error.filename) == str(part):
+            error.filename = str(path)
         raise
     except (MemoryError, RuntimeError) as error:
         error.add_note(str(path))

@@ -5,7 +5,7 @@ stand under the settings of the training that was started after it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, UTC
 import json
 import os
@@ -42,8 +42,10 @@ def owning(folder: Path) -> Iterator[None]:
     try:
         yield
         require_owner(folder)
-        (folder / TOKEN).unlink(missing_ok=True)  # of a finished run nothing is left to own
     finally:
+        if _holder(folder).get("token") == token["token"]:
+            with suppress(OSError):
+                (folder / TOKEN).unlink()
         del _owned[folder.resolve()]
 
 
@@ -55,13 +57,19 @@ def require_owner(folder: Path) -> None:
     mine = _owned.get(folder.resolve())
     if mine is None:
         return
+    found = _holder(folder)
+    if found.get("token") != mine:
+        newer = f"process {found.get('process')} on {found.get('machine')}, started {found.get('started')}"
+        newer = newer if found else "and has ended, or the folder was deleted"
+        raise InputError(
+            f"{folder}: a newer training has taken this run over ({newer}): this one ends, writing nothing"
+        )
+
+
+def _holder(folder: Path) -> dict[str, object]:
+    """What the token says; empty where there is none that can be read."""
     try:
         found = json.loads((folder / TOKEN).read_text(encoding="utf-8"))
-        newer = f"process {found['process']} on {found['machine']}, started {found['started']}"
-        taken = found["token"] != mine
-    except (OSError, ValueError, KeyError, TypeError):
-        newer, taken = "it has finished, or the folder was deleted", True
-    if taken:
-        raise InputError(
-            f"{folder}: a newer training has taken this run over ({newer}): this one ends, nothing is lost"
-        )
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -108,7 +108,7 @@ class Http:
                 if not response.is_redirect:
                     yield response
                     return
-                target = _target(url, response.headers["Location"])
+                target = urljoin(url, response.headers["Location"])
             if _origin(target) != _origin(url):
                 raise SourceError(f"redirects to another host, {target[:100]!r}: not followed")
             url, params = target, None
@@ -122,6 +122,8 @@ class Http:
             cause, urllib3.exceptions.ReadTimeoutError
         ):
             return f"stalls for {self._settings.read_timeout_s:g} s"
+        if not isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
+            return f"answers against the rules of HTTP ({type(error).__name__})"
         kind = getattr(cause, "reason", None) or cause
         return f"connection fails ({type(kind if isinstance(kind, Exception) else error).__name__})"
 
@@ -140,13 +142,6 @@ def _require_good(response: requests.Response, most_bytes: int) -> None:
     length = headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length) > most_bytes:
         raise SourceError(f"announces {int(length)} bytes, more than {most_bytes}")
-
-
-def _target(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        raise SourceError(f"redirects to no address, {location[:100]!r}: not followed") from None
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
