@@ -7,6 +7,7 @@ this program and keeps its traceback, which a report of it needs.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import errno
+import os
 import re
 import sys
 
@@ -46,13 +47,29 @@ def one_line_errors(words: Sequence[str]) -> Iterator[None]:
     words: the command line without the program, which names what was done where an error names no file.
     """
     try:
-        yield
+        try:
+            yield
+        except SystemExit as end:
+            if end.code:
+                raise
         sys.stdout.flush()  # a full disk behind it is noticed here, not while the interpreter ends
+    except BrokenPipeError:  # its reader has seen enough, as in `| head`
+        _let_go_of_stdout()
+        sys.exit(1)
     except Exception as error:
         if (line := explain(error, words)) is None:
             raise
         print("error:", line, file=sys.stderr)
+        _let_go_of_stdout()
         sys.exit(1)
+
+
+def _let_go_of_stdout() -> None:
+    """What could not be written must not be tried, and told, once more when the interpreter ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException, words: Sequence[str] = ()) -> str | None:

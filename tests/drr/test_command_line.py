@@ -109,13 +109,19 @@ def test_bad_volumes_write_nothing(tmp_path, capsys):
         assert name in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
-def test_a_full_standard_output_is_one_line(ct):
+@pytest.mark.parametrize("program", ["drr info", "dx2ct config --resolve"])
+def test_a_full_standard_output_is_one_line(program: str, ct):
+    words = program.split() + ([str(ct)] if program == "drr info" else [])
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "drr", "info", str(ct)], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT
-        )
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert done.stderr.startswith("error: ") and "No space left on device" in done.stderr
+        done = subprocess.run([sys.executable, "-m", *words], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and "No space left on device: free some space" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(ct):
+    line = f"{sys.executable} -m drr info {ct} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() in ("0", "1") and done.stderr == ""
 
 
 def test_help_answers_without_heavy_imports():
