@@ -136,7 +136,7 @@ def _write_all(writers: Writers) -> None:
             for path, write in writers.items():
                 write(stack.enter_context(replacing(path)))
     except (OSError, RuntimeError, InputError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
-        reason = str(error).strip().splitlines()[-1].strip()
+        reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[-1].strip()
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
         raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
