@@ -16,6 +16,7 @@ include: "rules/evaluate.smk"
 localrules:
     all,
     cohort,
+    derive,
     metrics,
     qc_page,
 
@@ -27,6 +28,7 @@ wildcard_constraints:
 
 onstart:
     hold_workdir()
+    begin_anew()
     stop_polling()
 
 

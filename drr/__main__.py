@@ -7,20 +7,19 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from drr.border import one_line_errors
 from drr.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 1 after one line on standard error."""
+    words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        with one_line_errors(words):
+            options.run(options)
+    except SystemExit as end:
+        return int(end.code or 0)
     return 0
 
 

@@ -25,6 +25,12 @@ def require_values(array: Any, axes: str, shape: tuple[int, ...]) -> None:
         raise InputError(f"a value is not finite: {float(array[index])} at {axes} = {index}, repair the array first")
 
 
+def require_threads(threads: int) -> None:
+    """Raise InputError for a negative number of threads."""
+    if threads < 0:
+        raise InputError(f"{threads} threads cannot compute: give 0 for all cores, or 1 and more")
+
+
 def require_memory(rays: Sequence[Rays]) -> None:
     """Raise InputError for images that would take more than half of the machine's memory."""
     rows, columns = rays[0].shape

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr import _build
+from drr._checks import require_threads
 from drr._rays import Method, METHODS, Rays
 from drr.attenuation import AttenuationModel, Voxels
 
@@ -115,6 +116,8 @@ def _along_axes(
     at, widths, parts = (_planes if method == "joseph" else _faces)(rays, axes[0], int(size[axes[0]]))
     joseph, where = method == "joseph", np.array(axes, np.int32)
     view = ctypes.c_void_p(library.axis_view(_at(size), _at(where), rows, columns, parts, joseph, _at(widths)))
+    if not view:
+        raise MemoryError("the tables of an X-ray")
     try:
         step = -(-len(widths) // (4 * _threads(threads)))
 
@@ -125,7 +128,8 @@ def _along_axes(
         def tile(start: int) -> None:
             end = min(start + _AXIS_ROWS, lines)
             given = (_at(voxels), _at(numbers), view, _at(packed), _at(where), start, end, columns, _at(image))
-            library.axis_tile(voxels.dtype == np.float32, *given)
+            if not library.axis_tile(voxels.dtype == np.float32, *given):
+                raise MemoryError("the tile of an X-ray")
 
         lines = rows if axes[3] else columns
         _each(threads, fill, range(0, len(widths), step))
@@ -181,6 +185,7 @@ def _at(array: NDArray[Any]) -> ctypes.c_void_p:
 
 
 def _threads(threads: int) -> int:
+    require_threads(threads)
     if threads:
         return threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

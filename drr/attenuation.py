@@ -26,6 +26,7 @@ _CM2_PER_G = {
 }
 _G_PER_CM3 = {"air": 1.205e-3, "water": 1.0, "soft tissue": 1.06, "bone": 1.92}
 CT_KEV = 70.0  # effective energy of a CT at 120 kVp, at which its HU are taken to be measured
+_MOST_PHOTONS = 1e15  # a thousand million times a chest film's; NumPy draws no more than 1e18
 DETECTOR_KEV = 60.0  # effective energy of a chest X-ray at 120 kVp
 
 
@@ -132,9 +133,13 @@ def with_noise(integrals: NDArray[np.float32], photons: float, seed: int) -> NDA
     """Line integrals as a counting detector sees them: -log(N / photons), N ~ Poisson(photons exp(-integral)).
 
     photons: per pixel without a patient. A pixel that counts nothing is given half a photon, so that its logarithm
-    exists. Raises InputError unless photons is positive.
+    exists. Raises InputError unless photons is positive and at most 1e15, and for a negative seed.
     """
-    if not photons > 0:
-        raise InputError(f"an exposure of {photons} photons a pixel makes no image")
+    if not 0 < photons <= _MOST_PHOTONS:
+        raise InputError(
+            f"an exposure of {photons} photons a pixel makes no image: more than 0, {_MOST_PHOTONS:g} at most"
+        )
+    if seed < 0:
+        raise InputError(f"the seed of the noise is {seed}: give 0 or more")
     counts = np.random.default_rng(seed).poisson(photons * np.exp(-integrals.astype(np.float64)))
     return -np.log(np.maximum(counts, 0.5) / photons).astype(np.float32)

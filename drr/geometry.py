@@ -116,8 +116,10 @@ class ConeBeam:
         """The view with the source in a direction from the isocentre, and the image's top towards `up` (LPS axes).
 
         from_detector: mirrored left to right, as seen from the detector's side. Raises InputError for a direction of no
-        length or along `up`.
+        length or along `up`, and for an isocentre that is not finite.
         """
+        if not np.isfinite(isocentre_mm).all():
+            raise InputError(f"isocentre {tuple(isocentre_mm)} mm: three finite numbers are needed")
         axis, top = np.array(to_source, float), np.array(up, float)
         right = np.cross(-axis, top)
         if not np.isfinite([axis, top]).all() or np.linalg.norm(right) <= 1e-9 * np.linalg.norm(top):

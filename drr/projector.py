@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from drr import _cupy
 from drr._backends import backend_named
-from drr._checks import require_memory, require_method, require_values
+from drr._checks import require_memory, require_method, require_threads, require_values
 from drr._rays import Method, Rays, rays_through
 from drr.attenuation import Attenuation, IDENTITY, PLASTIMATCH
 from drr.errors import InputError
@@ -42,8 +42,8 @@ class Projector:
     rays: as many rays along each side of a pixel are averaged; 1 is the ray through its centre.
     backend: numpy (plain reference), cpu (compiled), cuda (CuPy), auto (cuda where there is a GPU, else cpu).
     threads: CPU threads of the compiled path, 0 = all.
-    Raises InputError for views of different sizes, for more pixels than memory holds, for a number below 1 and for an
-    unknown or unavailable backend.
+    Raises InputError for views of different sizes, for more pixels than memory holds, for a number below 1, negative
+    threads and an unknown or unavailable backend.
     """
 
     grid: Volume
@@ -56,6 +56,7 @@ class Projector:
     def __post_init__(self) -> None:
         if min(self.rays, *self.range_shape) < 1:
             raise InputError(f"{self.rays} rays a side, {self.range_shape} (views, rows, columns): each is 1 or more")
+        require_threads(self.threads)
         require_memory(self._traced)
         _ = self._path
 

@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 import SimpleITK as sitk
 
+from drr.ct.limits import SUFFIXES as SUFFIXES
+from drr.ct.stored import read_as_stored
 from drr.errors import InputError
 from drr.files import replacing
 
 AIR_HU = -1024
-# Each suffix has its one reader: left to itself, ITK would hand any file that looks like DICOM to GDCM.
-IMAGE_IO = {
-    ".mha": "MetaImageIO",
-    ".mhd": "MetaImageIO",
-    ".nii": "NiftiImageIO",
-    ".nii.gz": "NiftiImageIO",
-    ".nrrd": "NrrdImageIO",
-}
-SUFFIXES = tuple(IMAGE_IO)
+WRITTEN = (".mha", ".nii", ".nii.gz", ".nrrd")
 _NIFTI_HEADER_BYTES = 352
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -93,38 +87,31 @@ class Volume:
 
         ITK's NIfTI writer says nothing of a full disk, so such a file is counted: InputError when bytes are missing.
         """
+        require_written(Path(path))
         with replacing(path) as part:
             sitk.WriteImage(self.to_sitk(), str(part))
-            if image_io(part) == IMAGE_IO[".nii"] and not _is_whole(part, self.array.nbytes):
+            if part.name.lower().endswith((".nii", ".nii.gz")) and not _is_whole(part, self.array.nbytes):
                 raise InputError(f"{path}: did not arrive whole, is the disk full?")
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Read a NIfTI, MHA, MHD or NRRD file as it is stored: no reorientation, no change of values.
+    """Read a NIfTI, MetaImage or NRRD file as it is stored: no reorientation, no change of values.
 
-    Raises InputError when the file cannot be read, is not one 3-D scalar image, or states no voxel spacing.
+    Raises InputError when the file cannot be read, is damaged, is not one 3-D scalar image, or does not state its
+    voxel spacing and orientation.
     """
-    path = Path(path)
-    try:
-        image = sitk.ReadImage(str(path), imageIO=image_io(path))
-    except RuntimeError as error:
-        raise InputError(f"{path}: not a readable volume ({_last_line(error)})") from None
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[..., 0]
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1 or min(image.GetSize()) < 2:
-        raise InputError(f"{path}: a CT volume is one 3-D scalar image, this one has size {image.GetSize()}")
-    try:
-        return Volume.from_sitk(image)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    array, place = read_as_stored(Path(path))
+    return Volume(array, place.spacing_mm, place.origin_mm, place.direction)
 
 
-def image_io(path: Path) -> str:
-    """Name of the ITK reader for a volume file; InputError for any other suffix."""
-    for suffix, reader in IMAGE_IO.items():
-        if path.name.lower().endswith(suffix):
-            return reader
-    raise InputError(f"{path}: not a volume file, its name ends in none of {', '.join(SUFFIXES)}")
+def require_written(path: Path) -> None:
+    """InputError for a name that no volume can be written to: another suffix, or letters that ITK cannot open."""
+    if not path.name.lower().endswith(WRITTEN):
+        raise InputError(f"{path}: no volume is written to it, its name ends in none of {', '.join(WRITTEN)}")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path!a}: a name that is not UTF-8: rename it") from None
 
 
 def _is_whole(nifti: Path, voxel_bytes: int) -> bool:
@@ -137,7 +124,3 @@ def _is_whole(nifti: Path, voxel_bytes: int) -> bool:
     except (OSError, EOFError, zlib.error):
         return False
     return size >= _NIFTI_HEADER_BYTES + voxel_bytes
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1].strip()

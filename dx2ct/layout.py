@@ -11,6 +11,7 @@ DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), P
 PLANES = ("axial", "coronal", "sagittal")
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 TABLES = ("table1a", "table1b", "table2", "clinical", "reprojection", "nodules", "cost")
+STATES = ("resume.pt", "resume.older.pt")  # of a training: the newest and the one before it
 FIGURES = ("comparison", "figure3", "errors", "psnr_by_slice", "scatter")
 
 
@@ -72,6 +73,11 @@ def settings(folder: Path) -> Path:
     return folder / "settings.json"
 
 
+def states(folder: Path) -> list[Path]:
+    """What an interrupted training goes on from, the newest first."""
+    return [folder / name for name in STATES]
+
+
 def training_log(folder: Path) -> Path:
     """Loss and speed while a run was trained."""
     return folder / "training.csv"
@@ -102,6 +108,11 @@ def reconstructions(folder: Path, scan: str) -> list[Path]:
 def deviation(folder: Path, scan: str) -> Path:
     """The standard deviation of a scan's samples."""
     return folder / "deviations" / f"{scan}.nii.gz"
+
+
+def sampling(folder: Path) -> Path:
+    """How a run sampled when it was last reconstructed; a run that does not sample has none."""
+    return folder / "sampling.json"
 
 
 def scores(folder: Path, name: str = "scores") -> Path:

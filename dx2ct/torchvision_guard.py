@@ -6,10 +6,14 @@ operators lets the import go through; calling them still fails.
 """
 
 from functools import cache
+import hashlib
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 import torch
+
+from drr.errors import InputError
 
 _NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
@@ -31,3 +35,22 @@ def import_torchvision() -> ModuleType:
             raise
     _declare_operators()
     return importlib.import_module("torchvision")
+
+
+def require_hash(path: Path) -> None:
+    """InputError for cached weights whose SHA-256 does not begin as their name ends (resnet50-0676ba61.pth).
+
+    torch.hub checks this at the download only. A file that is not there is none of this function's business.
+    """
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: ImageNet weights cannot be read ({error.strerror})") from None
+    expected = path.stem.rpartition("-")[2]
+    if not digest.startswith(expected):
+        raise InputError(
+            f"{path}: SHA-256 begins with {digest[:8]}, not {expected}: delete the file and download it again"
+        )

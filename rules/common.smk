@@ -3,7 +3,6 @@
 import fcntl
 import os
 from pathlib import Path
-import shutil
 import sys
 
 sys.path.insert(0, str(workflow.basedir))
@@ -11,8 +10,6 @@ sys.path.insert(0, str(workflow.basedir))
 from dx2ct import layout
 from dx2ct.layout import DATA, FIGURES, PLANES, RESULTS, TABLES
 from dx2ct.planning import InputError, Plan
-
-GPU_HERE = shutil.which("nvidia-smi") is not None
 
 
 def refuse(message):
@@ -60,6 +57,20 @@ def hold_workdir():
             fcntl.flock(_workdir, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             refuse(f"another snakemake is running in {os.getcwd()}: wait for it or stop it")
+
+
+def begin_anew():
+    """`-R train` forgets what an interrupted training would go on from; a job that is merely due goes on."""
+    if workflow.is_main_process:
+        for job in workflow.dag.needrun_jobs():
+            if job.rule.name == "train" and workflow.dag.reason(job).forced:
+                for state in layout.states(layout.run(RESULTS, job.wildcards.run)):
+                    state.unlink(missing_ok=True)
+
+
+def by_attempt(mem_mb):
+    """Memory of a job's first attempt, as a number or of its wildcards; the second has twice as much, and so on."""
+    return lambda wildcards, attempt: attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
 
 
 def stop_polling():

@@ -16,8 +16,8 @@ rule xray:
     conda:
         "../environment.yml"
     resources:
-        gpu=int(GPU_HERE),
-        mem_mb=2000,
+        gpu=0,  # it takes a GPU that it finds; asking for one is the profile's business, a node would answer anew
+        mem_mb=by_attempt(2000),
         runtime=20,
     params:
         settings=lambda wildcards: PLAN.rendering(wildcards.view),

@@ -16,7 +16,7 @@ rule score:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=by_attempt(4000),
         runtime=240,
     params:
         settings=PLAN.stage("score"),
@@ -73,7 +73,7 @@ rule tables:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=by_attempt(4000),
         runtime=30,
     params:
         runs=PLAN.files(PLAN.report, Path),
@@ -102,7 +102,7 @@ rule figures:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=by_attempt(4000),
         runtime=60,
     params:
         runs=PLAN.files(PLAN.report, Path),
@@ -128,7 +128,7 @@ rule report:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=by_attempt(4000),
         runtime=60,
     params:
         runs=PLAN.files(PLAN.report, Path),
@@ -156,7 +156,7 @@ rule calibration:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
+        mem_mb=by_attempt(4000),
         runtime=60,
     params:
         scans=TESTS,

@@ -23,9 +23,9 @@ rule train:
         "../environment.yml"
     threads: 8
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=4320,
+        gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
+        mem_mb=by_attempt(lambda wildcards: 16000 if PLAN.gpus_of(wildcards.run) else 4000),
+        runtime=lambda wildcards: 4320 if PLAN.gpus_of(wildcards.run) else 240,
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),
         leave_out=lambda wildcards: PLAN.leave_out(*PLAN.parts_of(wildcards.run)),
@@ -77,8 +77,8 @@ rule reconstruct:
         "../environment.yml"
     threads: 8
     resources:
-        gpu=1,
-        mem_mb=8000,
+        gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
+        mem_mb=by_attempt(lambda wildcards: 8000 if PLAN.gpus_of(wildcards.run) else 4000),
         runtime=120,
     params:
         settings=lambda wildcards: PLAN.sampling(wildcards.run),
@@ -108,8 +108,8 @@ rule profile:
         "../environment.yml"
     threads: 8
     resources:
-        gpu=1,
-        mem_mb=16000,
+        gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
+        mem_mb=by_attempt(16000),
         runtime=60,
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),

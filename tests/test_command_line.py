@@ -9,7 +9,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from drr.errors import InputError
 from dx2ct.cli import app
+from dx2ct.methods.saved import read_run
 from tests.commands import COMMANDS, parsers
 from tests.conftest import ROOT
 
@@ -76,12 +78,26 @@ def test_no_argument_shows_the_commands() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["train", "--sheat", "x"], ["nonsense"], ["predict"], ["volume", "a.zip"], ["config", "--resolv"]],
+    [
+        ["train", "--sheat", "x"],
+        ["nonsense"],
+        ["predict"],
+        ["volume", "a.zip"],
+        ["config", "--resolv"],
+        ["reconstruct", "a", "--threads", "-1"],
+    ],
 )
 def test_a_misspelt_option_is_refused_with_what_to_type(words: list[str]) -> None:
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 2
     assert "Traceback" not in done.output and "Error" in done.output
+
+
+def test_settings_nested_without_end_are_one_line(tmp_path: Path) -> None:
+    """Of a model that somebody handed out: Python's JSON follows each level by a call."""
+    (tmp_path / "settings.json").write_text("[" * 200_000)
+    with pytest.raises(InputError, match=r"settings\.json: settings are no JSON"):
+        read_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +114,7 @@ def test_a_misspelt_option_is_refused_with_what_to_type(words: list[str]) -> Non
         (["predict", "--model", "gone", "--pa", "x.png"], "gone/settings.json: no trained run here"),
         (["score", "gone.mha", "gone.mha"], "gone.mha: "),
         (["profile"], "give either --settings or --run"),
+        (["profile", "--settings", "[" * 100_000], "settings are no JSON"),
         (["fetch", "a", "--source", "moon", "--sheet", "s.tsv", "-o", "x"], "--source moon: scans are fetched from"),
     ],
 )

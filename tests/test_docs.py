@@ -34,6 +34,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "tests/fixtures/format1/dx2ct", desk / "results/dx2ct")  # small, as no run of the demo is
     write_dicom(desk / "pa.dcm", (pa() * 4000).astype(np.uint16))
     cv2.imwrite(str(desk / "lateral.png"), (lateral() * 60000).astype(np.uint16))
+    (desk / "films.tsv").write_text("name\tpa\tlateral\nanna\tpa.dcm\tlateral.png\n")
     hu = np.kron(body(0), np.ones((1, 2, 2), np.int16))
     for name in ("TRUTH.nii.gz", "PREDICTION.nii.gz", "ct.nii.gz", "FOLDER/one.nii.gz", "FOLDER/two.nii.gz"):
         Volume(hu, (4.0, 4.0, 8.0), (0.0, 0.0, 0.0)).write(desk / name)

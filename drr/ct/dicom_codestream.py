@@ -10,6 +10,10 @@ from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTr
 from drr.errors import InputError
 
 _CODED_BYTES = 65536  # of tables and markers, beyond the size of the uncompressed image
+# Of a run by its first byte, PS3.5 G.3.1: literal bytes, nothing, one byte repeated.
+_RUN_PIXELS = [*range(1, 129), 0, *range(128, 1, -1)]
+_RUN_BYTES = [*range(2, 130), 1, *[2] * 127]
+_MAX_RUNS, _PADDING = 2**20, 64  # a CT of 4096 x 4096 pixels needs a quarter of that
 _SIZ = 0xFF51
 # ITU-T T.81 table B.1 and T.87: frame headers; 0xFFC4, 0xFFC8 and 0xFFCC are tables.
 _FRAME_MARKERS = {0xFFF7, *range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}
@@ -72,13 +76,16 @@ def _require_rle(data: bytes, pixels: int) -> None:
 
 
 def _unpacked(segment: bytes, limit: int) -> int:
+    """Bytes that a segment unpacks to.
+
+    Raises InputError for more runs than an encoder would write: each costs the decoder as much as a pixel, and no-ops
+    (128) cost a bomb nothing.
+    """
     at = total = 0
-    while at < len(segment) and total <= limit + 1:
+    for _ in range(min(limit, _MAX_RUNS) + _PADDING):
+        if at >= len(segment):
+            return total
         run = segment[at]
-        if run > 128:
-            total += 257 - run
-            at += 2
-        else:
-            total += (run + 1) % 129
-            at += 1 + (run + 1) % 129
-    return total
+        total += _RUN_PIXELS[run]
+        at += _RUN_BYTES[run]
+    raise InputError("the RLE image has more runs than any encoder writes")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset, FileDataset
 
-from drr.ct.dicom_parse import Budget, items
+from drr.ct.dicom_parse import Budget, items, label
 from drr.errors import InputError
 
 # DICOM PS3.3 A.38.1: each functional group is a sequence of one item, shared by all frames or a frame's own.
@@ -12,10 +12,20 @@ _GROUPS = {
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelMeasuresSequence": ("PixelSpacing",),
-    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
 }
+# PS3.3 C.7.6.16.2.2: what a frame calls otherwise than a single slice does.
+_CONTENT = {
+    "TemporalPositionIndex": "TemporalPositionIdentifier",
+    "FrameAcquisitionNumber": "AcquisitionNumber",
+    "FrameAcquisitionDateTime": "AcquisitionDateTime",
+}
+_FRAME_CONTENT = "FrameContentSequence"
 _FRAME_TYPE = "CTImageFrameTypeSequence"
-_SAME_FOR_ALL = ("Rows", "Columns", "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit")
+_SAME_FOR_ALL = (
+    *("Rows", "Columns", "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("ContrastBolusAgent", "ContrastBolusAgentSequence", "LossyImageCompression"),
+)
 
 
 def frame_headers(header: FileDataset, count: int) -> Iterator[Dataset | None]:
@@ -42,9 +52,12 @@ def frame_headers(header: FileDataset, count: int) -> Iterator[Dataset | None]:
             for keyword in keywords:
                 if keyword in groups.get(name, ()):
                     frame[keyword] = groups[name][keyword]
+        content = groups.get(_FRAME_CONTENT, Dataset())
+        for theirs, ours in _CONTENT.items():
+            setattr(frame, ours, label(content, theirs) or None)
         yield frame
 
 
 def _groups(place: Dataset, budget: Budget) -> dict[str, Dataset]:
-    found = {name: items(place, name, budget) for name in (*_GROUPS, _FRAME_TYPE)}
+    found = {name: items(place, name, budget) for name in (*_GROUPS, _FRAME_TYPE, _FRAME_CONTENT)}
     return {name: group[0] for name, group in found.items() if len(group)}

@@ -1,7 +1,9 @@
 """What a DICOM file turns out to be, as checked, typed values."""
 
 from dataclasses import dataclass
+import math
 
+import numpy as np
 from pydicom.uid import UID
 
 from drr.ct.sources import Member
@@ -39,6 +41,16 @@ class CtSlice:
     padding: tuple[int, int] | None
     """First and last stored value that mean: no measurement here."""
     stored: StoredFrame
+    temporal: str
+    """TemporalPositionIdentifier, or a frame's TemporalPositionIndex."""
+    acquisition: str
+    """AcquisitionNumber."""
+    acquired: str
+    """Date and time of the acquisition, as text that sorts."""
+    contrast: bool
+    """A contrast agent is named."""
+    remarks: tuple[str, ...]
+    """What the user should know of this image: the end of a sentence about several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +64,15 @@ class CtFrames:
 
 @dataclass(frozen=True)
 class NotCt:
-    """A DICOM file that is no CT slice: what it is, in a word for the user."""
+    """A DICOM file that is no CT slice: what it is, in a word for the user.
+
+    page_of: SeriesInstanceUID of a page of text that is stored as a CT image, a dose report for instance.
+    """
 
     name: str
     what: str
     is_xray: bool
+    page_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,3 +85,12 @@ class BadCt:
 
 
 DicomFile = CtSlice | CtFrames | NotCt | BadCt
+
+
+def place(one: CtSlice) -> str:
+    """Where the first pixel lies, for a person: z alone of an axial slice."""
+    x, y, z = one.position_mm
+    along_row, down_column = np.reshape(one.orientation, (2, 3))
+    if abs(np.cross(along_row, down_column)[2]) > math.sqrt(0.5):
+        return f"z = {z:g} mm"
+    return f"({x:g}, {y:g}, {z:g}) mm"

@@ -1,5 +1,6 @@
 """CT slices in the order and at the distances that their own positions state, and the defects of such a stack."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 import math
@@ -7,17 +8,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from drr.ct.dicom_image import CtSlice
+from drr.ct.dicom_acquisitions import HOLE, MAX_STRAYS, one_acquisition, SAME_PLACE_MM
+from drr.ct.dicom_image import CtSlice, place
 from drr.ct.dicom_pixels import stored_pixels
 from drr.ct.limits import MAX_HOLE_MM, MAX_VOXELS, MIN_SLICES
 from drr.errors import InputError
 
 THICK_MM = 5.0
-SAME_PLACE_MM = 0.01
-# Unlike images at one place are strays in a series (LIDC-IDRI: 5 of 231 at most); more of them are two series in one.
-MAX_STRAYS = 1 / 20
-# A step of 1.5 times the usual one cannot be a rounding of the table position: something was there.
-HOLE = 1.5
 MAX_SIDESTEP_MM = 1.0
 _SAME_DIRECTION = 1e-3
 _EVEN = 0.02  # of a step
@@ -32,6 +29,7 @@ class Stack:
     positions_mm: (slice, 3), the place of every first pixel in that frame.
     twins: slices that were left out because another one is the same.
     strays: slices that were left out because another one of a lower InstanceNumber shows the same place otherwise.
+    found: what the files themselves are remarked for, and what of the series was passed over.
     """
 
     slices: list[CtSlice]
@@ -39,6 +37,7 @@ class Stack:
     positions_mm: NDArray[np.float64]
     twins: int
     strays: list[CtSlice]
+    found: tuple[str, ...] = ()
 
     @property
     def step_mm(self) -> float:
@@ -64,11 +63,11 @@ class Stack:
 
     def remarks(self) -> list[str]:
         """What is unusual, yet allowed, and what is done about it."""
-        found = []
+        found = list(self.found)
         if self.twins:
             found.append(f"{self.twins} slices are there twice with the same pixels: one of each is used")
         if self.strays:
-            places = ", ".join(f"{_place(one)} ({one.member.name})" for one in self.strays[:3])
+            places = ", ".join(f"{place(one)} ({one.member.name})" for one in self.strays[:3])
             found.append(
                 f"{len(self.strays)} slices are there twice with different pixels, at {places}: "
                 "the one of the lower InstanceNumber is used"
@@ -93,7 +92,7 @@ class Stack:
         low, high = self.slices[k], self.slices[k + 1]
         others = f", the largest of {len(self.holes)} holes" if len(self.holes) > 1 else ""
         return (
-            f"between {_place(low)} and {_place(high)} ({low.member.name}, {high.member.name}), "
+            f"between {place(low)} and {place(high)} ({low.member.name}, {high.member.name}), "
             f"{self._step(k):g} mm apart where others are {self.step_mm:g} mm{others}"
         )
 
@@ -108,27 +107,35 @@ def stack_slices(slices: Sequence[CtSlice], max_hole_mm: float = MAX_HOLE_MM) ->
     """Order the slices of one series by ImagePositionPatient along their normal.
 
     SliceThickness, file names and instance numbers say nothing about the place of a slice (a third of LIDC-IDRI has
-    overlapping slices). Of slices at one place one is kept.
+    overlapping slices). Of slices at one place one is kept. Of several
+    acquisitions one is taken (`one_acquisition`).
 
     max_hole_mm: where slices are missing, the distance up to which that is a remark and no error.
     Raises InputError for slices of different size, spacing or orientation, many unlike slices at one place, larger
-    holes, slices that jump sideways, fewer than MIN_SLICES.
+    holes, acquisitions that overlap, slices that jump sideways, fewer than MIN_SLICES.
     """
     _require_one_matrix(slices)
     frame = _frame(slices)
+    slices, passed_over = one_acquisition(slices, frame[:, 2])
     ordered = sorted(
         slices, key=lambda one: (float(np.dot(one.position_mm, frame[:, 2])), one.instance, one.member.name)
     )
     unique, twins, strays = _without_twins(ordered, frame[:, 2])
     if len(unique) < MIN_SLICES:
         raise InputError(f"{len(unique)} CT slices are too few, give a series of at least {MIN_SLICES}")
-    stack = Stack(unique, frame, np.array([one.position_mm for one in unique]) @ frame, twins, strays)
+    found = (*_remarks_of_images(unique), *passed_over)
+    stack = Stack(unique, frame, np.array([one.position_mm for one in unique]) @ frame, twins, strays, found)
     stack.require_no_hole_above(max_hole_mm)
     _require_straight(stack)
     even = np.ptp(stack.positions_mm[:, 2]) / stack.step_mm
     if even * slices[0].rows * slices[0].columns > MAX_VOXELS:
         raise InputError(f"{even:.0f} slices at steps of {stack.step_mm:g} mm would be too many voxels for a CT")
     return stack
+
+
+def _remarks_of_images(slices: Sequence[CtSlice]) -> list[str]:
+    count = Counter(remark for one in slices for remark in one.remarks)
+    return [f"{number} of {len(slices)} images {remark}" for remark, number in count.items()]
 
 
 def _require_one_matrix(slices: Sequence[CtSlice]) -> None:
@@ -168,14 +175,14 @@ def _without_twins(ordered: list[CtSlice], normal: NDArray[np.float64]) -> tuple
         if abs(np.dot(np.subtract(one.position_mm, kept[-1].position_mm), normal)) > SAME_PLACE_MM:
             kept.append(one)
         elif one.member is kept[-1].member:
-            raise InputError(f"{one.member.name}: two frames at {_place(one)}: several phases or energies in one file")
+            raise InputError(f"{one.member.name}: two frames at {place(one)}: several phases or energies in one file")
         elif _same_image(kept[-1], one):
             twins += 1
         else:
             strays.append(one)
             if len(strays) > MAX_STRAYS * len(ordered):
                 raise InputError(
-                    f"two different slices at {_place(one)} ({kept[-1].member.name}, {one.member.name}): "
+                    f"two different slices at {place(one)} ({kept[-1].member.name}, {one.member.name}): "
                     "remove those that do not belong"
                 )
     return kept, twins, strays
@@ -197,11 +204,3 @@ def _require_straight(stack: Stack) -> None:
         if off.max() > MAX_SIDESTEP_MM:
             worst = stack.slices[int(off.argmax())]
             raise InputError(f"slices are not in one line, {worst.member.name} is {off.max():.1f} mm beside it")
-
-
-def _place(one: CtSlice) -> str:
-    x, y, z = one.position_mm
-    along_row, down_column = np.reshape(one.orientation, (2, 3))
-    if abs(np.cross(along_row, down_column)[2]) > math.sqrt(0.5):
-        return f"z = {z:g} mm"
-    return f"({x:g}, {y:g}, {z:g}) mm"

@@ -2,17 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from drr.ct.limits import MAX_HOLE_MM, MAX_HU
+from drr.ct.hounsfield import Histogram, require_hu
+from drr.ct.limits import MAX_CHEST_MM, MAX_HOLE_MM, MIN_CHEST_MM, SUFFIXES
 from drr.ct.sources import kind_of
 from drr.ct.volume_file import read_volume_file
 from drr.errors import InputError
-from drr.volume import SUFFIXES, Volume
+from drr.volume import Volume
 
-# Any CT of a chest has air well below the first and tissue above the second.
-_AIR_BELOW_HU, _TISSUE_ABOVE_HU = -500, -200
 PICTURE_REASON = "X-ray image or another picture, a CT is expected"
 
 
@@ -34,22 +30,25 @@ def read_ct(path: Path | str, series_uid: str | None = None, max_hole_mm: float 
     if kind == "volume" and series_uid is not None:
         raise InputError(f"{path}: a volume file has no DICOM series {series_uid}")
     if kind == "volume":
-        volume = read_volume_file(path)
-    else:
-        from drr.ct.dicom import read_series  # DICOM libraries take longer to load than a volume file to read
+        return read_volume_file(path)
+    from drr.ct.dicom import read_series  # DICOM libraries take longer to load than a volume file to read
 
-        volume = read_series(path, series_uid, max_hole_mm)
-    _require_hu(path, volume.array)
+    volume = read_series(path, series_uid, max_hole_mm)
+    require_hu(path, Histogram.of(volume.array))
     return volume
 
 
-def _require_hu(path: Path, array: NDArray[np.generic]) -> None:
-    low, high = int(array.min()), int(array.max())
-    if low > _AIR_BELOW_HU:
+def read_chest(path: Path | str, series_uid: str | None = None, max_hole_mm: float = MAX_HOLE_MM) -> Volume:
+    """Read a CT as `read_ct` does; InputError for a volume file whose box is not of a chest's size, as of one in cm.
+
+    A DICOM file's lengths are mm by its standard, and are not doubted.
+    """
+    volume = read_ct(path, series_uid, max_hole_mm)
+    extent = [size * step for size, step in zip(volume.array.shape[::-1], volume.spacing_mm, strict=True)]
+    if kind_of(Path(path)) == "volume" and not MIN_CHEST_MM <= min(extent) <= max(extent) <= MAX_CHEST_MM:
+        told = " x ".join(f"{length:.4g}" for length in extent)
         raise InputError(
-            f"{path}: values from {low} to {high} are not HU, no air in it: convert it to Hounsfield units"
+            f"{path}: its box is {told} mm, a chest's sides are {MIN_CHEST_MM:g} to {MAX_CHEST_MM:g} mm: "
+            "save it with the CT's spacing in mm"
         )
-    if high < _TISSUE_ABOVE_HU:
-        raise InputError(f"{path}: values from {low} to {high} HU are air alone: no patient in it")
-    if high == MAX_HU:
-        raise InputError(f"{path}: values of {high} HU and more are not HU: convert it, and mark padding as {low}")
+    return volume

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, FileIO
 from pathlib import Path
 import re
 import stat
@@ -10,8 +11,9 @@ import sys
 from typing import IO, Literal
 import zipfile
 
+from drr.ct.dicom_mark import dicom_start, HEAD_BYTES
+from drr.ct.limits import SUFFIXES
 from drr.errors import InputError
-from drr.volume import SUFFIXES
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -23,8 +25,10 @@ MAX_FILES = 20_000
 MAX_FILE_BYTES = 2**30
 MAX_ZIP_BYTES = 2**34
 # Deflate packs constant bytes 1:1030 and CT slices 1:2; small zips may be as smooth as they like.
-MAX_RATIO = 200
-RATIO_COUNTS_ABOVE_BYTES = 2**30
+MAX_RATIO = 20
+RATIO_COUNTS_ABOVE_BYTES = 2**29
+# zipfile makes an object for every entry of the directory before anybody can count them: 20,000 need 2 to 4 MB.
+MAX_DIRECTORY_BYTES = 2**23
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +46,9 @@ class Member:
 
 
 def note(text: str) -> None:
-    """Tell the user something that is no error: one line on stderr."""
-    print(f"note: {text}", file=sys.stderr)
+    """Tell the user something that is no error: one line on stderr, whatever the names in it consist of."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    print(f"note: {shown}", file=sys.stderr)
 
 
 def kind_of(path: Path) -> Kind:
@@ -51,13 +56,15 @@ def kind_of(path: Path) -> Kind:
     name = path.name.lower()
     if path.is_dir():
         return "folder"
+    if path.exists() and not path.is_file():
+        return "other"  # a pipe or a device: whoever opens it may wait for ever
     if name.endswith(".zip"):
         return "zip"
     if name.endswith(SUFFIXES):
         return "volume"
     if name.endswith(PICTURE_SUFFIXES):
         return "picture"
-    return "dicom" if name.endswith(DICOM_SUFFIXES) or _has_dicom_magic(path) else "other"
+    return "dicom" if name.endswith(DICOM_SUFFIXES) or _is_dicom(path) else "other"
 
 
 @contextmanager
@@ -87,10 +94,23 @@ def _not_empty(found: list[Member]) -> list[Member]:
     return found
 
 
+def folders_below(folder: Path) -> dict[Path, list[Member]]:
+    """The visible files of every folder below this one, sorted by name; without this one's own."""
+    files = _as_members(folder, sorted(file for file in folder.rglob("*") if file.is_file() and file.parent != folder))
+    found: dict[Path, list[Member]] = {}
+    for member in files:
+        found.setdefault((folder / member.name).parent, []).append(member)
+    return found
+
+
 def _folder_members(folder: Path, below: bool) -> list[Member]:
     files = sorted(file for file in folder.iterdir() if file.is_file())
     if below and not any(kind_of(file) == "dicom" for file in files):
         files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return _as_members(folder, files)
+
+
+def _as_members(folder: Path, files: list[Path]) -> list[Member]:
     found = [Member(str(file.relative_to(folder)), file.stat().st_size, _opener(file)) for file in files]
     return [member for member in found if not member.hidden]
 
@@ -99,19 +119,35 @@ def _opener(file: Path) -> Callable[[], IO[bytes]]:
     return lambda: file.open("rb")
 
 
-def _has_dicom_magic(path: Path) -> bool:
+def _is_dicom(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
+            return dicom_start(stream.read(HEAD_BYTES)) is not None
     except OSError:
         return False
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"not a readable zip ({error}): fetch it again") from None
+class _ZipStream(BufferedReader):
+    """A zip file whose directory is read in one piece, by zipfile's constructor, or not at all."""
+
+    opening = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.opening and size is not None and size > MAX_DIRECTORY_BYTES:
+            raise InputError(f"the directory of the zip has {size} bytes, more than that of any CT: not read")
+        return super().read(size)
+
+
+@contextmanager
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    with _ZipStream(FileIO(path)) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise InputError(f"not a readable zip ({error}): fetch it again") from None
+        stream.opening = False
+        with archive:
+            yield archive
 
 
 def _zip_members(archive: zipfile.ZipFile) -> list[Member]:

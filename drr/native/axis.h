@@ -279,14 +279,16 @@ INLINE_AVX2 void add_rows(const K* line, const Columns& columns, bool samples, c
 }
 
 // Rows [r0, r1) of the view: sum[(r - r0) * padded + c], in voxels along the main axis, without the slope.
-template <class T> AVX2 void tile(const T* voxels, const Attenuation& model, const View& view, int r0, int r1,
+// False where memory ran out.
+template <class T> AVX2 bool tile(const T* voxels, const Attenuation& model, const View& view, int r0, int r1,
                                   float* sum) {
     typedef typename Kept<T>::type K;
     const bool across = view.sm == 1 && view.su != 1;
     const int block = across ? SLABS : 1, padded = view.u.padded, pitch = view.nu + 2 + SLACK;
     K* lines = (K*)calloc((size_t)SLABS * pitch, sizeof(K));
     float* crossed = (float*)malloc(padded * sizeof(float));
-    for (int m0 = 0; m0 < view.slabs; m0 += block) {
+    const bool enough = lines && crossed;
+    for (int m0 = 0; enough && m0 < view.slabs; m0 += block) {
         const int count = least(block, view.slabs - m0), p0 = m0 * view.parts, p1 = (m0 + count) * view.parts;
         int k0 = view.nv, k1 = -1, u0 = view.nu, u1 = -1, low, high;
         for (int p = p0; p < p1; p++) {
@@ -318,6 +320,7 @@ template <class T> AVX2 void tile(const T* voxels, const Attenuation& model, con
     }
     free(lines);
     free(crossed);
+    return enough;
 }
 
 }  // namespace axis

@@ -23,12 +23,12 @@ struct Spread {
 
 #ifdef AXIS_PATH
 template <class T>
-void render_axis(const T* voxels, Attenuation model, const axis::View& view, const double* rays, const int* axes,
+bool render_axis(const T* voxels, Attenuation model, const axis::View& view, const double* rays, const int* axes,
                  int r0, int r1, int columns, float* image) {
     const int m = axes[0], rows_along_v = axes[3], padded = view.u.padded;
     float* sum = (float*)calloc((size_t)(r1 - r0) * padded, sizeof(float));
-    axis::tile(voxels, model, view, r0, r1, sum);
-    for (int r = r0; r < r1; r++)
+    const bool enough = sum && axis::tile(voxels, model, view, r0, r1, sum);
+    for (int r = r0; enough && r < r1; r++)
         for (int c = 0; c < view.u.count; c++) {
             const int row = rows_along_v ? r : c, column = rows_along_v ? c : r;
             Ray ray(rays, row, column);
@@ -36,6 +36,7 @@ void render_axis(const T* voxels, Attenuation model, const axis::View& view, con
             image[(long long)row * columns + column] = (float)(sum[(long long)(r - r0) * padded + c] * mm);
         }
     free(sum);
+    return enough;
 }
 #endif
 
@@ -77,30 +78,37 @@ void spread_slab(const float* image, const int* size, const double* rays, int ro
 }
 
 #ifdef AXIS_PATH
+void axis_free(void* handle);
+
 // A view whose detector lies along volume axes u and v, with empty tables. axes: m, u, v, and 1 where rows step along v.
 // width: of every part, in voxels (slabs * parts); it must outlive the view. samples: Joseph's method.
-// axis_free gives the memory back.
+// axis_free gives the memory back. NULL where there is not enough.
 void* axis_view(const int* size, const int* axes, int rows, int columns, int parts, int samples,
                 const float* width) {
     const long long stride[3] = {1, size[0], (long long)size[0] * size[1]};
     const int m = axes[0], u = axes[1], v = axes[2];
     axis::View* view = (axis::View*)calloc(1, sizeof(axis::View));
+    if (!view) return NULL;
     *view = {size[m], parts, size[u], size[v], stride[m], stride[u], stride[v],
              width,   {},    {},      NULL,    NULL,      true,      samples != 0};
     const size_t total = (size_t)size[m] * parts;
     view->u.count = axes[3] ? columns : rows;
     view->v.count = axes[3] ? rows : columns;
     axis::Table* tables[2] = {&view->u, &view->v};
+    bool enough = true;
     for (axis::Table* table : tables) {
         table->padded = (table->count + axis::LANES - 1) / axis::LANES * axis::LANES;
         table->before = (uint16_t*)malloc(total * table->padded * sizeof(uint16_t));
         table->after = (uint16_t*)malloc(total * table->padded * sizeof(uint16_t));
         table->share = (float*)malloc(total * table->padded * sizeof(float));
+        enough = enough && table->before && table->after && table->share;
     }
     const size_t groups = total * view->u.padded / axis::GROUP;
     view->start = (uint16_t*)malloc(groups * sizeof(uint16_t));
     view->windows = (axis::Window*)aligned_alloc(16, groups * sizeof(axis::Window));
-    return view;
+    if (enough && view->start && view->windows) return view;
+    axis_free(view);
+    return NULL;
 }
 
 // Parts [p0, p1) of the tables. t: where the faces of the parts are on the rays (slabs * parts + 1).
@@ -119,15 +127,15 @@ void axis_free(void* handle) {
     free(view->start), free(view->windows), free(view);
 }
 
-// Pixels [r0, r1) along v, all along u.
-void axis_tile(int is_float, const void* voxels, const float* model, const void* handle, const double* rays,
+// Pixels [r0, r1) along v, all along u. 0 where memory ran out, else 1.
+int axis_tile(int is_float, const void* voxels, const float* model, const void* handle, const double* rays,
                const int* axes, int r0, int r1, int columns, float* image) {
     const axis::View& view = *(const axis::View*)handle;
     Attenuation mu = {model[0], model[1], model[2]};
     if (is_float)
-        render_axis((const float*)voxels, mu, view, rays, axes, r0, r1, columns, image);
+        return render_axis((const float*)voxels, mu, view, rays, axes, r0, r1, columns, image);
     else
-        render_axis((const int16_t*)voxels, mu, view, rays, axes, r0, r1, columns, image);
+        return render_axis((const int16_t*)voxels, mu, view, rays, axes, r0, r1, columns, image);
 }
 #endif
 }

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from drr.errors import InputError
+from drr.border import one_line_errors
 from dx2ct.cli import config, evaluate, learn, predict, prepare
 
 app = typer.Typer(
@@ -23,9 +23,6 @@ for stages in (config, prepare, learn, predict, evaluate):
 
 
 def main() -> None:
-    """Run the command line; a user's error is one line on stderr and exit code 1."""
-    try:
+    """Run the command line; what a user or the machine did wrong is one line on stderr and exit code 1."""
+    with one_line_errors(sys.argv[1:]):
         app()
-    except InputError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(1)

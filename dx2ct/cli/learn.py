@@ -33,14 +33,16 @@ def train(
     from dx2ct.report.model_card import write_model_card
     from dx2ct.training.device import set_up_torch
     from dx2ct.training.distributed import processes, rank
+    from dx2ct.training.owner import owning, require_owner
     from dx2ct.training.runtime import Runtime
 
     method, parsed = parse_run(settings)
     rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
     runtime = Runtime(set_up_torch(device, threads), engine=parse(EngineSettings, engine))
-    with processes(runtime.device):
+    with processes(runtime.device), owning(output):
         method.implement().train(parsed, rows, data, output, runtime)
         if rank() == 0:
+            require_owner(output)
             write_model_card(output, sheet, rows, is_scored=False)
 
 

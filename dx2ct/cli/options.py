@@ -17,7 +17,7 @@ Selection = Annotated[
 Data = Annotated[Path, typer.Option(help="Folder with xrays/, slices/ and volumes/.")]
 LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to pass over; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Threads = Annotated[int, typer.Option(help="CPU threads; 0 = all.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")]
 Engine = Annotated[
     str, typer.Option(help="The section engine of the configuration as JSON; without it nothing is compiled or drawn.")
 ]

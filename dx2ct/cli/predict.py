@@ -17,6 +17,9 @@ def predict(
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
     xray: Annotated[list[str] | None, typer.Option(help="NAME=FILE, of a model's view; may be repeated.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Table with tabs: name, a column of files for each view; -o is a folder then.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The CT: .nii.gz, .nii, .mha or .nrrd.")] = None,
     dicom: Annotated[Path | None, typer.Option(help="New folder for the CT as a DICOM series.")] = None,
     png: Annotated[Path | None, typer.Option(help="Contact sheet of the CT.")] = None,
@@ -38,28 +41,39 @@ def predict(
         str | None, typer.Option(help="image: one for all slices; volume: one that all planes see.")
     ] = None,
     consistency: Annotated[
-        int, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
-    ] = 0,
+        int | None, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
+    ] = None,
     max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Reconstruct a CT from X-ray files with a trained run. VIEW is pa, lateral or a NAME; options may be repeated.
 
-    How it samples is, where nothing is said, as the paper does: see reconstruct in docs/configuration.md.
-    Framing: crop, rotate, flip, pad to a square. At the left must be: PA, the patient's right; lateral, the front.
+    How it samples is, where nothing is said, as the run was last reconstructed by the workflow, else as in the paper.
+    A film is first turned as its header says, then: crop, rotate, flip, pad to a square. At the left must be: PA, the
+    patient's right; lateral, the front.
     """
+    from dx2ct.predict.batch import predict_all, read_films
     from dx2ct.predict.command import Outputs
-    from dx2ct.predict.command import predict as write_prediction
+    from dx2ct.predict.command import predict as write_one
     from dx2ct.predict.framing import parse_framings
-    from dx2ct.predict.model import load, sampling
+    from dx2ct.predict.model import load
 
     files = _files(pa, lateral, xray or [])
-    framing = parse_framings(list(files), crop or (), rotate or (), flip or (), invert or ())
-    outputs = Outputs(output, dicom, png, preview)
+    words = {"crop": crop or (), "rotate": rotate or (), "flip": flip or (), "invert": invert or ()}
     given = {"steps": steps, "seed": seed, "samples": samples, "solver": solver, "planes": planes, "noise": noise}
-    options = sampling(consistency, **{name: value for name, value in given.items() if value is not None})
-    write_prediction(load(model, device, threads, max_memory), files, framing, outputs, options)
+    asked = {name: value for name, value in (given | {"consistency": consistency}).items() if value is not None}
+    if sheet is None:
+        framing = parse_framings(list(files), *words.values())
+        outputs = Outputs(output, dicom, png, preview)
+        write_one(load(model, device, threads, max_memory), files, framing, outputs, asked)
+        return
+    if files or dicom or png or preview:
+        raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")
+    if output is None or output.is_file():
+        raise InputError("--sheet writes many files: give -o FOLDER")
+    found = load(model, device, threads, max_memory)
+    predict_all(found, read_films(sheet, found.views, words), output, asked)
 
 
 def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str, Path]:

@@ -118,6 +118,9 @@ class EngineSettings:
     memory_format: Literal["auto", "contiguous", "channels_last"] = key(
         "auto", "Of convolutions; auto: channels_last on a GPU"
     )
+    save_every_s: NotNegative = key(
+        120.0, "Time between two saved states, the most that a killed training loses", unit="s"
+    )
     tensorboard: bool = key(False, "Curves and pictures: tensorboard --logdir results")
 
 
@@ -128,6 +131,11 @@ class Row:
     method: str
     over: dict[str, object] = key(
         dict, "Values that are laid over the method's sections for this run alone, as {train: {seed: 1}}", earlier={}
+    )
+    seeds: tuple[Seed, ...] | None = key(
+        None,
+        "The run is trained once with each, as RUN_seedN; null: as `seeds` of the configuration says",
+        earlier=None,
     )
 
 

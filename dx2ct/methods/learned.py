@@ -66,7 +66,7 @@ def train_learned(
     if rank() == 0:
         sweep(output)
     training.load(output)
-    fit(training, learned.losses, output, runtime.device, learned.validate, runtime.engine.tensorboard)
+    fit(training, learned.losses, output, runtime.device, learned.validate, runtime.engine)
     if rank() == 0:
         weights = training.best if settings.train.validation.keep == "best" else training.average
         write_run(save({name: value.cpu().contiguous() for name, value in weights.items()}), settings, output)

@@ -20,11 +20,18 @@ T = TypeVar("T")
 
 
 def write_run(weights: bytes, settings: RunSettings, output: Path) -> None:
-    """Leave what makes a run finished: its weights (safetensors), then its settings."""
+    """Leave what makes a run finished: its weights (safetensors), then its settings.
+
+    Raises InputError where a newer training owns the folder.
+    """
+    from dx2ct.training.owner import require_owner
+
     with replacing(layout.weights(output)) as part:
         part.write_bytes(weights)
+        require_owner(output)
     with replacing(layout.settings(output)) as part:
         part.write_text(to_text(settings))
+        require_owner(output)
 
 
 def to_text(settings: RunSettings) -> str:
@@ -120,7 +127,7 @@ def read_arrays(run: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, A
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"settings are no JSON ({error})") from None
 
 

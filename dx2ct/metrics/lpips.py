@@ -1,13 +1,14 @@
 """LPIPS (Zhang et al., 2018), where its backbone's weights can be had.
 
 The lpips package ships the linear layers only. The ImageNet weights of AlexNet and VGG16 are taken from
-$TORCH_HOME/hub/checkpoints, or downloaded there at first use.
+$TORCH_HOME/hub/checkpoints, or downloaded there at first use; their hash is checked each time.
 """
 
 from collections.abc import Callable
 from functools import cache, partial
 from http.client import HTTPException
 import logging
+from pathlib import Path, PurePosixPath
 import pickle
 import socket
 import warnings
@@ -19,7 +20,7 @@ import torch
 from drr.errors import InputError
 from dx2ct.data.window import to_network
 from dx2ct.metrics.scale import Distance
-from dx2ct.torchvision_guard import import_torchvision
+from dx2ct.torchvision_guard import import_torchvision, require_hash
 
 BACKBONES = {"alex": "AlexNet", "vgg": "VGG16"}
 SILENCE_S = 10.0  # a download that is silent for this long is given up
@@ -40,7 +41,7 @@ def load_lpips() -> dict[str, Distance]:
     for name, label in BACKBONES.items():
         try:
             found[name] = partial(_mean_distance, _load_network(name).to(device))
-        except _NOT_THERE as error:
+        except (InputError, *_NOT_THERE) as error:
             reasons[label] = " ".join(str(error).split())
     if reasons:
         which = "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
@@ -66,6 +67,9 @@ def perceptual_loss(device: torch.device) -> Callable[[torch.Tensor, torch.Tenso
 def _load_network(backbone: str) -> torch.nn.Module:
     import lpips
 
+    models = import_torchvision().models
+    published = {"alex": models.AlexNet_Weights, "vgg": models.VGG16_Weights}[backbone].IMAGENET1K_V1.url
+    require_hash(Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(published).name)
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_S)  # torch.hub downloads without a time limit of its own
     try:

@@ -266,6 +266,10 @@ class Plan:
         validation = getattr(self.config.methods, method.name).train.validation
         return ("train", "val") if validation.every and validation.split == "val" else ("train",)
 
+    def gpus_of(self, run: str) -> int:
+        """How many GPUs the jobs of a run ask for: one where a network computes, else none."""
+        return int(self.resolved.method(run).learns)
+
     def python_of(self, run: str, gpus: int) -> str:
         """What starts a training: torchrun, one process a GPU, where a learned method is given several."""
         several = gpus > 1 and self.resolved.method(run).learns

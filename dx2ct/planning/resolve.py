@@ -54,7 +54,7 @@ class Resolved:
     def settings(self, run: str) -> RunSettings:
         """Everything that decides the weights of a run, and nothing else; InputError for what does not fit together."""
         row, method, source = self.row(run), self.method(run), self.source_run(run)
-        values = {"run": plain(row) | {"over": {}}}
+        values = {"run": plain(row) | {"over": {}, "seeds": None}}
         for name in fields_of(method.settings):
             if name in method.sections:
                 section = plain(getattr(getattr(self.config.methods, method.name), name))
@@ -96,7 +96,7 @@ def resolve(files: Sequence[Path], root: Path, overrides: Mapping[str, Any] | No
         raise InputError("; ".join(_line(one.path, one.text, origins, names) for one in error.found)) from None
     whole = _repeated(config)
     for run in config.runs:
-        for seed in config.seeds:
+        for seed in _seeds(config, run):
             origins[("runs", seeded(run, seed))] = origin_of(("runs", run), origins)
     return Resolved(whole, values, origins)
 
@@ -129,38 +129,47 @@ def _check(found: Resolved) -> None:
             raise _fault(("report", number), f"{run} is not a row of runs ({', '.join(config.runs)})")
         if run in config.report[:number]:
             raise _fault(("report", number), f"{run} stands twice")
-    for number, seed in enumerate(config.seeds):
-        if seed in config.seeds[:number]:
-            raise _fault(("seeds", number), f"{seed} stands twice")
+    _check_seeds(config.seeds, ("seeds",))
     for run, row in config.runs.items():
-        for seed in config.seeds:
-            if seeded(run, seed) in config.runs:
-                raise _fault(
-                    ("runs", seeded(run, seed)), f"is the name of {run} with seed {seed} of seeds: choose another"
-                )
         if isinstance(row, DerivedRow):
             _check_derived(found, run, row)
         else:
             _check_over(run, row)
+            _check_seeds(row.seeds or (), ("runs", run, "seeds"))
+            if row.seeds and not method_named(row.method).learns:
+                raise _fault(("runs", run, "seeds"), f"{row.method} is not trained by steps: leave it out")
+    for run in config.runs:
+        for seed in _seeds(config, run):
+            if seeded(run, seed) in config.runs:
+                raise _fault(("runs", seeded(run, seed)), f"is the name of {run} with seed {seed}: choose another")
     for run in config.report:
         _at_its_place(found, run)
 
 
+def _seeds(config: Config, run: str) -> tuple[int, ...]:
+    """With which a run, or the one whose weights it uses, is trained; none where it is trained once or never."""
+    row = config.runs[run]
+    source = config.runs[row.weights_of] if isinstance(row, DerivedRow) else row
+    if not method_named(source.method).learns:
+        return ()
+    seeds: tuple[int, ...] = config.seeds if source.seeds is None else source.seeds
+    return seeds
+
+
 def _repeated(config: Config) -> Config:
-    """With a run for each of the seeds instead of every run that learns, and of every run that uses its weights."""
-    if not config.seeds:
-        return config
-    runs: dict[str, list[tuple[str, Any]]] = {}
+    """With a run for each of the seeds instead of a run that has several."""
+    runs: dict[str, Any] = {}
+    report: list[str] = []
     for run, row in config.runs.items():
-        if not method_named((config.runs[row.weights_of] if isinstance(row, DerivedRow) else row).method).learns:
-            runs[run] = [(run, row)]
-        elif isinstance(row, DerivedRow):
-            runs[run] = [(seeded(run, n), replace(row, weights_of=seeded(row.weights_of, n))) for n in config.seeds]
+        seeds = _seeds(config, run)
+        if isinstance(row, DerivedRow):
+            runs |= {seeded(run, n): replace(row, weights_of=seeded(row.weights_of, n)) for n in seeds} or {run: row}
         else:
-            rows = [(n, replace(row, over=_over(row.over, {"train": {"seed": n}}))) for n in config.seeds]
-            runs[run] = [(seeded(run, n), row) for n, row in rows]
-    report = tuple(name for run in config.report for name, _ in runs[run])
-    return replace(config, seeds=(), runs=dict(pair for pairs in runs.values() for pair in pairs), report=report)
+            of_seed = {n: _over(row.over, {"train": {"seed": n}}) for n in seeds}
+            runs |= {seeded(run, n): replace(row, over=over, seeds=None) for n, over in of_seed.items()} or {run: row}
+    for run in config.report:
+        report += [seeded(run, n) for n in _seeds(config, run)] or [run]
+    return replace(config, seeds=(), runs=runs, report=tuple(report))
 
 
 def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:
@@ -175,6 +184,12 @@ def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:
             ("runs", run, "weights_of"), f"{row.weights_of} is of method {source.method}, which does not sample"
         )
     found.sampling(run)
+
+
+def _check_seeds(seeds: Sequence[int], path: KeyPath) -> None:
+    for number, seed in enumerate(seeds):
+        if seed in seeds[:number]:
+            raise _fault((*path, number), f"{seed} stands twice")
 
 
 def _check_over(run: str, row: Row) -> None:

@@ -27,7 +27,8 @@ Every key of the configuration, generated from its type by `python -m dx2ct.plan
 from the defaults. It stands alone, or is laid over another one that it names with `base: FILE`, looked for beside the
 file and then in the project's folder; of several files after `--configfile` the later is laid over the earlier.
 `python -m dx2ct config FILE` checks one, with `--resolve` it prints every value and where it is from. Unknown keys
-are refused.
+are refused. A configuration is code: Snakemake runs the Python of one that says `__use_yte__: true`, so take them from
+people you trust.
 
 Defaults are the paper's numbers where the paper has them. Sources: *paper*, DX2CT (ICASSP 2025), section IV-A unless
 another is named; *digest*, a third party's public notes on it, CosmosXRay360, which agree with all numbers of the

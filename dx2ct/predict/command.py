@@ -8,17 +8,19 @@ import json
 from pathlib import Path
 import sys
 import time
+from typing import Any
 
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import image_io
+from drr.volume import require_written
 from dx2ct import layout
-from dx2ct.config import plain, SamplingOptions
+from dx2ct.config import plain
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
 from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
+from dx2ct.predict.sampling import in_words, sampling
 from dx2ct.predict.xray import digest
 
 _PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
@@ -51,16 +53,35 @@ def predict(
     files: Mapping[str, Path],
     framing: Mapping[str, Framing],
     outputs: Outputs,
-    options: SamplingOptions,
+    asked: Mapping[str, Any],
 ) -> None:
-    """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds."""
-    check_outputs(outputs, files, options.samples)
+    """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds.
+
+    asked: what `sampling` takes; what is not said is as the run itself samples.
+    """
+    write_prediction(model, files, framing, outputs, asked, note)
+    print(DISCLAIMER, file=sys.stderr)
+
+
+def write_prediction(
+    model: Model,
+    files: Mapping[str, Path],
+    framing: Mapping[str, Framing],
+    outputs: Outputs,
+    asked: Mapping[str, Any],
+    tell: Callable[[str], object],
+) -> None:
+    """The same; tell: what is called with every note."""
+    check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
     notes = [text for one in xrays.values() for text in one.notes]
     if any(one.xray.kind == "film" for one in xrays.values()):
         notes.append(DOMAIN_SHIFT)
+    options, left_out = model.sampling_of(xrays, **asked)
+    if model.trained.inputs.samples and outputs.volume:
+        notes += [*left_out, in_words(options, model.sampled)]
     for text in notes:
-        note(text)
+        tell(text)
     seen = dict(zip(xrays, model.seen(xrays), strict=True))
     writers: Writers = {}
     if outputs.preview:
@@ -82,7 +103,6 @@ def predict(
         if outputs.record:
             writers[outputs.record] = lambda part: part.write_text(text)
     _write_all(writers)
-    print(DISCLAIMER, file=sys.stderr)
 
 
 def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1) -> None:
@@ -94,7 +114,7 @@ def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1)
     if outputs.volume is None and (outputs.dicom or outputs.png):
         raise InputError("--dicom and --png come with a volume: give -o CT.nii.gz as well")
     if outputs.volume is not None:
-        image_io(outputs.volume)
+        require_written(outputs.volume)
     for path in (outputs.png, outputs.preview):
         if path is not None and path.suffix.lower() != ".png":
             raise InputError(f"{path}: a picture's name ends in .png")
@@ -116,7 +136,7 @@ def _write_all(writers: Writers) -> None:
             for path, write in writers.items():
                 write(stack.enter_context(replacing(path)))
     except (OSError, RuntimeError, InputError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
-        reason = str(error).strip().splitlines()[-1].strip()
+        reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[-1].strip()
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
         raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None

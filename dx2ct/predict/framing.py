@@ -18,8 +18,9 @@ PERCENTILES = (0.5, 99.5)
 class Framing:
     """What is done to one X-ray, in this order.
 
-    crop: left, top, right, bottom in pixels of the file, right and bottom exclusive. rotate: degrees clockwise, a
-    multiple of 90. flip: left to right. invert: bone is dark in the file.
+    crop: left, top, right, bottom in pixels of the file as a viewer shows it, right and bottom exclusive. rotate:
+    degrees clockwise, a multiple of 90, after the turn that the file's header asks for. flip: left to right. invert:
+    bone is dark in the file.
     """
 
     crop: tuple[int, int, int, int] | None = None
@@ -56,19 +57,21 @@ def parse_framings(
 def oriented(xray: Xray, how: Framing) -> NDArray[np.float32]:
     """The image cropped and turned, (row, column): a film in [0, 1], bone bright; line integrals as they are.
 
-    A film's grey is in arbitrary units: its PERCENTILES, taken after the crop, become 0 and 1 and what lies beyond is
-    clipped. Raises InputError for a crop outside the image.
+    A film's grey is in arbitrary units: its PERCENTILES, taken after the crop and of what is not blank, become 0 and 1
+    and what lies beyond is clipped; what is blank is air, 0. Raises InputError for a crop outside the image.
     """
     if xray.kind == "integrals" and how.invert:
         raise InputError(f"{xray.name}: line integrals have bone bright already: leave --invert out")
-    pixels = _cropped(xray, how.crop)
+    pixels, blank = _cropped(xray, how.crop)
     if xray.kind == "film":
-        low, high = (float(value) for value in np.percentile(pixels, PERCENTILES))
+        low, high = (float(value) for value in np.percentile(pixels if blank is None else pixels[~blank], PERCENTILES))
         if high <= low:
             raise InputError(f"{xray.name}: nearly all pixels have the one value {low:g}: there is no image in it")
         pixels = np.clip((pixels - np.float32(low)) / np.float32(high - low), 0, 1)
         pixels = 1 - pixels if how.invert else pixels
-    pixels = np.rot90(pixels, -how.rotate // 90)
+        if blank is not None:
+            pixels[blank] = 0
+    pixels = np.rot90(xray.turn.of(pixels), -how.rotate // 90)
     return np.ascontiguousarray(pixels[:, ::-1] if how.flip else pixels)
 
 
@@ -96,16 +99,22 @@ def _whole_numbers(option: str, word: str, value: str) -> int | tuple[int, ...]:
     return found if count > 1 else found[0]
 
 
-def _cropped(xray: Xray, crop: tuple[int, int, int, int] | None) -> NDArray[np.float32]:
+def _cropped(
+    xray: Xray, crop: tuple[int, int, int, int] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """The part of the image, and what of it is blank; None where nothing is."""
     if crop is None:
-        return xray.pixels
+        return xray.pixels, xray.blank
     left, top, right, bottom = crop
     rows, columns = xray.pixels.shape
     if not (0 <= left < right <= columns and 0 <= top < bottom <= rows):
         raise InputError(f"{xray.name}: the crop {crop} does not lie inside its {columns} x {rows} pixels")
     part = xray.pixels[top:bottom, left:right]
+    blank = None if xray.blank is None else xray.blank[top:bottom, left:right]
     try:
+        if blank is not None and blank.all():
+            raise InputError("there is no image in it")
         require_grey_levels(part)
     except InputError as error:
         raise InputError(f"{xray.name}: the crop {crop}: {error}") from None
-    return part
+    return part, blank

@@ -1,90 +1,99 @@
-"""X-rays that ITK reads: pictures, and the line integrals of the xray stage."""
+"""Films in pictures: what PNG, JPEG and TIFF files say of themselves is looked at before their pixels are decoded."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-import SimpleITK as sitk
+from PIL import Image
 
 from drr.errors import InputError
-from dx2ct.predict.xray import require_grey_levels, require_size, Xray
+from dx2ct.predict.decode import decoded
+from dx2ct.predict.tiff import read_tiff
+from dx2ct.predict.turn import BY_ORIENTATION
+from dx2ct.predict.xray import MAX_SIDE, require_grey_levels, require_size, Xray
 
-PICTURES = {
-    ".png": "PNGImageIO",
-    ".jpg": "JPEGImageIO",
-    ".jpeg": "JPEGImageIO",
-    ".tif": "TIFFImageIO",
-    ".tiff": "TIFFImageIO",
-}
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+_ORIENTATION = 0x0112  # of EXIF, as of TIFF
 _TAIL_BYTES = 1024
+_PNG_BIT_DEPTH_AT = 24  # byte 8 of IHDR, the first chunk
 COLOUR_SPREAD = 0.05  # of the range: JPEG's chroma noise on a grey film stays below, a photographed one does not
+COLOURED = 0.01  # of the pixels, which may be more coloured than that
+UNLIKE = 0.05  # by how much two resolutions of a picture may differ
 
 
 def read_picture(path: Path) -> Xray:
-    """Read a picture of grey levels as a film; InputError for colour, transparency, other types and files cut short."""
+    """Read a picture of grey levels as a film, turned as its orientation tag says, TIFF's MINISWHITE inverted.
+
+    Raises InputError for colour, transparency, other types, files cut short and pictures too large for memory.
+    """
     suffix = path.suffix.lower()
-    if suffix not in PICTURES:
+    if suffix not in FORMATS:
         raise InputError(f"pictures of type {suffix} are not read: save it as PNG")
-    if PICTURES[suffix] == "JPEGImageIO" and b"\xff\xd9" not in path.read_bytes()[-_TAIL_BYTES:]:
-        raise InputError(
-            "the file is cut short (its end mark is missing): fetch it again"
-        )  # ITK would pad it with grey
-    image = _read_itk(path, PICTURES[suffix])
-    array = np.asarray(sitk.GetArrayFromImage(image))
+    data = path.read_bytes()
+    steps, notes, orientation = [], [], 1
+    if FORMATS[suffix] == "TIFF":
+        tiff = read_tiff(data)
+        array, orientation = tiff.pixels, tiff.orientation
+        steps += ["MINISWHITE inverted"] if tiff.inverted else []
+        unlike = tiff.resolution
+    else:
+        orientation, unlike = _tags(data, FORMATS[suffix])
+        array = decoded(data)
     if array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"grey values of type {array.dtype}: 8 and 16 bits are read")
     pixels = _grey(array) if array.ndim == 3 else array.astype(np.float32)
     require_grey_levels(pixels)
-    return Xray(pixels, "film", path.name, {"format": suffix[1:], "bits": 8 * array.dtype.itemsize})
+    if turn := BY_ORIENTATION.get(orientation):
+        pixels = np.ascontiguousarray(turn.of(pixels))
+        steps.append(f"{turn} by its orientation tag, {orientation}")
+    notes += steps
+    if max(unlike) > (1 + UNLIKE) * min(unlike):
+        notes.append(
+            f"says that its pixels are not square ({unlike[0]:g} by {unlike[1]:g} an inch): if so, resample it"
+        )
+    facts = {"format": suffix[1:], "bits": 8 * array.dtype.itemsize, "steps": steps}
+    return Xray(pixels, "film", path.name, facts, tuple(notes))
+
+
+def _tags(data: bytes, kind: str) -> tuple[int, tuple[float, float]]:
+    """Orientation and the resolutions along x and y; InputError for another format and for what is too large."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(BytesIO(data), formats=(kind,))
+    except Image.DecompressionBombError:
+        raise InputError(f"more pixels than a chest X-ray has, at most {MAX_SIDE} a side") from None
+    except (OSError, ValueError, SyntaxError):  # Pillow's words are about its own stream, not about the file
+        raise InputError(f"not a readable image of type {kind}: fetch it again, or save it as PNG") from None
+    if image.mode == "CMYK":
+        raise InputError("a colour picture, not an X-ray: export the film in grey from its DICOM file")
+    depth = 2 if kind == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16 else 1
+    channels = {"L": 1, "I;16": 1, "I": 1, "1": 1, "RGB": 3}.get(image.mode, 4)  # OpenCV makes four of grey with alpha
+    require_size(image.height, image.width, channels * depth)
+    if kind == "JPEG" and b"\xff\xd9" not in data[-_TAIL_BYTES:]:
+        raise InputError("the file is cut short (its end mark is missing): fetch it again")  # it would be padded
+    if (images := getattr(image, "n_frames", 1)) > 1:
+        raise InputError(f"{images} images in one file: give one X-ray")
+    x, y = image.info.get("dpi") or image.info.get("aspect") or (1, 1)
+    unlike = (float(x), float(y)) if min(x, y) > 0 else (1.0, 1.0)
+    try:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+    except (OSError, ValueError, SyntaxError, TypeError):  # a damaged EXIF block is no orientation
+        orientation = 1
+    return orientation, unlike
 
 
 def _grey(array: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float32]:
     """A (row, column, channel) picture whose channels say the same, as one channel."""
-    channels = np.asarray(array, np.float32)
-    if channels.shape[2] in (2, 4):
-        if float(channels[..., -1].min()) < np.iinfo(array.dtype).max:
+    top = np.iinfo(array.dtype).max
+    if array.shape[2] in (2, 4):
+        if int(array[..., -1].min()) < top:
             raise InputError("has transparent pixels: save it without an alpha channel")
-        channels = channels[..., :-1]
-    spread = np.quantile(np.ptp(channels, axis=2), 0.99)
-    if spread > COLOUR_SPREAD * np.iinfo(array.dtype).max:
+        array = array[..., :-1]
+    spread = np.ptp(array, axis=2)
+    if np.count_nonzero(spread > COLOUR_SPREAD * top) > COLOURED * spread.size:
         raise InputError("a colour picture, not an X-ray: export the film in grey from its DICOM file")
-    return np.asarray(channels.mean(axis=2))
-
-
-def read_integrals(path: Path) -> Xray:
-    """Read what the xray stage writes; InputError for values that are no line integrals."""
-    image = _read_itk(path, "MetaImageIO")
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError("has more than one value a pixel: line integrals are one")
-    if image.GetPixelID() not in (sitk.sitkFloat32, sitk.sitkFloat64):
-        raise InputError(
-            f"{image.GetPixelIDTypeAsString()} are no line integrals: give a film as PNG, JPEG, TIFF, DICOM"
-        )
-    pixels = np.asarray(sitk.GetArrayFromImage(sitk.Cast(image, sitk.sitkFloat32)))
-    require_grey_levels(pixels)
-    facts = {
-        "format": "mha",
-        "spacing_mm": list(image.GetSpacing()[::-1]),
-        "spacing_from": "ElementSpacing, at the detector",
-    }
-    return Xray(pixels, "integrals", path.name, facts)
-
-
-def _read_itk(path: Path, image_io: str) -> sitk.Image:
-    """The image, its size looked at before its pixels are decoded."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(image_io)
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        size = list(reader.GetSize())
-        while len(size) > 2 and size[-1] == 1:
-            size.pop()
-        if len(size) != 2:
-            raise InputError(f"{' x '.join(map(str, size))} pixels: an X-ray is one image, not a stack")
-        require_size(size[1], size[0])
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise InputError(f"not a readable image ({str(error).strip().splitlines()[-1].strip()[:160]})") from None
-    return image if image.GetDimension() == 2 else image[..., 0]
+    return np.asarray(array.mean(axis=2, dtype=np.float32))

@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.config import check, RunSettings, SamplingOptions
+from dx2ct.config import RunSettings, SamplingOptions
 from dx2ct.config.keys import require_version
 from dx2ct.data.scans import as_seen
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
+from dx2ct.predict.border import without_border
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
+from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
 from dx2ct.predict.scan import require_finite
+from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
@@ -47,13 +51,17 @@ class Framed:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A trained run with its network in memory; a second call reads nothing from disk."""
+    """A trained run with its network in memory; a second call reads nothing from disk.
+
+    sampled: how the run itself was last reconstructed, as its folder says; None where it does not.
+    """
 
     folder: Path
     method: Method
     settings: RunSettings
     trained: Trained
     runtime: Runtime
+    sampled: SamplingOptions | None = None
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
@@ -76,10 +84,26 @@ class Model:
         xrays: of each view a file (PNG, JPEG, TIFF, DICOM, .mha line integrals) or an array or tensor (row, column) of
         line integrals (1/mm times mm, dimensionless), head at the top, as drr renders them; at least as many pixels a
         side as the network sees (see repr). geometry: where they were taken and the grid to reconstruct on; without it
-        the training's, around the origin. options: what `sampling` takes: steps, seed, samples ...
-        Warnings of `prepare` are not shown here: call it yourself to read them. Raises InputError.
+        the training's, around the origin. options: what `sampling` takes: steps, seed, samples ...; what is not said is
+        as the run itself samples. Warnings of `prepare` are not shown here: call it yourself to read them. Raises
+        InputError.
         """
-        return self.volumes_of(self.prepare(xrays, framing or {}), sampling(**options), geometry)[0]
+        prepared = self.prepare(xrays, framing or {})
+        asked, notes = self.sampling_of(prepared, **options)
+        for text in notes:
+            note(text)
+        return self.volumes_of(prepared, asked, geometry)[0]
+
+    def sampling_of(self, xrays: Mapping[str, Framed], **options: Any) -> tuple[SamplingOptions, list[str]]:
+        """What `sampling` takes, over how the run itself samples; and what could not be as the run has it.
+
+        Consistency that was not asked for is left out where an X-ray has no line integrals.
+        """
+        found = sampling(base=self.sampled, **options)
+        if options.get("consistency") is None and found.consistency.iterations and not _are_integrals(xrays):
+            why = "the run samples with consistency, which needs line integrals in their geometry: left out"
+            return without_consistency(found), [why]
+        return found, []
 
     def prepare(self, given: Mapping[str, Any], framing: Mapping[str, Framing]) -> dict[str, Framed]:
         """Read, frame and check the X-rays of the model's views; InputError where others are given."""
@@ -102,6 +126,7 @@ class Model:
             raise InputError(
                 f"{self.folder}: {self.method.title} does not sample: leave steps, seed, samples and the like out"
             )
+        require_steps(options, self.settings)
         if options.consistency.iterations or not spec.radiographs:
             _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
         where = geometry or spec.views
@@ -119,14 +144,21 @@ class Model:
     def _prepared(self, view: str, given: Any, framing: Framing) -> Framed:
         if not isinstance(given, str | Path | Xray):
             return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
-        xray = given if isinstance(given, Xray) else read_xray(Path(given))
+        xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
+        xray = without_border(view, xray, framing)
         unpadded = oriented(xray, framing)
         image = squared(unpadded)
         pixels = self.trained.inputs.pixels
         if len(image) < pixels:
             raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
-        notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubts(view, unpadded))]
-        return Framed(xray, image, tuple(notes), framing.moves or image.shape != xray.pixels.shape)
+        notes = [
+            f"{xray.name}: {note}"
+            for note in (
+                *xray.notes,
+                *doubts(view, unpadded, is_said=said_view(str(xray.facts.get("view") or "")) == view),
+            )
+        ]
+        return Framed(xray, image, tuple(notes), framing.moves or bool(xray.turn) or image.shape != xray.pixels.shape)
 
 
 def _array(view: str, given: Any) -> NDArray[np.float32]:
@@ -137,13 +169,8 @@ def _array(view: str, given: Any) -> NDArray[np.float32]:
         raise InputError(f"X-ray {view}: neither a file nor an array ({error})") from None
 
 
-def sampling(consistency: object = 0, **options: object) -> SamplingOptions:
-    """How to sample: keys of the section reconstruct, whose defaults are as the paper samples (docs/sampling.md).
-
-    consistency: iterations, of line integrals; after every step too where the planes advance together.
-    """
-    when = "steps" if options.get("planes") == "together" else "end"
-    return check(SamplingOptions, consistency={"iterations": consistency, "when": when}, **options)
+def _are_integrals(xrays: Mapping[str, Framed]) -> bool:
+    return all(one.xray.kind == "integrals" and not one.moved for one in xrays.values())
 
 
 def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
@@ -163,7 +190,8 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
     except InputError as error:
         raise InputError(f"{layout.settings(folder)}: {error}, or train it again") from None
     runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
-    return Model(folder, method, settings, method.implement().load(settings, folder, runtime), runtime)
+    trained = method.implement().load(settings, folder, runtime)
+    return Model(folder, method, settings, trained, runtime, kept_sampling(folder) if trained.inputs.samples else None)
 
 
 def require_views(model: Model, given: set[str]) -> None:

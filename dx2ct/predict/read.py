@@ -1,12 +1,14 @@
 """One X-ray of any file: a picture, a DICOM CR or DX image, or line integrals of the xray stage."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from drr.ct.sources import kind_of
 from drr.errors import InputError
-from dx2ct.predict.image_file import read_integrals, read_picture
+from dx2ct.predict.image_file import read_picture
+from dx2ct.predict.integrals import read_integrals
 from dx2ct.predict.radiograph import read_radiograph
-from dx2ct.predict.xray import Xray
+from dx2ct.predict.xray import printable, Xray
 
 MAX_FILE_BYTES = 2**28
 
@@ -33,5 +35,5 @@ def read_xray(path: str | Path) -> Xray:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return xray
+        raise InputError(f"{path}: {printable(str(error))}") from None
+    return replace(xray, notes=tuple(map(printable, xray.notes)))

@@ -13,6 +13,7 @@ from dx2ct.data.scans import read_grid, read_xrays
 from dx2ct.geometry import Views
 from dx2ct.methods.contract import Planes
 from dx2ct.methods.saved import read_run
+from dx2ct.predict.sampling import keep_sampling
 from dx2ct.training.resume import forget_finished
 from dx2ct.training.runtime import Runtime
 
@@ -27,7 +28,8 @@ def reconstruct_scan(
 ) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
-    Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU.
+    Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU. Of a run that samples also
+    RUN/sampling.json, so that `predict` samples as the workflow does.
     views: some of the run's, of a method that needs no more; None: all of them.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
@@ -44,6 +46,8 @@ def reconstruct_scan(
     for plane, volume in planes.by_name().items():
         _write(grid, volume, layout.reconstruction(run, scan, plane))
     _write(grid, planes.mean, layout.reconstruction(run, scan))
+    if spec.samples:
+        keep_sampling(options, run)
     forget_finished(run)  # the training is over and used; `snakemake -R train` must begin anew
 
 

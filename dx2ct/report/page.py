@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 import json
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def write_report(
             settings={run.name: json.dumps(read_settings(run), indent=2, sort_keys=True) for run in runs},
             config=_pretty(inputs.config),
             commit=commit(),
+            date=datetime.now().astimezone().date().isoformat(),
             versions=versions(),
             viewer=viewer_of(runs, tests, inputs.data),
             script=(Path(__file__).parent / "templates/viewer.js").read_text(encoding="utf-8"),

@@ -15,7 +15,7 @@ _NOTE = "\nThe weights were rounded to half precision (float16) to be handed out
 
 
 def publish(run: Path, output: Path) -> int:
-    """Write weights as float16, settings.json and the card into `output`; returns the bytes of the weights.
+    """Write weights as float16, settings, how it samples and the card into `output`; returns the bytes of the weights.
 
     Raises InputError for a run without weights or card, for weights that float16 cannot hold, and for more than
     MOST_MB, which is no small model.
@@ -32,6 +32,8 @@ def publish(run: Path, output: Path) -> int:
         part.mkdir()
         layout.weights(part).write_bytes(save(weights))
         shutil.copyfile(layout.settings(run), layout.settings(part))
+        if layout.sampling(run).is_file():
+            shutil.copyfile(layout.sampling(run), layout.sampling(part))
         layout.model_card(part).write_text(card + _NOTE, encoding="utf-8")
     return size
 

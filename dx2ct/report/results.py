@@ -15,7 +15,8 @@ HEADLINE = [metric for metric in METRICS if metric.headline]
 OTHERS = [metric for metric in METRICS if not metric.headline and metric.scope not in (TISSUE, XRAY)]
 DEFINED = [*HEADLINE, *OTHERS]  # those whose definitions the page repeats
 _FUSED = (
-    "Fused volume, mean over the test scans. ↑ higher is better, ↓ lower is better, – does not apply or not measured."
+    "Fused volume, mean over the test scans. ± deviation of PSNR. ↑ higher is better, ↓ lower is better, – does not "
+    "apply or not measured."
 )
 _PLANES = "The same metrics averaged over the three plane volumes instead, as the paper averages."
 _OTHERS = (
@@ -26,8 +27,12 @@ _OTHERS = (
 
 def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
     """The tables of results/metrics.csv."""
-    deviation = Column("psnr_db_std", "PSNR, deviation over scans", 2)
-    fused = (RUN, METHOD, VIEWS, *ABLATIONS, Column("scans", "scans", 0), *map(column, HEADLINE), deviation)
+    deviations = (
+        Column("psnr_db_std", "± over scans, dB", 2),
+        Column("psnr_db_std_trainings", "± over trainings, dB", 2),
+    )
+    counts = (Column("scans", "scans", 0), Column("trainings", "trainings", 0))
+    fused = (RUN, METHOD, VIEWS, *ABLATIONS, *counts, *map(column, HEADLINE), *deviations)
     return [
         Table("fused", _FUSED, fused, lines),
         Table("planes", _PLANES, (RUN, *(column(metric, planes=True) for metric in HEADLINE)), lines),

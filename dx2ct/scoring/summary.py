@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dx2ct import layout
 from dx2ct.layout import FUSED
 from dx2ct.metrics import measured, Metric, views_in
 from dx2ct.scoring.run import read_scores, read_settings, write_table
@@ -16,12 +17,13 @@ PLANES = "_planes"  # ends the name of a mean over the three plane volumes
 
 
 def write_metrics(runs: Sequence[Path], output: Path) -> None:
-    """Write one row a run from RUN/settings.json and RUN/scores.csv, means over scans.
+    """Write one row a run from RUN/settings.json and RUN/scores.csv, means over scans and over trainings.
 
-    A metric's own column is of the mean volume (psnr_db_std is the sample deviation over scans); *_planes are means
-    over the three plane volumes, which is how the paper averages. Empty where a column does not apply.
+    A metric's own column is of the mean volume; *_planes are means over the three plane volumes, which is how the paper
+    averages. psnr_db_std: sample deviation over scans; psnr_db_std_trainings: over the means of trainings, of a run
+    with several seeds. Empty where a column does not apply.
     """
-    write_table(pd.DataFrame([_summary(run) for run in runs]), output)
+    write_table(pd.DataFrame([_together(name, group) for name, group in layout.by_seed(runs).items()]), output)
 
 
 def views_of(columns: Iterable[str]) -> tuple[str, ...]:
@@ -37,6 +39,18 @@ def means(scores: pd.DataFrame, metrics: Sequence[Metric]) -> "pd.Series[float]"
     return found
 
 
+def _together(name: str, trainings: Sequence[Path]) -> dict[str, Any]:
+    """The row of a run: what its trainings share, and the means of their numbers."""
+    rows = [_summary(training) for training in trainings]
+    found: dict[str, Any] = {"run": name}
+    for key, value in rows[0].items():
+        if key == "data_range_hu":
+            found["psnr_db_std_trainings"] = pd.Series([row["psnr_db"] for row in rows]).std()
+            found["trainings"] = len(rows)
+        found[key] = float(np.mean([row[key] for row in rows])) if isinstance(value, float) else value
+    return found
+
+
 def _summary(run: Path) -> dict[str, Any]:
     settings, scores = read_settings(run)["run"], read_scores(run)
     metrics = measured(views_in(scores.columns))
@@ -47,7 +61,6 @@ def _summary(run: Path) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):  # an infinite PSNR has no deviation
         psnr_db_std = scores.loc[is_fused, "psnr_db"].std()
     return {
-        "run": run.name,
         "method": settings["method"],
         **{key: _cell(settings.get(key)) for key in ABLATIONS},
         "scans": int(is_fused.sum()),

@@ -11,14 +11,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from drr.errors import InputError
+from dx2ct.config import EngineSettings
 from dx2ct.training.distributed import all_at_the_same_step, rank, say, sum_over_ranks
 from dx2ct.training.log import Board, NONE, write_log
 from dx2ct.training.optimizers import learning_rate
 from dx2ct.training.state import Training
+from dx2ct.training.stop import asked_to_stop, stopping_gently
 from dx2ct.training.validation import Validation
 
 StepLosses = Sequence[Iterable[Tensor]]  # the terms of the network's loss and, of a GAN, of its discriminator's
-SAVE_EVERY_S = 120.0  # what a killed training loses at most
 LOG_LINES = 100  # of a whole training, more where that would be less than one every LOG_STEPS
 LOG_STEPS = 100
 SETTLE_STEPS = 10  # on a GPU: reading the loss waits for the device, and every step would be too often
@@ -30,29 +31,34 @@ def fit(
     output: Path,
     device: torch.device,
     validate: Callable[[], Validation] | None = None,
-    tensorboard: bool = False,
+    engine: EngineSettings | None = None,
 ) -> None:
-    """Run the remaining steps, saving the state every SAVE_EVERY_S and at the end; output/training.csv holds the log.
+    """Run the remaining steps, saving the state as the engine says and at the end; output/training.csv holds the log.
 
     `losses_of_step` must depend on the step and the network alone, so that a resumed run repeats an undisturbed one.
-    Every process calls this; only rank 0 writes.
+    Every process calls this; only rank 0 writes. Raises InputError, the state saved, where a signal asks for the end.
     """
     all_at_the_same_step(training.step, device)
     settings, main = training.settings, rank() == 0
+    engine = engine or EngineSettings()
     every = min(LOG_STEPS, max(settings.steps // LOG_LINES, 1))
     start = time.monotonic() - training.seconds
     saved = time.monotonic()
-    board = Board(output, tensorboard and main, training.step)
-    with tqdm(
-        total=settings.steps, initial=training.step, desc="train", unit="step", disable=None if main else True
-    ) as bar:
+    board = Board(output, engine.tensorboard and main, training.step)
+    hidden = None if main else True
+    with (
+        stopping_gently(),
+        tqdm(total=settings.steps, initial=training.step, desc="train", unit="step", disable=hidden) as bar,
+    ):
         while training.step < settings.steps and not training.stopped:
+            if main and (signal := asked_to_stop()):
+                _stop(training, output, signal)
             training.update(*losses_of_step(training.step))
             bar.update()
             last = training.step == settings.steps
             validating = validate and (training.step % settings.validation.every == 0 or last)
             logging = training.step % every == 0 or validating or last
-            saving = main and (last or time.monotonic() - saved >= SAVE_EVERY_S)
+            saving = main and (last or is_due(time.monotonic() - saved, engine.save_every_s))
             if logging or saving or device.type == "cpu" or training.step % SETTLE_STEPS == 0:
                 training.settle()
             training.seconds = time.monotonic() - start
@@ -65,6 +71,19 @@ def fit(
     board.close()
     if main:
         write_log(training.log, output)
+
+
+def is_due(waited_s: float, every_s: float) -> bool:
+    """Is it time for the next state?"""
+    return waited_s >= every_s
+
+
+def _stop(training: Training, output: Path, signal: str) -> None:
+    training.settle()
+    training.save(output)
+    raise InputError(
+        f"{output}: ended by {signal} after step {training.step}, the state is saved: the same command resumes"
+    )
 
 
 def _log(training: Training, psnr_db: float, device: torch.device, bar: "tqdm[Any]", board: Board) -> None:

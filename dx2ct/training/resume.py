@@ -14,15 +14,21 @@ import torch
 from drr.files import replacing
 from dx2ct import layout
 from dx2ct.training.distributed import say
+from dx2ct.training.owner import require_owner
 
-STATE, OLDER = "resume.pt", "resume.older.pt"
+STATE, OLDER = layout.STATES
+
 _DAMAGED = (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 def save_state(state: dict[str, Any], folder: Path) -> None:
-    """Write a state, whole or not at all; the one that was the newest becomes the older one."""
+    """Write a state, whole or not at all; the one that was the newest becomes the older one.
+
+    Raises InputError where a newer training owns the folder.
+    """
     with replacing(folder / STATE) as part:
         torch.save(state, part)
+        require_owner(folder)
         if (folder / STATE).exists():
             (folder / STATE).replace(folder / OLDER)
 
@@ -30,7 +36,7 @@ def save_state(state: dict[str, Any], folder: Path) -> None:
 def load_state(folder: Path, identity: str) -> dict[str, Any] | None:
     """The newest undamaged state of the same identity; None, with a line that says why, where a state is not used."""
     damaged = False
-    for path in (folder / STATE, folder / OLDER):
+    for path in layout.states(folder):
         if not path.is_file():
             continue
         try:
@@ -64,8 +70,7 @@ def forget_finished(folder: Path) -> None:
         finished = layout.weights(folder).stat().st_mtime_ns
     except OSError:
         return
-    for name in (STATE, OLDER):
-        path = folder / name
+    for path in layout.states(folder):
         if path.is_file() and path.stat().st_mtime_ns <= finished:
             path.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import (
+    AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -31,6 +32,8 @@ _SYNTAX = struct.pack("<HH2sH", 0x0002, 0x0010, b"UI", 22) + DeflatedExplicitVRL
 _DEFLATED_META = bytes(128) + b"DICM" + struct.pack("<HH2sHL", 0x0002, 0, b"UL", 4, len(_SYNTAX)) + _SYNTAX
 _EMPTY_ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
 _LENGTHS = [0, 1, 2, 7, 0xFF, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF]
+_VRS = [b"ZZ", b"FD", b"FL", b"SQ", b"UN", b"OB", b"US", b"AT", b"UR", b"\x04\x00"]
+_RUNS = [b"\x80", b"\x00\x05", b"\x81\x05", b"\xff\x05"]
 _NUMBERS = [b"0", b"-1", b"nan", b"inf", b"1e400", b"1e-400", b"9" * 16, b"\\", b"1\\2\\3", b"--", b"\x00", b""]
 
 
@@ -166,9 +169,54 @@ def _deflated_zeros() -> bytes:
     return _deflated(bytes(10**9))
 
 
+def value_representations(data: bytearray, rng: Random) -> None:
+    """An element gets another VR: one of another length, one that does not exist, one that needs a sequence."""
+    group = re.compile(rb"[\x08\x10\x18\x20\x28]\x00..(?:UI|CS|DS|IS|LO|US|SS|UL|TM)", re.DOTALL)
+    places = [found.end() - 2 for found in group.finditer(data, 132, min(len(data), 4000))]
+    for at in rng.choice(places, 2) if places else ():
+        data[at : at + 2] = _VRS[rng.integers(len(_VRS))]
+
+
+def markless(data: bytearray, rng: Random) -> None:
+    """The mark, the preamble or all of the file meta information is lost."""
+    meta_end = 144 + int.from_bytes(data[140:144], "little")
+    first, last = [(0, 128), (0, 132), (128, 132), (0, min(meta_end, len(data) - 100))][rng.integers(4)]
+    del data[first:last]
+
+
+def other_syntax(data: bytearray, rng: Random) -> None:
+    """The transfer syntax is another one, unknown, or missing."""
+    at = data.find(b"\x02\x00\x10\x00UI")
+    if at < 0:
+        return
+    end = at + 8 + int.from_bytes(data[at + 6 : at + 8], "little")
+    value = rng.choice([*AllTransferSyntaxes, "1.2.3", "", "1.2.840.10008.1.1", "x"]).encode()
+    value += bytes(len(value) % 2)
+    element = data[at : at + 6] + len(value).to_bytes(2, "little") + value if rng.random() < 0.8 else b""
+    length = int.from_bytes(data[140:144], "little") + len(element) - (end - at)
+    data[at:end] = element
+    data[140:144] = (length & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def rle_runs(data: bytearray, rng: Random) -> None:
+    """Pixels become runs without end: no-ops, runs of one, runs of many; one of twenty is of 4096 x 4096 pixels."""
+    large = rng.random() < 0.05
+    if large:
+        for number in (0x10, 0x11):
+            at = data.find(struct.pack("<HH2sH", 0x0028, number, b"US", 2))
+            if at > 0:
+                data[at + 8 : at + 10] = struct.pack("<H", 4096)
+    at = max(data.find(b"\xfe\xff\x00\xe0", data.find(b"\xe0\x7f\x10\x00")) + 8, 400)
+    run = _RUNS[rng.integers(len(_RUNS))]
+    runs = run * (4096**2 if large else 400)
+    header = struct.pack("<16L", 2, 64, 64 + len(runs) // 2, *[0] * 13)
+    sizes = struct.pack("<HHL", 0xFFFE, 0xE000, len(header) + len(runs))
+    data[at:] = sizes + header + runs + _END_SEQUENCE
+
+
 MUTATIONS: tuple[Callable[[bytearray, Random], None], ...] = (
     bit_flips, header_flips, length_fields, numbers, integers, truncation, splice, nested_sequences, many_elements,
-    deflated_bomb,
+    deflated_bomb, value_representations, markless, other_syntax, rle_runs,
 )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from drr import _build, _cpu, backproject, render
+from drr import _cpu, backproject, render
 from drr._cupy import available, source_text
+from drr._rays import rays_through
 from drr.attenuation import IDENTITY, Mixture, PLASTIMATCH, water
 from drr.errors import InputError
 from drr.geometry import ConeBeam, PRESETS, VIEW_NAMES
@@ -284,16 +285,6 @@ def test_cuda_kernels_compile(tmp_path: Path):
     assert all(f".entry {name}(" in ptx for name in ("render_int16", "render_float32", "backproject"))
 
 
-def test_the_library_is_compiled_once():
-    """A second process finds the file of the first: no job of a workflow pays for the compiler again."""
-    assert not isinstance(_build.library(), str)
-    path = _build._path(_build._compiler())
-    before = path.stat().st_mtime_ns
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-m", "drr._build"], cwd=root, check=True)
-    assert path.stat().st_mtime_ns == before
-
-
 def test_a_source_far_away_casts_parallel_rays():
     """A source at 100 m casts parallel rays: the mean over the image is the mean column sum."""
     volume = Volume(noise((6, 7, 8)), (10.0, 10.0, 10.0), (0.0, 0.0, 0.0))
@@ -302,6 +293,45 @@ def test_a_source_far_away_casts_parallel_rays():
     expected = PLASTIMATCH(volume.array).sum(axis=1)[::-1] * 10
     np.testing.assert_allclose(image.reshape(6, 10, 8, 10).mean(axis=(1, 3)), expected, rtol=1e-4)
     assert math.isclose(image.mean(), expected.mean(), rel_tol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+def test_a_negative_number_of_threads_is_refused(backend: str):
+    """An empty range of workers would leave the image as it lay in memory."""
+    volume = Volume(noise((6, 7, 8)), (10.0, 10.0, 10.0), (0.0, 0.0, 0.0))
+    views = [BEAM.with_pixels(5).view("pa", volume.centre_mm)]
+    with pytest.raises(InputError, match="-1 threads cannot compute"):
+        render(volume, views, backend, threads=-1)
+    with pytest.raises(InputError, match="-1 threads cannot compute"):
+        backproject(np.ones((1, 5, 5), np.float32), views, volume, backend, threads=-1)
+
+
+def test_without_memory_the_tables_of_a_view_are_an_error(monkeypatch: pytest.MonkeyPatch):
+    class Poor:
+        """The library on a machine without memory."""
+
+        def axis_available(self) -> int:
+            return 1
+
+        def axis_view(self, *_: object) -> None:
+            return None
+
+    monkeypatch.setattr(_cpu, "_library", Poor)
+    volume = Volume(noise((6, 7, 8)), (10.0, 10.0, 10.0), (0.0, 0.0, 0.0))
+    with pytest.raises(MemoryError):
+        render(volume, [BEAM.with_pixels(5).view("pa", volume.centre_mm)], "cpu", "joseph")
+
+
+def test_joseph_s_rays_steeper_than_one_voxel_across_for_one_along_go_their_own_way():
+    """Their main axis changes within the image, which the path along one axis cannot know."""
+    volume = Volume(noise((20, 6, 20)), (10.0, 10.0, 10.0), (0.0, 0.0, 0.0))
+    # 120 mm along y and up to 200 mm across: the outer rays climb 1.67 voxels for one along
+    view = ConeBeam(60.0, 120.0, 400.0, 24).view("pa", volume.centre_mm)
+    steep = render(volume, [view], "cpu", "joseph")
+    np.testing.assert_allclose(steep, render(volume, [view], "numpy", "joseph"), rtol=2e-4, atol=1e-4)
+    rays = rays_through(volume, view)
+    assert _cpu._steepest(rays, 1) > 1 and _cpu._axes(rays, volume.array.shape, "joseph") is None
+    assert _cpu._axes(rays, volume.array.shape, "siddon") is not None, "which cuts its slabs into thinner parts"
 
 
 def test_an_error_of_a_thread_is_the_callers():

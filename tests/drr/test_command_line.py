@@ -72,6 +72,17 @@ def test_info(ct, capsys):
         (["--backend", "gpu"], "unknown backend 'gpu'"),
         (["--photons", "0"], "makes no image"),
         (["--gantry", "0:95"], "tilt lies between"),
+        (["--gantry", "nan"], "tilt lies between"),
+        (["--photons", "1e30"], "1e+30 photons a pixel makes no image: more than 0, 1e+15 at most"),
+        (["--photons", "inf"], "inf photons a pixel makes no image"),
+        (["--photons", "nan"], "nan photons a pixel makes no image"),
+        (["--photons", "1e4", "--seed", "-1"], "the seed of the noise is -1: give 0 or more"),
+        (["--isocentre", "nan", "0", "0"], "three finite numbers are needed"),
+        (["--isocentre", "inf", "0", "0", "--gantry", "10"], "three finite numbers are needed"),
+        (["--source-isocentre", "nan"], "must be finite"),
+        (["--threads=-1"], "-1 threads cannot compute: give 0 for all cores, or 1 and more"),
+        (["--threads=-3", "--backend", "numpy"], "-3 threads cannot compute"),
+        (["--method", "joseph", "--threads=-2"], "-2 threads cannot compute"),
     ],
 )
 def test_bad_options_write_nothing(ct, tmp_path, capsys, options, message):
@@ -96,6 +107,21 @@ def test_bad_volumes_write_nothing(tmp_path, capsys):
         assert main(["render", str(tmp_path / name), "-o", str(tmp_path / "out")]) == 1
         told = capsys.readouterr().err
         assert name in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("program", ["drr info", "dx2ct config --resolve"])
+def test_a_full_standard_output_is_one_line(program: str, ct):
+    words = program.split() + ([str(ct)] if program == "drr info" else [])
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", *words], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and "No space left on device: free some space" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(ct):
+    line = f"{sys.executable} -m drr info {ct} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() in ("0", "1") and done.stderr == ""
 
 
 def test_help_answers_without_heavy_imports():

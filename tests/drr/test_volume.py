@@ -50,7 +50,7 @@ def test_contradictory_volumes_are_refused(change, message):
 def test_unreadable_files_are_one_line(tmp_path: Path):
     text = tmp_path / "ct.mha"
     text.write_text("this is no image")
-    with pytest.raises(InputError, match=r"ct\.mha: not a readable volume") as caught:
+    with pytest.raises(InputError, match=r"ct\.mha: not a MetaImage file") as caught:
         read_volume(text)
     assert "\n" not in str(caught.value)
     sitk.WriteImage(sitk.Image(8, 8, sitk.sitkInt16), tmp_path / "flat.mha")

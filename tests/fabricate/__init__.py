@@ -4,7 +4,7 @@ from tests.fabricate.results import COHORT, DX2CT, settings_of, TESTS, write_dat
 from tests.fabricate.runs import log_of, network_of, random_run, start, train, weights_of
 from tests.fabricate.scans import body, cohort, noise, rows, SPLITS, write_scan, write_sheet, XRAY_PIXELS
 from tests.fabricate.settings import BOTH, options, plain_values, ROOT, SIZE, smoke, tiny, VIEWS, xray_settings
-from tests.fabricate.xray_files import film, lateral, pa, write_dicom
+from tests.fabricate.xray_files import film, lateral, pa, under_another_syntax, write_dicom
 
 __all__ = [
     "BOTH",
@@ -33,6 +33,7 @@ __all__ = [
     "start",
     "tiny",
     "train",
+    "under_another_syntax",
     "weights_of",
     "write_data",
     "write_dicom",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import csv
+import json
 import os
 from pathlib import Path
 import subprocess
@@ -60,7 +61,9 @@ def train(
     return output
 
 
-def start(settings: Any, data: Path, output: Path, *python: str) -> "subprocess.Popen[str]":
+def start(
+    settings: Any, data: Path, output: Path, *python: str, save_every_s: float = 120.0
+) -> "subprocess.Popen[str]":
     """`dx2ct train` on data/sheet.tsv in a process with one thread.
 
     settings: a run's, or their text. python: what comes before the subcommand, by default `-m dx2ct`.
@@ -68,6 +71,7 @@ def start(settings: Any, data: Path, output: Path, *python: str) -> "subprocess.
     text = settings if isinstance(settings, str) else to_text(settings)
     line = [sys.executable, *(python or ("-m", "dx2ct")), "train", "--settings", text, "--threads", "1"]
     line += ["--sheet", str(data / "sheet.tsv"), "--data", str(data), "-o", str(output), "--device", "cpu"]
+    line += ["--engine", json.dumps({"save_every_s": save_every_s})]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

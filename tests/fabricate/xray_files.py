@@ -1,10 +1,14 @@
 """X-ray files: radiographs in pictures and in DICOM."""
 
 from pathlib import Path
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     ExplicitVRBigEndian,
@@ -70,3 +74,17 @@ def write_dicom(
         else:
             setattr(file, name, value)
     file.save_as(path, enforce_file_format=True)
+
+
+def under_another_syntax(path: Path, syntax: str | None) -> None:
+    """A DICOM file whose meta information names another transfer syntax than its elements are written in, or none."""
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<L", whole[140:144])  # of group 2, whose first element ends there
+    meta = dcmread(path, stop_before_pixels=True).file_meta
+    if syntax is None:
+        del meta.TransferSyntaxUID
+    else:
+        meta.TransferSyntaxUID = UID(syntax)
+    stream = DicomBytesIO()
+    write_file_meta_info(stream, meta, enforce_standard=False)
+    path.write_bytes(whole[:132] + stream.getvalue() + whole[144 + length :])

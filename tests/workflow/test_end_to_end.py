@@ -87,6 +87,22 @@ def test_an_unreadable_scan_is_left_out_and_tried_again_when_repaired(copy: Path
     assert not (copy / "data/failed/phantom-002.txt").exists()
 
 
+def test_a_forced_training_begins_anew_and_one_that_is_merely_due_goes_on(copy: Path) -> None:
+    """`-R train` forgets the states of the runs that it trains, and of no other."""
+    states = [copy / f"results/{run}/resume.pt" for run in ("mean", "other")]
+    for forced, left in ((False, [True, True]), (True, [False, True])):
+        for state in states:
+            state.parent.mkdir(exist_ok=True)
+            state.write_bytes(b"of an interrupted training")
+        (copy / "results/mean/weights.safetensors").unlink()
+        target = ["results/mean/weights.safetensors", *(["--forcerun", "train"] if forced else [])]
+        assert run(copy, *target, "--dry-run", config=MEAN_ONLY).returncode == 0
+        assert all(state.exists() for state in states), "a plan deletes nothing"
+        done = run(copy, *target, config=MEAN_ONLY)
+        assert done.returncode == 0, done.stdout
+        assert [state.exists() for state in states] == left
+
+
 def test_after_sigkill_the_same_command_finishes_and_redoes_nothing_finished(copy: Path) -> None:
     for path in (copy / "data/xrays").rglob("*.mha"):
         path.unlink()

@@ -1,7 +1,9 @@
 """Which change runs which rules again, and which changes nothing: by dry runs over finished outputs."""
 
 import json
+import os
 from pathlib import Path
+import shutil
 from typing import Any
 
 import pytest
@@ -113,6 +115,45 @@ def test_several_gpus_rerun_nothing_and_are_torchruns(finished: Path) -> None:
     text = plan(finished, "--dry-run", "--printshellcmds", "-R", "train", *gpus)
     assert text.count("torchrun --standalone --nproc-per-node 2 -m dx2ct train") == 1, "the mean volume needs none"
     assert text.count("python -m dx2ct train") == 1
+
+
+@pytest.mark.parametrize(
+    ("gone", "planned"),
+    [
+        ("results/dx2ct", {"train": 1, "reconstruct": 2, "score": 1} | dict.fromkeys(REPORT, 1)),
+        ("results/mean/volumes/test-2.nii.gz", {"reconstruct": 1, "score": 1} | dict.fromkeys(REPORT, 1)),
+        ("results/mean/settings.json", {"train": 1, "reconstruct": 2, "score": 1} | dict.fromkeys(REPORT, 1)),
+    ],
+)
+def test_what_was_deleted_is_made_again(finished: Path, tmp_path: Path, gone: str, planned: dict[str, int]) -> None:
+    """Although the tables that were made of it are there."""
+    folder = Path(shutil.copytree(finished, tmp_path / "copy"))
+    shutil.rmtree(folder / gone) if (folder / gone).is_dir() else (folder / gone).unlink()
+    assert rerun(folder) == planned
+
+
+def test_a_method_without_a_network_asks_for_no_gpu_and_little_else(finished: Path) -> None:
+    asked = plan(finished, "--dry-run", "-R", "train", config={"report": ["mean", "dx2ct"]})
+    train = {block.split("run=")[1].split()[0]: block for block in asked.split("rule train:")[1:]}
+    assert "gpu=1" in train["dx2ct"] and "mem_mb=16000" in train["dx2ct"] and "runtime=4320" in train["dx2ct"]
+    assert "gpu=0" in train["mean"] and "mem_mb=4000" in train["mean"] and "runtime=240" in train["mean"]
+
+
+def test_what_jobs_ask_for_does_not_depend_on_the_machine_that_plans(finished: Path, tmp_path: Path) -> None:
+    """Every cluster job evaluates the rules again, on a node that may have a GPU where the first machine has none."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    words = ["--dry-run", "--forcerun", "xray"]
+    before = os.environ["PATH"]
+    here = plan(finished, *words)
+    try:
+        os.environ["PATH"] = f"{tmp_path}{os.pathsep}{before}"
+        there = plan(finished, *words)
+    finally:
+        os.environ["PATH"] = before
+    asked = [[line for line in text.splitlines() if "resources:" in line] for text in (here, there)]
+    assert asked[0] == asked[1] and any("gpu=0" in line for line in asked[0])
 
 
 def test_a_changed_model_leaves_the_mean_volume_alone(finished: Path) -> None:

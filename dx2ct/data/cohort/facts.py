@@ -1,7 +1,6 @@
 """What a cohort can be filtered by, of one's own scans: the same columns as in the table of LIDC-IDRI."""
 
 import numpy as np
-from pydicom import dcmread
 
 from drr.ct.dicom_stack import Stack
 from drr.volume import Volume
@@ -14,14 +13,12 @@ def of_stack(stack: Stack) -> Facts:
     """Of a DICOM series, by the positions of its slices; z_mm counts the last slice with its own height."""
     z, first = stack.positions_mm[:, 2], stack.slices[0]
     flags = {"duplicate-slices": stack.twins > 0, "irregular-spacing": not stack.is_even}
-    with first.member.open() as stream:
-        agent = dcmread(stream, stop_before_pixels=True, specific_tags=["ContrastBolusAgent"])
     return {
         "slice_mm": f"{stack.step_mm:.3f}",
         "largest_gap_mm": f"{np.diff(z).max():.3f}",
         "z_mm": f"{z[-1] - z[0] + stack.step_mm:.1f}",
         "fov_mm": f"{first.columns * first.spacing_mm[1]:.1f}",
-        "contrast": "yes" if agent.get("ContrastBolusAgent") else "no",  # the tag is required where an agent was used
+        "contrast": "yes" if first.contrast else "no",  # the tag is required where an agent was used
         "flags": ",".join(name for name, holds in flags.items() if holds),
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from drr.ct.dicom import find_series, largest_per_patient, no_ct, Series
-from drr.ct.read import PICTURE_REASON, read_ct
+from drr.ct.read import PICTURE_REASON, read_chest
 from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
 from drr.volume import AIR_HU, SUFFIXES, Volume
@@ -199,7 +199,7 @@ _ODD_NAME = "its name is no text in UTF-8, or holds control characters: rename i
 
 
 def _volume_at(path: Path) -> Found:
-    volume = read_ct(path)
+    volume = read_chest(path)
     if _is_label_map(volume):
         return LeftOut(path, "no value between air and water, labels alone: a mask, no CT")
     return Scan(path, "", of_volume(volume), image=images.of_volume(volume))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import json
 from pathlib import Path
 
+from drr.border import short_of_memory
 from drr.errors import InputError
 from drr.files import replacing
 
@@ -29,9 +30,9 @@ def recorded(record: Path | None, source: Path, settings: str, series_uid: str) 
 
 
 def _may_pass(error: BaseException) -> bool:
-    """True when the operating system refused (no permission, a network disk that is away): try again next time."""
+    """True when the machine refused (no permission, a network disk that is away, no memory): try again next time."""
     cause = error.__context__
-    return cause is not None and (isinstance(cause, OSError) or _may_pass(cause))
+    return cause is not None and (isinstance(cause, OSError) or short_of_memory(cause) or _may_pass(cause))
 
 
 def stamp(source: Path) -> list[int]:

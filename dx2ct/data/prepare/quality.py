@@ -17,6 +17,7 @@ from drr.files import replacing
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct import layout
 from dx2ct.data.planes import PLANES, to_plane
+from dx2ct.data.prepare.volume import cut_remarks, height_mm
 from dx2ct.data.scans import read_xrays
 
 PIXELS = 120  # side of each of the five pictures
@@ -28,6 +29,7 @@ PADDED_WARNING = 0.5
 # In seven chest CTs 25 to 40 % of what is denser than air has the density of lungs, in their lowest tenth 10 to 25 %.
 LUNG_WARNING = 0.15
 LUNG_HU = (-950, -500)
+CUT_WARNING = 0.05  # of the scan's height; the column `cut` shows every millimetre
 _SAMPLE = 8  # every so many voxels along each axis are enough for a share of the cube
 
 
@@ -64,7 +66,8 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
         volume = read_ct(source, series_uid or None)
     cube = read_volume(layout.volume(data, scan))
     nx, ny, nz = volume.array.shape[::-1]
-    z_mm = _height_mm(volume)
+    z_mm = height_mm(volume)
+    warnings += cut_remarks(volume, cube, CUT_WARNING)
     padded, lung = padded_share(volume, cube), lung_share(cube.array)
     if lung < LUNG_WARNING:
         warnings.append(f"hardly any lung in it, {lung:.0%} of what is denser than air: is this a chest?")
@@ -77,7 +80,7 @@ def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: 
         round(z_mm, 1),
         int(volume.array.max()),
         round(padded, 4),
-        round(max(z_mm - _height_mm(cube), 0.0), 1),
+        round(max(z_mm - height_mm(cube), 0.0), 1),
         round(lung, 4),
         histogram(cube.array),
         warnings,
@@ -133,12 +136,6 @@ def _stretched(xray: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _webp(picture: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1])
-
-
-def _height_mm(volume: Volume) -> float:
-    """Extent along the patient's z axis."""
-    extent_mm = np.array(volume.array.shape[::-1]) * volume.spacing_mm
-    return float(np.abs(np.reshape(volume.direction, (3, 3))[2]) @ extent_mm)
 
 
 @contextmanager

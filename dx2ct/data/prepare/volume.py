@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 import SimpleITK as sitk
 
-from drr.ct.read import read_ct
+from drr.ct.read import read_chest
+from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct.config import VolumeSettings
@@ -25,7 +26,11 @@ Parts = Iterable[tuple[slice, NDArray[np.float32]]]
 def make_volume(source: Path, settings: VolumeSettings, output: Path, series_uid: str | None) -> None:
     """Write the cube of one CT as int16 HU with its true origin (see `to_cube`); InputError names what is wrong."""
     require_version(settings)
-    to_cube(read_ct(source, series_uid, settings.max_hole_mm), settings).write(output)
+    volume = read_chest(source, series_uid, settings.max_hole_mm)
+    cube = to_cube(volume, settings)
+    for remark in cut_remarks(volume, cube):
+        note(f"{source}: {remark}")
+    cube.write(output)
 
 
 def to_cube(volume: Volume, settings: VolumeSettings) -> Volume:
@@ -42,6 +47,27 @@ def to_cube(volume: Volume, settings: VolumeSettings) -> Volume:
     for new, hu in parts:
         cube[new] = np.clip(np.rint(hu, out=hu), AIR_HU, highest, out=hu)  # B-splines overshoot at edges
     return Volume(cube, (settings.spacing_mm,) * 3, (x, y, z))
+
+
+def cut_remarks(volume: Volume, cube: Volume, least: float = 0.0) -> list[str]:
+    """What of a scan's height the cube made of it leaves out: one remark, or none.
+
+    least: share of the height from which on there is a remark; a voxel of the cube in any case.
+    """
+    half, middle = height_mm(volume) / 2, volume.centre_mm[2] - cube.centre_mm[2]
+    feet, head = (max(half + side * middle - height_mm(cube) / 2, 0.0) for side in (-1, 1))
+    if feet + head < max(cube.spacing_mm[2], least * 2 * half):
+        return []
+    return [
+        f"the scan is {2 * half:.0f} mm tall, the cube {height_mm(cube):.0f} mm: "
+        f"{feet:.0f} mm towards the feet and {head:.0f} mm towards the head are cut off (volume.z_part, volume.size)"
+    ]
+
+
+def height_mm(volume: Volume) -> float:
+    """Extent along the patient's z axis."""
+    extent_mm = np.array(volume.array.shape[::-1]) * volume.spacing_mm
+    return float(np.abs(np.reshape(volume.direction, (3, 3))[2]) @ extent_mm)
 
 
 def _patient_axes(volume: Volume) -> list[int] | None:
@@ -76,9 +102,7 @@ def _leaning(volume: Volume, corner: Point, settings: VolumeSettings) -> Parts:
 def _cube_centre(volume: Volume, settings: VolumeSettings) -> Point:
     """LPS mm."""
     centre = np.array(volume.centre_mm)
-    extent_mm = np.array(volume.array.shape[::-1]) * volume.spacing_mm
-    height_mm = float(np.abs(np.reshape(volume.direction, (3, 3))[2]) @ extent_mm)
-    spare_mm = max(height_mm - settings.size * settings.spacing_mm, 0.0) / 2
+    spare_mm = max(height_mm(volume) - settings.size * settings.spacing_mm, 0.0) / 2
     centre[2] += {"inferior": -spare_mm, "center": 0.0, "superior": spare_mm}[settings.z_part]
     return centre
 

@@ -1,6 +1,5 @@
 """The feature extractor that both X-rays share: conv2_x, conv3_x and conv4_x of a ResNet (the paper's eq. 1)."""
 
-import hashlib
 from http.client import HTTPException
 import math
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from torch import nn, Tensor
 
 from drr.errors import InputError
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
-from dx2ct.torchvision_guard import import_torchvision
+from dx2ct.torchvision_guard import import_torchvision, require_hash
 
 CHANNELS = (256, 512, 1024)  # of conv2_x, conv3_x, conv4_x, whatever the inner width
 STRIDES = (4, 8, 16)
@@ -101,8 +100,7 @@ def imagenet_weights(name: Literal["ResNet-50", "ResNet-101"]) -> dict[str, Tens
     published = {"ResNet-50": models.ResNet50_Weights, "ResNet-101": models.ResNet101_Weights}
     weights = published[name].IMAGENET1K_V1
     path = Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(weights.url).name
-    if path.is_file():
-        _check_hash(path)
+    require_hash(path)
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, HTTPException, RuntimeError, pickle.UnpicklingError) as error:
@@ -111,17 +109,3 @@ def imagenet_weights(name: Literal["ResNet-50", "ResNet-101"]) -> dict[str, Tens
             "there, or set TORCH_HOME to a folder with hub/checkpoints/, or set model.encoder.pretrained: false"
         ) from None
     return state
-
-
-def _check_hash(path: Path) -> None:
-    """The name ends in the first digits of the file's SHA-256, as in resnet50-0676ba61.pth."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: ImageNet weights cannot be read ({error.strerror})") from None
-    expected = path.stem.rpartition("-")[2]
-    if not digest.startswith(expected):
-        raise InputError(
-            f"{path}: SHA-256 begins with {digest[:8]}, not {expected}: delete the file and download it again"
-        )

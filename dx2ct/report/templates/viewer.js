@@ -13,6 +13,7 @@
   const NAMES = ["ct", "run", "difference"];
   const canvases = {};
   const decoded = new Map();
+  const isStill = !document.createElement("canvas").getContext("webgl2");
   let shown = {}; // bytes of the three NIfTI files in sight
 
   const inflate = async (id) => {
@@ -66,7 +67,50 @@
     $("viewer-values").textContent = `at ${lps} mm (LPS): CT ${ct} HU, run ${run} HU, difference ${difference} HU`;
   };
 
+  // Without WebGL: the middle axial, coronal and sagittal slice beside each other, the head at the top.
+  const still = (name) => {
+    const {size: [nx, ny, nz], slope, shift, voxels} = header(shown[name]);
+    const [low, high] = name === "difference" ? [-DIFFERENCE_HU, DIFFERENCE_HU] : WINDOWS[viewer.dataset.window];
+    const voxel = (x, y, z) => (voxels[x + nx * (y + ny * z)] * slope + shift - low) / (high - low);
+    const [mx, my, mz] = [nx, ny, nz].map((n) => Math.floor(n / 2));
+    const height = Math.max(ny, nz);
+    const planes = [
+      [nx, ny, (column, row) => voxel(column, row, mz)],
+      [nx, nz, (column, row) => voxel(column, my, nz - 1 - row)],
+      [ny, nz, (column, row) => voxel(mx, column, nz - 1 - row)],
+    ];
+    const canvas = $(canvasId(name));
+    [canvas.width, canvas.height, canvas.className] = [2 * nx + ny, height, "still"];
+    const context = canvas.getContext("2d");
+    let left = 0;
+    for (const [width, rows, value] of planes) {
+      const image = context.createImageData(width, rows);
+      for (let row = 0, at = 0; row < rows; row++) {
+        for (let column = 0; column < width; column++, at += 4) {
+          const shade = Math.min(Math.max(value(column, row), 0), 1);
+          image.data.set([...(name === "difference" ? mixed(shade) : Array(3).fill(255 * shade)), 255], at);
+        }
+      }
+      context.putImageData(image, left, (height - rows) / 2);
+      left += width;
+    }
+  };
+
+  const canvasId = (name) => (name === "run" ? "viewer-run-volume" : `viewer-${name}`);
+
+  // DIVERGING at 0 to 1: blue, white, red.
+  const mixed = (shade) => {
+    const [from, part] = shade < 0.5 ? [0, 2 * shade] : [1, 2 * shade - 1];
+    return ["R", "G", "B"].map((c) => DIVERGING[c][from] + part * (DIVERGING[c][from + 1] - DIVERGING[c][from]));
+  };
+
   const start = async () => {
+    if (isStill) {
+      await load();
+      viewer.dataset.state = "still";
+      $("viewer-values").textContent = "This browser has no WebGL 2: the middle slices are shown, and stand still.";
+      return;
+    }
     const script = document.createElement("script");
     script.textContent = $("niivue").textContent;
     document.head.append(script);
@@ -85,7 +129,8 @@
         isColorbar: false,
         fontMinPx: 11,
       });
-      await view.attachToCanvas($(name === "run" ? "viewer-run-volume" : `viewer-${name}`));
+      view.opts.dragMode = niivue.DRAG_MODE.none; // a right drag would change the window of one picture alone
+      await view.attachToCanvas($(canvasId(name)));
       view.setSliceType(view.sliceTypeMultiplanar);
       view.setMultiplanarLayout(niivue.MULTIPLANAR_TYPE.ROW);
       view.onLocationChange = (place) => say(place.mm);
@@ -104,6 +149,7 @@
     const entry = index[$("viewer-scan").value];
     const [ct, run] = await Promise.all([inflate(entry.ct), inflate(entry.runs[$("viewer-run").value])]);
     shown = {ct, run, difference: subtract(run, ct)};
+    if (isStill) return paint();
     for (const name of NAMES) {
       const view = canvases[name];
       const place = [...view.scene.crosshairPos];
@@ -116,6 +162,7 @@
   };
 
   const paint = () => {
+    if (isStill) return NAMES.forEach(still);
     const [low, high] = WINDOWS[viewer.dataset.window];
     for (const name of NAMES) {
       const volume = canvases[name].volumes[0];
@@ -128,7 +175,7 @@
 
   const fail = (error) => {
     viewer.dataset.state = "failed";
-    $("viewer-values").textContent = `The viewer cannot start in this browser (it needs WebGL 2): ${error.message}`;
+    $("viewer-values").textContent = `The viewer cannot start in this browser: ${error.message}`;
   };
 
   for (const id of ["viewer-scan", "viewer-run"]) $(id).addEventListener("change", () => load().catch(fail));
@@ -143,7 +190,7 @@
   }
   $("viewer-difference-on").addEventListener("change", (event) => {
     $("viewer-difference").closest("figure").hidden = !event.target.checked;
-    canvases.difference.resizeListener();
+    canvases.difference?.resizeListener();
   });
   new IntersectionObserver((seen, observer) => {
     if (!seen.some((entry) => entry.isIntersecting)) return;

@@ -1,6 +1,7 @@
 """The numbers of the quality page on volumes whose answer is known, and the page itself."""
 
 from base64 import b64decode
+from dataclasses import replace
 import json
 from pathlib import Path
 import re
@@ -86,6 +87,17 @@ def test_a_scan_is_described_and_its_warnings_are_those_of_the_reader(prepared: 
     assert picture.shape == (PIXELS, 5 * PIXELS)
     for panel in np.hsplit(picture, 5):
         assert np.ptp(panel) > 100, "every picture shows something"
+
+
+def test_what_the_cube_cuts_off_is_a_warning(prepared: Path, tmp_path: Path) -> None:
+    small = replace(CUBE, size=CUBE.size // 4)
+    make_volume(prepared / "raw", small, tmp_path / "volumes/s.mha", None)
+    make_xrays(tmp_path / "volumes/s.mha", XRAY, tmp_path / "xrays/s", "numpy")
+    write_quality("s", prepared / "raw", "", tmp_path, tmp_path / "qc/s.json", VIEWS)
+    found = json.loads((tmp_path / "qc/s.json").read_text())
+    assert found["cut_mm"] == 80.0
+    [said] = [one for one in found["warnings"] if "cut off" in one]
+    assert said.startswith("the scan is 160 mm tall, the cube")
 
 
 def write_page(folder: Path, flags: str = "", scan: str = "s") -> str:

@@ -10,7 +10,7 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.config import VolumeSettings
-from dx2ct.data.prepare.volume import make_volume, to_cube
+from dx2ct.data.prepare.volume import cut_remarks, make_volume, to_cube
 from tests.drr.series import AXIAL, body, write_series
 
 BUMP = "numbers changed: raise the version of VolumeSettings in dx2ct/config/data.py, then update this test"
@@ -80,8 +80,8 @@ def test_volume_file_marker_lands_at_its_patient_position(tmp_path, orientation,
     along_row, down_column = np.reshape(orientation, (2, 3)).astype(float)
     frame = np.stack([along_row, down_column, np.cross(along_row, down_column)], axis=1)
     path = tmp_path / f"ct{suffix}"
-    Volume(hu, (1.5, 2.0, 3.0), tuple(origin), tuple(frame.ravel())).write(path)
-    assert at(cube_of(path, tmp_path, size=64), marker) > 1000
+    Volume(hu, (6.0, 8.0, 12.0), tuple(4 * origin), tuple(frame.ravel())).write(path)  # a chest's size
+    assert at(cube_of(path, tmp_path, spacing_mm=4.0, size=64), 4 * marker) > 1000
 
 
 def test_patient_direction_z_grows_to_the_head(tmp_path):
@@ -107,6 +107,26 @@ def test_z_part_of_a_tall_scan(z_part, first):
     cube = to_cube(_ladder(), settings(z_part=z_part))
     np.testing.assert_array_equal(cube.array[:, 20, 20], np.arange(first, first + 40))
     assert cube.origin_mm[2] == pytest.approx(500 + first)
+
+
+@pytest.mark.parametrize(("z_part", "feet", "head"), [("inferior", 0, 60), ("center", 30, 30), ("superior", 60, 0)])
+@pytest.mark.parametrize("upwards", [True, False])
+def test_what_a_tall_scan_loses_is_said(tmp_path, capsys, z_part, feet, head, upwards):
+    scan = _ladder()
+    if not upwards:
+        x, y, z = scan.origin_mm
+        last = (x, y, z + (scan.array.shape[0] - 1) * scan.spacing_mm[2])
+        scan = Volume(scan.array[::-1], scan.spacing_mm, last, (1, 0, 0, 0, 1, 0, 0, 0, -1))
+    assert cut_remarks(scan, to_cube(scan, settings(z_part=z_part))) == [
+        f"the scan is 100 mm tall, the cube 40 mm: {feet} mm towards the feet and {head} mm towards the head "
+        "are cut off (volume.z_part, volume.size)"
+    ]
+    assert not cut_remarks(scan, to_cube(scan, settings(size=100, z_part=z_part)))
+    assert len(cut_remarks(scan, to_cube(scan, settings(size=96, z_part=z_part)), 0.03)) == 1
+    assert not cut_remarks(scan, to_cube(scan, settings(size=96, z_part=z_part)), 0.05)
+    source = write_series(tmp_path / "ct", body(34))
+    make_volume(source, settings(z_part=z_part), tmp_path / "cube.mha", None)
+    assert f"note: {source}: the scan is 102 mm tall, the cube 40 mm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("z_part", ["inferior", "center", "superior"])
@@ -201,20 +221,24 @@ BAD_FILES = {
     "frames.nii.gz": (lambda p: _written(p, sitk.JoinSeries([_nifti_image()] * 3)), "one 3-D scalar image"),
     "colour.mha": (lambda p: _written(p, sitk.Compose([_nifti_image()] * 3)), "one 3-D scalar image"),
     "five slices.nii.gz": (lambda p: _nifti(p, body(5)), "too few along one axis"),
-    "cut.nii.gz": (lambda p: _cut(_nifti(p)), "not a readable volume file"),
+    "cut.nii.gz": (lambda p: _cut(_nifti(p)), "its packed voxels are damaged"),
     "cut.nii": (lambda p: _cut(_nifti(p)), r"the file is cut short, \d+ of 7680 bytes"),
-    "cut.nrrd": (lambda p: _cut(_nifti(p)), "not a readable volume"),
-    "packed and cut.mha": (lambda p: _cut(_packed(p)), "not a readable volume"),
-    "packed and cut.nrrd": (lambda p: _cut(_packed(p)), "not a readable volume"),
+    "cut.nrrd": (lambda p: _cut(_nifti(p)), r"the file is cut short, \d+ of 7680 bytes"),
+    "packed and cut.mha": (lambda p: _cut(_packed(p)), "its packed voxels are damaged"),
+    "packed and cut.nrrd": (lambda p: _cut(_packed(p)), "its packed voxels are damaged"),
     "inf.nii": (lambda p: _nifti(p, _floats(-np.inf)), "holds NaN or infinite values"),
     "nan.nrrd": (lambda p: _nifti(p, _floats(np.nan)), "holds NaN or infinite values"),
-    "cut.mha": (lambda p: _cut(_nifti(p)), "not a readable volume"),
-    "page.nii.gz": (lambda p: _text(p, "<html>404</html>"), "not a readable volume file"),
+    "cut.mha": (lambda p: _cut(_nifti(p)), r"the file is cut short, \d+ of 7680 bytes"),
+    "page.nii.gz": (lambda p: _text(p, "<html>404</html>"), "not a NIfTI file"),
     "page.nii": (lambda p: _text(p, "<html>404</html>" * 40), "not a NIfTI file"),
     "page.nrrd": (lambda p: _text(p, "<html>404</html>"), "not an NRRD file"),
     "empty.mha": (lambda p: _text(p, ""), "not a MetaImage file"),
     "elsewhere.mhd": (
-        lambda p: _text(p, "NDims = 3\nElementSpacing = 1 1 1\nElementDataFile = /etc/passwd\n"),
+        lambda p: _text(
+            p,
+            "NDims = 3\nBinaryData = True\nDimSize = 16 16 16\nElementType = MET_UCHAR\nElementSpacing = 1 1 1\n"
+            "ElementDataFile = /etc/passwd\n",
+        ),
         "its voxels are in '/etc/passwd'",
     ),
 }
@@ -254,7 +278,7 @@ def test_dicom_in_disguise_is_not_handed_to_another_parser(tmp_path):
     path = (write_series(tmp_path / "ct") / "0000.dcm").rename(tmp_path / "ct.nii")
     with pytest.raises(InputError, match=r"ct.nii: not a NIfTI file"):
         read_ct(path)
-    with pytest.raises(InputError, match=r"ct.nii: not a readable volume"):
+    with pytest.raises(InputError, match=r"ct.nii: not a NIfTI file"):
         read_volume(path)
 
 
@@ -265,7 +289,8 @@ def test_float_file_with_one_frame_is_a_volume(tmp_path):
 
 
 def test_detached_file_beside_its_header(tmp_path):
-    np.testing.assert_array_equal(read_ct(_nifti(tmp_path / "ct.mhd")).array, body())
+    sitk.WriteImage(_nifti_image(), str(tmp_path / "ct.mhd"))
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct.mhd").array, body())
 
 
 def test_file_that_looks_like_an_x_ray(tmp_path):

@@ -1,5 +1,6 @@
 """LPIPS with weights, without them, and with a server that is silent."""
 
+import hashlib
 from pathlib import Path
 import socket
 from urllib.error import URLError
@@ -31,8 +32,11 @@ def torch_home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def write_random_alexnet(torch_home: Path) -> None:
-    """Weights with the name and the shapes of AlexNet's; the classifier, which LPIPS does not use, is one zero."""
+def publish_random_alexnet(torch_home: Path, monkeypatch) -> Path:
+    """Weights of AlexNet's shapes, published under a name with their own hash, in the cache.
+
+    The classifier, which LPIPS does not use, is one zero.
+    """
     torch.manual_seed(0)
     with torch.device("meta"):
         network = import_torchvision().models.alexnet(weights=None)
@@ -42,11 +46,26 @@ def write_random_alexnet(torch_home: Path) -> None:
     }
     folder = torch_home / "hub/checkpoints"
     folder.mkdir(parents=True)
-    torch.save(state, folder / "alexnet-owt-7be5be79.pth")
+    torch.save(state, folder / "made.pth")
+    digest = hashlib.sha256((folder / "made.pth").read_bytes()).hexdigest()[:8]
+    path = (folder / "made.pth").rename(folder / f"alexnet-owt-{digest}.pth")
+    weights = import_torchvision().models.AlexNet_Weights.IMAGENET1K_V1.value
+    monkeypatch.setattr(weights, "url", f"https://example.org/models/{path.name}")
+    return path
 
 
-def test_lpips_runs_on_the_library_s_path(torch_home):
-    write_random_alexnet(torch_home)
+def test_weights_in_the_cache_that_are_not_the_published_ones_print_no_number(torch_home, monkeypatch, caplog):
+    """One bit of one weight: it would load without a word, and every LPIPS would be another."""
+    path = publish_random_alexnet(torch_home, monkeypatch)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert load_lpips() == {}
+    assert f"{path}: SHA-256 begins with" in caplog.text and "delete the file" in caplog.text
+
+
+def test_lpips_runs_on_the_library_s_path(torch_home, monkeypatch):
+    publish_random_alexnet(torch_home, monkeypatch)
     lpips = load_lpips()["alex"]
     truth = body(0)[:3]
     assert lpips(truth, truth) == 0
@@ -55,7 +74,7 @@ def test_lpips_runs_on_the_library_s_path(torch_home):
 
 
 def test_one_backbone_without_weights_does_not_take_the_other_along(torch_home, monkeypatch, caplog):
-    write_random_alexnet(torch_home)
+    publish_random_alexnet(torch_home, monkeypatch)
     monkeypatch.setattr(lpips_metric, "BACKBONES", BOTH)
     monkeypatch.setattr(import_torchvision().models.VGG16_Weights.IMAGENET1K_V1.value, "url", "file:///nowhere.pth")
     assert list(load_lpips()) == ["alex"]
@@ -63,7 +82,7 @@ def test_one_backbone_without_weights_does_not_take_the_other_along(torch_home, 
 
 
 def test_lpips_averages_over_all_slices(torch_home, monkeypatch):
-    write_random_alexnet(torch_home)
+    publish_random_alexnet(torch_home, monkeypatch)
     lpips = load_lpips()["alex"]
     truth, image = body(0)[:5], noisy(200)[:5]
     each = [lpips(truth[i : i + 1], image[i : i + 1]) for i in range(5)]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from drr.errors import InputError
-from dx2ct.config import DerivedRow, plain
+from dx2ct.config import DerivedRow, plain, tracked
 from dx2ct.methods import methods
 from dx2ct.planning.resolve import resolve, Resolved
 from dx2ct.planning.show import to_yaml
@@ -219,6 +219,17 @@ def test_a_run_that_learns_is_one_for_each_seed_and_so_is_what_uses_its_weights(
     assert resolve([tmp_path / "shown.yaml"], ROOT).config == found.config
 
 
+def test_a_row_may_have_seeds_of_its_own(tmp_path: Path) -> None:
+    text = (
+        "seeds: [0, 1]\nruns:\n  x: {method: dx2ct, seeds: [5]}\n  y: {method: lift, seeds: []}\n  z: {weights_of: x}\n"
+        "  w: {method: lift}\nreport: [w, x, y, z]\n"
+    )
+    (tmp_path / "mine.yaml").write_text(text)
+    found = resolve([tmp_path / "mine.yaml"], ROOT)
+    assert found.config.report == ("w_seed0", "w_seed1", "x_seed5", "y", "z_seed5")
+    assert found.settings("x_seed5").train.seed == 5 and "seeds" not in tracked(found.settings("x_seed5"))["run"]
+
+
 def test_seeds_change_nothing_of_what_decides_a_training_but_the_seed() -> None:
     one = resolve([ROOT / "config.yaml"], ROOT, {"runs": {"lift": {"over": {"train": {"seed": 7}}}}})
     several = resolve([ROOT / "config.yaml"], ROOT, {"seeds": [7]})
@@ -228,9 +239,12 @@ def test_seeds_change_nothing_of_what_decides_a_training_but_the_seed() -> None:
 def test_seeds_that_cannot_be(tmp_path: Path) -> None:
     assert "mine.yaml:3: seeds.1: 4 stands twice" in fault(tmp_path, "seeds: [4, 4]\n")
     assert "seeds.0: -1" in fault(tmp_path, "seeds: [-1]\n") and "seeds: 3 is no list" in fault(tmp_path, "seeds: 3\n")
+    (tmp_path / "mine.yaml").write_text("runs: {x: {method: mean, seeds: [1]}}\nreport: [x]\n")
+    with pytest.raises(InputError, match=r"mine\.yaml:1: runs\.x\.seeds: mean is not trained by steps: leave it out"):
+        resolve([tmp_path / "mine.yaml"], ROOT)
     text = "runs: {x: {method: dx2ct}, x_seed1: {method: dx2ct}}\nseeds: [1]\nreport: [x]\n"
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(InputError, match=r"mine\.yaml:1: runs\.x_seed1: is the name of x with seed 1 of seeds: choose"):
+    with pytest.raises(InputError, match=r"mine\.yaml:1: runs\.x_seed1: is the name of x with seed 1: choose"):
         resolve([tmp_path / "mine.yaml"], ROOT)
 
 

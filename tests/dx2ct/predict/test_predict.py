@@ -20,7 +20,7 @@ import dx2ct
 from dx2ct.cli import app
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing
-from dx2ct.predict.model import Model, sampling
+from dx2ct.predict.model import Model
 from tests.dx2ct.predict.conftest import xray_files
 from tests.fabricate import (
     random_run,
@@ -52,7 +52,7 @@ def test_a_classical_method_refuses_a_film(films: dict[str, Path], data: Path, t
 def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: Path, capsys):
     out = tmp_path / "out"
     outputs = Outputs(out / "ct.nii.gz", out / "dicom", out / "sheet.png", out / "preview.png")
-    predict(model, films, {"lateral": Framing(flip=True)}, outputs, sampling(steps=2, seed=7))
+    predict(model, films, {"lateral": Framing(flip=True)}, outputs, {"steps": 2, "seed": 7})
     assert sorted(p.name for p in out.iterdir()) == ["ct.nii.gz", "ct.run.json", "dicom", "preview.png", "sheet.png"]
     volume = read_volume(out / "ct.nii.gz")
     assert volume.is_canonical and volume.array.shape == (32,) * 3 and volume.spacing_mm == (10.0,) * 3
@@ -78,7 +78,7 @@ def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: P
 def test_the_series_says_what_it_is_and_carries_no_patient(model: Model, films: dict[str, Path], tmp_path: Path):
     for folder in ("a", "b"):
         outputs = Outputs(tmp_path / folder / "ct.nii.gz", tmp_path / folder / "dicom")
-        predict(model, films, {}, outputs, sampling(steps=1))
+        predict(model, films, {}, outputs, {"steps": 1})
     uids = []
     for folder in ("a", "b"):
         files = sorted((tmp_path / folder / "dicom").iterdir())
@@ -95,7 +95,7 @@ def test_the_series_says_what_it_is_and_carries_no_patient(model: Model, films: 
 
 def test_the_preview_alone_needs_no_reconstruction(model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch):
     monkeypatch.setattr(Model, "volumes_of", None)
-    predict(model, films, {}, Outputs(None, preview=tmp_path / "p.png"), sampling(steps=2))
+    predict(model, films, {}, Outputs(None, preview=tmp_path / "p.png"), {"steps": 2})
     assert cv2.imread(str(tmp_path / "p.png")).std() > 20
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_written_when_one_part_fails(model: Model, films: dict[str, P
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"s\.png: cannot be written \(.*No space left on device\): nothing was"):
         outputs = Outputs(out / "ct.nii.gz", out / "dicom", out / "s.png", out / "p.png")
-        predict(model, films, {}, outputs, sampling(steps=1))
+        predict(model, films, {}, outputs, {"steps": 1})
     assert list(out.iterdir()) == []
 
 
@@ -116,20 +116,20 @@ def test_a_volume_that_did_not_arrive_whole_is_not_kept(
 ):
     monkeypatch.setattr("drr.volume._is_whole", lambda *_: False)
     with pytest.raises(InputError, match=r"ct\.nii: cannot be written \(did not arrive whole, is the disk full\?"):
-        predict(model, films, {}, Outputs(tmp_path / "out/ct.nii"), sampling(steps=1))
+        predict(model, films, {}, Outputs(tmp_path / "out/ct.nii"), {"steps": 1})
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.slow
 def test_several_samples_bring_their_deviation(model: Model, films: dict[str, Path], tmp_path: Path):
     outputs = Outputs(tmp_path / "ct.nii.gz")
-    predict(model, films, {}, outputs, sampling(steps=2, samples=3))
+    predict(model, films, {}, outputs, {"steps": 2, "samples": 3})
     assert outputs.deviation == tmp_path / "ct.deviation.nii.gz"
     deviation, volume = read_volume(outputs.deviation), read_volume(tmp_path / "ct.nii.gz")
     assert deviation.array.dtype == np.float32 and deviation.origin_mm == volume.origin_mm
     assert deviation.array.min() >= 0 and deviation.array.max() > 1
     assert json.loads((tmp_path / "ct.run.json").read_text())["sampling"]["samples"] == 3
-    predict(model, films, {}, Outputs(tmp_path / "one.nii.gz"), sampling(steps=2))
+    predict(model, films, {}, Outputs(tmp_path / "one.nii.gz"), {"steps": 2})
     assert not (tmp_path / "one.deviation.nii.gz").exists()
     assert not np.array_equal(read_volume(tmp_path / "one.nii.gz").array, volume.array)
 
@@ -140,13 +140,13 @@ def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[st
     for outputs, reason in (
         (Outputs(None), "nothing to write"),
         (Outputs(None, png=tmp_path / "a.png"), "come with a volume"),
-        (Outputs(tmp_path / "ct.txt"), "not a volume file"),
+        (Outputs(tmp_path / "ct.txt"), "no volume is written to it"),
         (Outputs(tmp_path / "ct.nii", png=tmp_path / "a.jpg"), r"ends in \.png"),
         (Outputs(tmp_path / "ct.nii", dicom=tmp_path / "full"), "holds files already"),
         (Outputs(tmp_path / "ct.nii", png=films["pa"]), "have the same name"),
     ):
         with pytest.raises(InputError, match=reason):
-            predict(model, films, {}, outputs, sampling(steps=1))
+            predict(model, films, {}, outputs, {"steps": 1})
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_no_temporary_folder_is_written(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     out = tmp_path / "out"
     outputs = Outputs(out / "ct.nii.gz", out / "dicom", out / "sheet.png", out / "preview.png")
-    predict(model, films, {}, outputs, sampling(steps=1))
+    predict(model, films, {}, outputs, {"steps": 1})
     assert len(list(out.iterdir())) == 5 and not list(out.glob(".*"))
 
 

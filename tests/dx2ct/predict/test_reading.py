@@ -154,7 +154,7 @@ def test_big_endian_and_padding(tmp_path: Path):
         ({"NumberOfFrames": 2}, "2 frames in one file"),
         ({"Modality": "CT", "SOPClassUID": CTImageStorage}, "modality CT, not an X-ray"),
         ({"PhotometricInterpretation": "RGB"}, "pixels are RGB"),
-        ({"PixelSpacing": [0.2, 0.3]}, "pixels are not square"),
+        ({"PixelSpacing": [0.02, 0.3]}, "pixels so far from square"),
         ({"Rows": 20000, "Columns": 20000}, "20000 x 20000 pixels"),
         ({"PixelData": None}, "cut short before its pixels|PixelData is missing"),
         ({"BitsStored": 17}, "8 and 16 are read"),

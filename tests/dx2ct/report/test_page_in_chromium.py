@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+import re
 import time
 
 from matplotlib.image import imread
@@ -117,12 +118,54 @@ def test_the_difference_can_be_hidden(viewer: Page, tmp_path: Path) -> None:
     viewer.run("document.getElementById('viewer-difference-on').click()")
 
 
-def test_without_webgl_the_page_says_so(project: Path, tmp_path: Path) -> None:
+NO_WEBGL = """
+const original = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind) { return kind === "2d" ? original.call(this, kind) : null; };
+"use strict";
+"""
+
+
+def test_without_webgl_the_middle_slices_are_shown(project: Path, tmp_path: Path) -> None:
     text = (project / "results/report.html").read_text()
-    broken = text.replace('"use strict";', 'HTMLCanvasElement.prototype.getContext = () => null; "use strict";', 1)
-    (tmp_path / "report.html").write_text(broken)
+    before, _, after = text.rpartition('"use strict";')  # of the viewer's own script, the last of the page
+    (tmp_path / "report.html").write_text(before + NO_WEBGL + after)
     with browser(tmp_path / "profile") as tab:
         tab.open(tmp_path / "report.html")
         tab.run(f"{VIEWER}.scrollIntoView()")
-        tab.wait(f"{VIEWER}.dataset.state === 'failed'")
-        assert "needs WebGL 2" in values(tab)
+        tab.wait(f"{VIEWER}.dataset.state === 'still'")
+        assert "no WebGL 2" in values(tab) and tab.console() == []
+        tab.run("document.querySelector('[data-preset=bone]').click()")
+        pixel = "[...document.getElementById('{}').getContext('2d').getImageData({}, {}, 1, 1).data]"
+        size = tab.run("document.getElementById('viewer-ct').height")
+        x, y = int(0.3 * size), int(0.72 * size)  # soft tissue of 40 HU below the lungs, 20 too dense
+        gray = tab.run(pixel.format("viewer-ct", x, y))
+        assert gray[:3] == pytest.approx([255 * (40 + 500) / 1800] * 3, abs=2) and gray[3] == 255
+        red, green, blue, _ = tab.run(pixel.format("viewer-difference", x, y))
+        assert red > green and red > blue, "too dense is red"
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_the_page_fits_the_window(project: Path, page: str, tmp_path: Path, width: int) -> None:
+    """Nothing but what scrolls by itself is wider; headless Chromium's window is 500 pixels wide at least."""
+    with browser(tmp_path / "profile", width) as tab:
+        tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        tab.open(project / "results/report.html")
+        assert tab.run("document.documentElement.scrollWidth") == width
+        for link in tab.run("[...document.querySelectorAll('nav a')].map((a) => a.getAttribute('href'))"):
+            assert tab.run(f"document.querySelector('{link}') !== null"), link
+
+
+def test_in_the_dark_the_page_is_dark_and_can_be_read(project: Path, page: str, tmp_path: Path) -> None:
+    with browser(tmp_path / "profile") as tab:
+        for scheme, is_dark in (("light", False), ("dark", True)):
+            tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            tab.open(project / "results/report.html")
+            paper, ink, head = (
+                sum(
+                    map(
+                        int, re.findall(r"\d+", tab.run(f"getComputedStyle(document.querySelector('{one}')).{key}"))[:3]
+                    )
+                )
+                for one, key in (("html", "backgroundColor"), ("html", "color"), ("th", "backgroundColor"))
+            )
+            assert (paper < 3 * 60) == is_dark and abs(paper - ink) > 3 * 150 and abs(head - ink) > 3 * 130

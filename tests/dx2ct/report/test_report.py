@@ -128,7 +128,7 @@ def test_results_table(page):
 def test_comparisons_and_extremes(page):
     rows = Elements(page).rows
     (row,) = [row for row in rows if row[:3] == ["mean", "dx2ct", "mae_hu"]]
-    assert row[3:6] == ["3", "60.000", "60.000 to 60.000"]
+    assert row[3:7] == ["3", "1, 1", "60.000", "60.000 to 60.000"]
     assert not [row for row in rows if row[:3] == ["mean", "dx2ct", "lpips"]]
     (worst,) = [row for row in rows if row[0] == "dx2ct" and len(row) == 3]
     assert worst[1].count("(41.94)") == 3 and set(TESTS) == {part.split(" (")[0] for part in worst[2].split(", ")}

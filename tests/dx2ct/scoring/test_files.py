@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from drr.errors import InputError
-from drr.volume import read_volume, Volume
+from drr.volume import Volume
 from dx2ct.metrics import measured, score
 from dx2ct.scoring.files import score_files, to_text
 from tests.dx2ct.evaluations import evaluation
@@ -128,10 +128,9 @@ def test_on_the_command_line(truth, prediction, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nan.nii", "nan.nii.gz"])
-def test_nan_in_nifti_is_seen_though_its_reader_makes_it_zero(truth, tmp_path, name):
+def test_nan_in_nifti_is_seen_though_itk_makes_it_zero(truth, tmp_path, name):
     array = body(0).astype(np.float32)
     array[3, 4, 5:8] = np.nan, np.inf, -np.inf
     path = write(tmp_path / name, array)
-    assert np.isfinite(read_volume(path).array).all(), "else this test and dx2ct/data/finite.py are not needed"
     with pytest.raises(InputError, match=f"{path}: 3 voxels are NaN or infinite"):
         score_files(truth, path)

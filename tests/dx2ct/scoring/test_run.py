@@ -109,6 +109,17 @@ def test_metrics_are_means_over_scans_and_planes(run):
     assert second["psnr_db_std"] == ""
 
 
+def test_trainings_of_one_run_are_one_row(run):
+    for seed, offset in enumerate((10, 20, 40)):
+        write_reconstructions(run.parent / f"ours_seed{seed}", DX2CT, offset_hu=offset)
+        scored(run.parent / f"ours_seed{seed}")
+    write_metrics([*run.parent.glob("ours_*")], run.parent / "metrics.csv")
+    (row,) = table(run.parent / "metrics.csv")
+    assert (row["run"], row["trainings"], row["scans"]) == ("ours", "3", "3")
+    assert float(row["psnr_db"]) == pytest.approx(20 * np.log10(2500 / 40), abs=1e-3), "of 20, 40 and 80 HU"
+    assert float(row["psnr_db_std_trainings"]) == pytest.approx(20 * np.log10(2), abs=1e-3)
+
+
 def test_the_metric_matrix_is_averaged_over_the_three_plane_volumes(run):
     rows = scored(run)
     write_metrics([run], run.parent / "metrics.csv")

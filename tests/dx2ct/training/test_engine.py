@@ -107,7 +107,9 @@ def test_parts_of_a_step_are_the_whole(data: Path):
 def test_killed_at_any_step_and_resumed_is_undisturbed(data: Path, tmp_path: Path):
     """SIGKILL in a process of its own, states written as often as possible: the same weights, bit for bit."""
     text = settings({"every": 5, "slices": 2, "steps": 1, "keep": "best"}, steps=20)
-    script = "import dx2ct.training.loop; dx2ct.training.loop.SAVE_EVERY_S = 0; from dx2ct.cli import main; main()"
+    script = (
+        "import dx2ct.training.loop; dx2ct.training.loop.is_due = lambda *_: True; from dx2ct.cli import main; main()"
+    )
     process = start(text, data, tmp_path / "cut", "-c", script)
     state = tmp_path / "cut" / STATE
     while not state.exists() and process.poll() is None:
@@ -128,7 +130,7 @@ def test_killed_at_any_step_and_resumed_is_undisturbed(data: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("damage", ["cut short", "one byte", "missing"])
 def test_a_damaged_state_falls_back_to_the_older(damage: str, data: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "is_due", lambda waited_s, every_s: True)
     trained(settings(), data, tmp_path / "run")
     trained(settings(), data, tmp_path / "whole")
     state = tmp_path / "run" / STATE
@@ -164,7 +166,7 @@ def test_a_state_of_other_settings_names_them(data: Path, tmp_path: Path, capsys
 
 @pytest.mark.parametrize("poisoned", ["loss", "gradient"])
 def test_a_loss_that_is_no_number_keeps_the_last_good_state(poisoned: str, data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "is_due", lambda waited_s, every_s: True)
     update = Training.update
 
     def diverging(self, parts):

@@ -48,7 +48,7 @@ def test_resumed_training_equals_an_undisturbed_one(data: Path, tmp_path: Path, 
         if self.step == 5:
             raise KilledError
         update(self, *losses)
-        monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0 if self.step == 4 else 1e9)
+        monkeypatch.setattr(dx2ct.training.loop, "is_due", lambda waited_s, every_s: self.step == 4)
 
     monkeypatch.setattr(Training, "update", dying)
     with pytest.raises(KilledError):
@@ -88,7 +88,7 @@ def test_a_newer_training_that_was_interrupted_keeps_its_state_when_the_older_ru
         update(self, *losses)
 
     monkeypatch.setattr(Training, "update", dying)
-    monkeypatch.setattr(dx2ct.training.loop, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(dx2ct.training.loop, "is_due", lambda waited_s, every_s: True)
     newer = tiny(train={"steps": 5})
     with pytest.raises(KilledError):
         train(newer, data, tmp_path)

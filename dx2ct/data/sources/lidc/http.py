@@ -91,7 +91,11 @@ class Http:
                     if not chunk:
                         return
                     yield chunk
-        except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+        except (SourceError, MemoryError):
+            raise
+        # Not a list of kinds: on an answer that breaks the rules of HTTP, requests, urllib3 and http.client also fail
+        # with a ValueError, a UnicodeError, an AttributeError ... None of it is from the sink, which runs outside.
+        except Exception as error:
             raise PassingError(self._words(error)) from None
 
     @contextmanager
@@ -118,6 +122,8 @@ class Http:
             cause, urllib3.exceptions.ReadTimeoutError
         ):
             return f"stalls for {self._settings.read_timeout_s:g} s"
+        if not isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, OSError)):
+            return f"answers against the rules of HTTP ({type(error).__name__})"
         kind = getattr(cause, "reason", None) or cause
         return f"connection fails ({type(kind if isinstance(kind, Exception) else error).__name__})"
 
@@ -134,7 +140,7 @@ def _require_good(response: requests.Response, most_bytes: int) -> None:
     if headers.get("Content-Encoding", "identity") != "identity":
         raise SourceError(f"sends {headers['Content-Encoding'][:20]!r} where plain bytes were asked for")
     length = headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > most_bytes:
+    if length.isascii() and length.isdigit() and int(length) > most_bytes:
         raise SourceError(f"announces {int(length)} bytes, more than {most_bytes}")
 
 

@@ -26,7 +26,10 @@ _MD5S, _LICENSE = "md5hashes.csv", "LICENSE"
 _EXTRA_ENTRIES = 2
 _MOST_TEXT_BYTES, _ENTRY_BYTES = 2**20, 2**9
 _END = struct.Struct("<4s4H2LH")  # of the central directory, APPNOTE.TXT 4.3.16
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, struct.error, csv.Error),
+    *(NotImplementedError, RuntimeError, ValueError, ArithmeticError, LookupError),
+)
 
 
 def gather(

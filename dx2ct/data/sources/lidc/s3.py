@@ -49,7 +49,7 @@ def gather(
 def list_series(url: str, series: Series, settings: DownloadSettings, http: Http) -> list[Listed]:
     """What the bucket holds of the series; as many files and bytes as the manifest says, or a fault."""
     prefix, token, found = f"{series.idc_uuid}/", "", list[Listed]()
-    while True:
+    for _ in range(series.images + 1):  # a page has one key at least, and the folder may be one more
         params = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
         page = patiently(settings, partial(_page, http, url, params))
         entries = [_listed(one, prefix) for one in page if _tag(one) == "Contents"]
@@ -59,6 +59,8 @@ def list_series(url: str, series: Series, settings: DownloadSettings, http: Http
             break
         if not token or not entries or len(found) > series.images:
             raise SourceError(f"the listing has no end within {len(found)} files")
+    else:
+        raise SourceError(f"the listing has no end within {series.images + 1} pages")
     if not found:
         raise SourceError(f"has no folder {prefix}")
     if len({one.key for one in found}) != len(found):

@@ -41,7 +41,8 @@ class Answer:
     """What is sent, and what goes wrong on the way: faults return a changed copy.
 
     cut: reset the connection after so many bytes; stall: say nothing more after so many; drip_s: one byte each so many
-    seconds, `drip_headers` also of the headers; endless: repeat the body.
+    seconds, `drip_headers` also of the headers; endless: repeat the body; raw: all that
+    is sent, headers and body.
     """
 
     body: bytes = b""
@@ -53,6 +54,7 @@ class Answer:
     drip_s: float = 0
     drip_headers: bool = False
     endless: bool = False
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(parts.path, query, nth, kind, series)
 
     def _send(self, answer: Answer) -> None:
+        if answer.raw is not None:
+            self._write(answer.raw, 0)
+            self.close_connection = True
+            return
         head = f"HTTP/1.1 {answer.status} x\r\n" + "".join(f"{k}: {v}\r\n" for k, v in answer.headers.items())
         if answer.endless:
             head += "Connection: close\r\n"

@@ -99,6 +99,20 @@ def flipped(request: Request, content: bytes) -> bytes:
     return content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :]
 
 
+def raw(*headers: bytes, body: bytes = b"", status: bytes = b"200 OK") -> Edit:
+    """Bytes as no library would write them."""
+    sent = b"\r\n".join([b"HTTP/1.1 " + status, *headers, b"Connection: close", b"", body])
+    return lambda request, answer: replace(answer, raw=sent)
+
+
+def folder_for_ever(request: Request, page: bytes) -> bytes:
+    """Every page has the folder's own key, no file, and one more page."""
+    assert request.series is not None
+    entry = f"<Contents><Key>{request.series.uuid}/</Key><Size>0</Size></Contents>"
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>0</NextContinuationToken>"
+    return f"<ListBucketResult>{more}{entry}</ListBucketResult>".encode()
+
+
 def files_of(request: Request) -> dict[str, bytes]:
     assert request.series is not None
     return dict(request.series.files)
@@ -151,6 +165,14 @@ def raw_zip(write: Callable[[zipfile.ZipFile, dict[str, bytes]], object]) -> Edi
         return buffer.getvalue()
 
     return body(make)
+
+
+def zip_with_table(table: str, files: dict[str, bytes]) -> bytes:
+    """Its table of MD5s is a text of our own."""
+    buffer = BytesIO(nbia_zip(files, {}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("md5hashes.csv", table)
+    return buffer.getvalue()
 
 
 def link(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
@@ -264,6 +286,27 @@ def either(kind: Literal["idc", "nbia"], unit: str) -> Iterator[Case]:
     yield case("redirect to file:", status(302, Location="file:///etc/passwd"), always, False, "another host")
     yield case("redirect in a circle", to_itself, always, False, "redirects")
     yield case("redirect on the same host", moved, always, True)
+    for name, edit, needs in (
+        (
+            "a chunk of negative size",
+            raw(b"Transfer-Encoding: chunked", body=b"-5\r\nhello\r\n0\r\n\r\n"),
+            "rules of HTTP",
+        ),
+        ("a chunk of no size", raw(b"Transfer-Encoding: chunked", body=b"\xff\r\nhello\r\n0\r\n\r\n"), "connection"),
+        ("Content-Length: ²", raw("Content-Length: ²".encode("latin-1"), body=b"hello"), ""),
+        ("Content-Length: -5", raw(b"Content-Length: -5", body=b"hello"), ""),
+        ("Location: http://[::1", raw(b"Location: http://[::1", status=b"302 Found"), "the rules of HTTP"),
+        ("Location in Latin-1", raw("Location: /ü/\udcff".encode("latin-1", "replace"), status=b"302 Found"), ""),
+        (
+            "Location to a host in Latin-1",
+            raw("Location: http://ü/".encode("latin-1"), status=b"302 Found"),
+            "the rules of HTTP",
+        ),
+        ("Location without an end", raw(b"Location: " + b"/a" * 30000, status=b"302 Found"), ""),
+        ("a status that is no number", raw(status=b"two OK"), "connection"),
+        ("headers that are none", raw(b"\xff\xfe\x00 \x01", b": : :", body=b"hello"), ""),
+    ):
+        yield case(name, edit, always, False, needs)
     yield case("packed, a gzip bomb", status(200, b"\x1f\x8b", Content_Encoding="gzip"), always, False, "'gzip'")
 
 
@@ -276,6 +319,7 @@ def of_idc() -> Iterator[Case]:
 
     yield case("lacks the last 2 files", "listing", body(short_listing), "where the manifest has")
     yield case("never ends", "listing", body(listing_for_ever), "listing")
+    yield case("never ends with the folder's own key", "listing", body(folder_for_ever), "no end within")
     yield case("declares entities", "listing", body(lambda request, _: LAUGHS), "where a listing")
     yield case("another document", "listing", body(lambda request, _: b"<Error/>"), "'Error'")
     yield case("keys with ../", "listing", edited_listing(".dcm", "/../../evil.dcm"), "evil")
@@ -320,6 +364,9 @@ def of_nbia() -> Iterator[Case]:
     yield case("100 entries", raw_zip(many_entries), "entries")
     yield case("locked with a password", body(encrypted))
     yield case("bytes behind the end", body(lambda request, content: content + b"x" * 30), "no end")
+    wide = body(lambda request, _: zip_with_table("a.dcm," + "0" * 200_000 + "\n", files_of(request)))
+    yield case("md5hashes.csv with a field of 200 kB", wide, "damaged")
+    yield case("md5hashes.csv with NUL", body(lambda request, _: zip_with_table("a\0,b", files_of(request))), "")
     yield case("HTTP 400, a text", status(400, b"Allowed parameters: ..."), "HTTP 400")
 
 

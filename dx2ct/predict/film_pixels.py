@@ -1,0 +1,146 @@
+"""Stored values of a DICOM film. Where they begin and how long they are, the pixel element's own bytes tell.
+
+Headers lie about it: implicit VR under an explicit transfer syntax, no transfer syntax, a HighBit that no pixel uses.
+"""
+
+from pathlib import Path
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import RLELossless, UID
+
+from drr.ct.dicom_codestream import require_size as require_coded_size
+from drr.ct.dicom_layout import plugin_of
+from drr.ct.dicom_parse import whole
+from drr.errors import InputError
+
+TAGS = (
+    *("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
+)
+_LITTLE, _BIG = b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10"  # (7FE0,0010)
+_LONG_FORM = (b"OW", b"OB", b"UN")  # no length in implicit VR reads so: all three would be odd
+_UNDEFINED = 2**32 - 1
+
+
+class Stored(NamedTuple):
+    """values: (row, column), the bits in use with their sign. padding: where the header says that there is no image."""
+
+    values: NDArray[Any]
+    padding: NDArray[np.bool_]
+    steps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def stored_values(path: Path, header: FileDataset, at: int, element: bytes) -> Stored:
+    """Read the pixels whose element begins at byte `at` with the bytes `element`; InputError for what is not whole."""
+    allocated, stored = whole(header, "BitsAllocated"), whole(header, "BitsStored")
+    if allocated not in (8, 16) or not 1 < stored <= allocated:
+        raise InputError(f"{allocated} bits allocated and {stored} stored: 8 and 16 are read")
+    high = header.get("HighBit")
+    high = stored - 1 if high is None or high == "" else int(high)
+    if not stored - 1 <= high < allocated:
+        raise InputError(f"HighBit {high} cannot be of {stored} bits stored in {allocated}: save it anew")
+    little, start, length = _extent(element)
+    data = path.read_bytes()[at + start :]
+    syntax = _syntax(header)
+    notes: tuple[str, ...] = ()
+    if length == _UNDEFINED:
+        raw = _decoded(data, header, syntax)
+        if high != stored - 1 and syntax != RLELossless:
+            raise InputError(f"HighBit {high} of {stored} bits in compressed pixels: save it uncompressed")
+    else:
+        if syntax is not None and syntax.is_encapsulated:
+            raise InputError(f"uncompressed pixels under the transfer syntax {syntax.name}: the header is wrong")
+        raw = _plain(data[:length], header, allocated, little)
+        if syntax is None:
+            notes = ("TransferSyntaxUID is missing: read as uncompressed",)
+    high, more = _used_high_bit(raw, high, stored)
+    values = (raw << (allocated - 1 - high)) >> (allocated - stored)
+    padding = _padding(raw, values, header)
+    steps = (*more, f"padding {header.PixelPaddingValue} made air") if padding.any() else more
+    return Stored(np.asarray(values), padding, steps, (*notes, *more))
+
+
+def _extent(element: bytes) -> tuple[bool, int, int]:
+    """Whether bytes are little-endian, how many come before the pixels, and how many pixels are in bytes."""
+    little = element[:4] == _LITTLE
+    if not little and element[:4] != _BIG:
+        raise InputError("pixels are not integers (PixelData is missing)")
+    explicit = element[4:6] in _LONG_FORM
+    (length,) = struct.unpack("<L" if little else ">L", element[8:12] if explicit else element[4:8])
+    return little, 12 if explicit else 8, length
+
+
+def _syntax(header: FileDataset) -> UID | None:
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    if not syntax:
+        return None
+    if not syntax.is_transfer_syntax or syntax.is_private:
+        raise InputError(f"TransferSyntaxUID {str(syntax)[:70]} is not known: save it as Explicit VR Little Endian")
+    return UID(syntax)
+
+
+def _plain(data: bytes, header: FileDataset, bits: int, little: bool) -> NDArray[Any]:
+    rows, columns = whole(header, "Rows"), whole(header, "Columns")
+    promised = rows * columns * bits // 8
+    if len(data) < promised:
+        raise InputError(f"the file is cut short, {len(data)} of {promised} bytes of pixels: fetch it again")
+    code = f"{'<' if little else '>'}{'i' if whole(header, 'PixelRepresentation') else 'u'}{bits // 8}"
+    return np.frombuffer(data[:promised], code).reshape(rows, columns).astype(code[1:])
+
+
+def _decoded(data: bytes, header: FileDataset, syntax: UID | None) -> NDArray[Any]:
+    if syntax is None or not syntax.is_encapsulated:
+        name = "without a transfer syntax" if syntax is None else f"under the transfer syntax {syntax.name}"
+        raise InputError(f"compressed pixels {name}: the header is wrong")
+    shape = (whole(header, "Rows"), whole(header, "Columns"))
+    frame = get_frame(data, 0, number_of_frames=1)
+    require_coded_size(frame, syntax, *shape)
+    options: dict[str, Any] = {
+        "rows": shape[0],
+        "columns": shape[1],
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "bits_allocated": header.BitsAllocated,
+        "bits_stored": header.BitsStored,
+        "pixel_representation": whole(header, "PixelRepresentation"),
+        "pixel_keyword": "PixelData",
+        "correct_unused_bits": False,
+    }
+    pixels, _ = get_decoder(syntax).as_array(
+        encapsulate([frame], has_bot=False), index=0, raw=True, decoding_plugin=plugin_of(syntax), **options
+    )
+    if pixels.shape != shape:
+        raise InputError(f"pixels are {pixels.shape}, the header promises {shape}")
+    return np.asarray(pixels)
+
+
+def _used_high_bit(raw: NDArray[Any], high: int, stored: int) -> tuple[int, tuple[str, ...]]:
+    """The highest bit that pixels use: the header's, or the usual one where the header's cannot be."""
+    below = high + 1 - stored
+    if below == 0:
+        return high, ()
+    used = int(np.bitwise_or.reduce(raw, axis=None)) & 0xFFFF
+    if used & ((1 << below) - 1) and used < 1 << stored:
+        return stored - 1, (f"HighBit {high} is wrong, the pixels are in the lowest {stored} bits",)
+    return high, (f"HighBit {high}: the upper {stored} bits taken",)
+
+
+def _padding(raw: NDArray[Any], values: NDArray[Any], header: FileDataset) -> NDArray[np.bool_]:
+    """Where there is no image; writers confuse US and SS, so that both ends are brought to the pixels' own sign."""
+    first = header.get("PixelPaddingValue")
+    if first is None or first == "":
+        return np.zeros(raw.shape, bool)
+    last = header.get("PixelPaddingRangeLimit")
+    mask, unsigned = (1 << 8 * raw.dtype.itemsize) - 1, f"u{raw.dtype.itemsize}"
+    both = np.array([int(first) & mask, int(first if last in (None, "") else last) & mask], unsigned).view(raw.dtype)
+    low, high = int(both.min()), int(both.max())
+    within = (values >= low) & (values <= high)
+    return np.asarray(within | ((raw >= low) & (raw <= high)) if low == high else within)

@@ -1,0 +1,90 @@
+"""Values that are HU pass, values that are not are refused, whatever padding lies around them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from drr.ct.hounsfield import Histogram, require_hu
+from drr.errors import InputError
+
+PATH = Path("ct.nii")
+PADDINGS = (None, -1000, -1024, -2000, -3024, -32768)
+
+
+def chest(seed: int = 0, air: float = -1000) -> NDArray[np.float64]:
+    """HU of a chest in a round field of view: air, lungs, fat, tissue, bone, with the noise of a scanner."""
+    y, x = np.mgrid[-64:64, -64:64]
+    slice_hu = np.full((128, 128), air, np.float64)
+    slice_hu[(x / 55) ** 2 + (y / 38) ** 2 < 1] = -100
+    slice_hu[(x / 50) ** 2 + (y / 33) ** 2 < 1] = 50
+    slice_hu[(np.abs(x) > 12) & ((np.abs(x) - 26) ** 2 / 13**2 + (y / 24) ** 2 < 1)] = -850
+    slice_hu[x**2 + (y - 25) ** 2 < 36] = 700
+    return slice_hu[None] + np.random.default_rng(seed).normal(0, 20, (12, 128, 128))
+
+
+def padded(hu: NDArray[np.float64], padding: int | None) -> NDArray[np.float64]:
+    y, x = np.mgrid[-64:64, -64:64]
+    return hu if padding is None else np.where(x**2 + y**2 < 63**2, hu, padding)
+
+
+def read(values: NDArray[np.float64]) -> None:
+    require_hu(PATH, Histogram.of(np.rint(values).astype(np.int32)))
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("air", [-1000, -1024])
+def test_hounsfield_units_pass(padding, clipped, air):
+    hu = padded(chest(air=air), padding)
+    read(np.maximum(hu, -1024) if clipped else hu)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_a_body_cut_out_of_its_air_passes(padding):
+    hu = chest()
+    read(np.where(hu < -700, -1024 if padding is None else padding, hu))
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("offset", [1000, 1024, 2048, 8192])
+@pytest.mark.parametrize("stray", [False, True])
+def test_an_offset_is_seen_behind_the_padding(padding, clipped, offset, stray):
+    """HU + 1024 with padding -2000 has a minimum and a maximum as HU have."""
+    values = padded(chest() + offset, padding)
+    if stray:
+        values[0, 0, :9] = -1000
+    with pytest.raises(InputError, match="are not HU"):
+        read(np.maximum(values, -1024) if clipped else values)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_an_offset_taken_off_twice_is_seen(padding):
+    with pytest.raises(InputError, match="was the offset subtracted twice"):
+        read(padded(chest() - 1024, padding))
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("scale", [1 / 1000, 0.1, 255 / 2000])
+def test_other_scales_are_seen(padding, scale):
+    with pytest.raises(InputError, match="are not HU"):
+        read(padded((chest() + 1000) * scale, padding if padding != -1000 else None))
+
+
+def test_values_beyond_int16_are_seen():
+    with pytest.raises(InputError, match="mark padding as -1024"):
+        read(np.where(chest() > 500, 62512, chest()))
+
+
+def test_air_alone_is_no_patient():
+    with pytest.raises(InputError, match="are air alone"):
+        read(np.random.default_rng(0).normal(-1000, 20, (12, 64, 64)))
+
+
+def test_a_histogram_counts_every_voxel_once():
+    values = np.arange(-40000, 40000, dtype=np.int32).reshape(2, 200, 200)
+    counts = Histogram.of(values).counts
+    assert counts.sum() == values.size and (counts[1:-1] == 1).all()
+    assert counts[0] == 40000 - 2**15 + 1

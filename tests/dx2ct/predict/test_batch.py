@@ -1,0 +1,96 @@
+"""`dx2ct predict --sheet`: many films, one CT each."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from drr.errors import InputError
+from drr.volume import read_volume
+from dx2ct.cli import app
+from dx2ct.predict.batch import predict_all, read_films
+from dx2ct.predict.framing import Framing
+from dx2ct.predict.model import Model
+from tests.fabricate import BOTH, pa
+
+
+def write(folder: Path, *lines: str) -> Path:
+    """A sheet of these lines, with spaces for tabs."""
+    sheet = folder / "films.tsv"
+    sheet.write_text("\n".join("\t".join(line.split(" ")) for line in lines) + "\n")
+    return sheet
+
+
+def test_one_bad_film_does_not_stop_the_others(
+    model: Model, films: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "in/bad.png").write_text("no picture")
+    sheet = write(tmp_path / "in", "name pa lateral flip", "one pa.png lateral.dcm ", "two bad.png lateral.dcm ",
+                  "three pa.png none.dcm ", "four pa.png lateral.dcm lateral")  # fmt: skip
+    with pytest.raises(InputError, match="2 of 4 films failed: two, three"):
+        predict_all(model, read_films(sheet, BOTH, {}), tmp_path / "out", {"steps": 1})
+    written = [f"{name}{suffix}" for name in ("four", "one") for suffix in (".nii.gz", ".preview.png", ".run.json")]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == written
+    said = capsys.readouterr().err
+    for text in ("1/4 one: ", "2/4 two: failed: ", "bad.png: not a readable image", "none.dcm: cannot be read", "4/4"):
+        assert text in said
+    assert said.count("domain shift") == 1 and said.count("Not a medical device") == 1
+    record = json.loads((tmp_path / "out/four.run.json").read_text())
+    assert record["inputs"]["lateral"]["framing"]["flip"] and "domain shift" in " ".join(record["notes"])
+    alone = model.reconstruct(films, steps=1)
+    np.testing.assert_array_equal(read_volume(tmp_path / "out/one.nii.gz").array, alone.array)
+    assert not np.array_equal(read_volume(tmp_path / "out/four.nii.gz").array, alone.array)
+
+
+def test_a_sheet_is_read_from_its_own_folder_with_words_for_all(tmp_path: Path):
+    sheet = write(tmp_path, "name pa crop rotate", "a x.png pa:1,2,3,4 ", "", "b y.png  pa:90")
+    a, b = read_films(sheet, BOTH, {"flip": ["pa"]})
+    assert (a.name, b.name) == ("a", "b") and a.files == {"pa": tmp_path / "x.png"}
+    assert a.framing == {"pa": Framing(crop=(1, 2, 3, 4), flip=True)}
+    assert b.framing == {"pa": Framing(rotate=90, flip=True)}
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([], "its first line is ''"),
+        (["name pa"], "no films"),
+        (["pa lateral", "a.png b.png"], "its first line is"),
+        (["name front", "a a.png"], "its first line is"),
+        (["name pa pa", "a a.png b.png"], "its first line is"),
+        (["name pa", "../a a.png"], "line 2: '../a' is no name"),
+        (["name pa", "a a.png", " b.png"], "line 3: '' is no name"),
+        (["name pa", "a a.png", "A b.png"], "is the name of two rows"),
+        (["name pa rotate", "a a.png pa:45"], "line 2: rotate 45: a multiple of 90"),
+        (["name pa flip", "a a.png lateral"], "line 2: --flip lateral: say VIEW"),
+    ],
+)
+def test_a_sheet_that_cannot_be_meant_is_one_line(lines: list[str], reason: str, tmp_path: Path):
+    with pytest.raises(InputError, match=reason) as caught:
+        read_films(write(tmp_path, *lines), BOTH, {})
+    assert "films.tsv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_sheet_that_is_no_text_is_one_line(tmp_path: Path):
+    for content in (b"\xff\xfe\x00", b"name\tpa\na\t" + b"x" * 200_000):
+        (tmp_path / "films.tsv").write_bytes(content)
+        with pytest.raises(InputError, match=r"films\.tsv: cannot be read"):
+            read_films(tmp_path / "films.tsv", BOTH, {})
+    with pytest.raises(InputError, match=r"none\.tsv: cannot be read"):
+        read_films(tmp_path / "none.tsv", BOTH, {})
+
+
+def test_the_command_line(model: Model, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "pa.png"), (pa() * 255).astype(np.uint8))
+    sheet = write(tmp_path, "name pa lateral", "a pa.png pa.png")
+    asked = ["predict", "--model", str(model.folder), "--sheet", str(sheet), "--steps", "1", "--device", "cpu"]
+    assert CliRunner().invoke(app, [*asked, "-o", str(tmp_path / "out")], catch_exceptions=False).exit_code == 0
+    assert read_volume(tmp_path / "out/a.nii.gz").array.shape == (32,) * 3
+    for more, reason in (((), "give -o FOLDER"), (("-o", sheet), "give -o FOLDER"),
+                         (("-o", tmp_path, "--pa", tmp_path / "pa.png"), "--sheet names the films"),
+                         (("-o", tmp_path, "--preview", tmp_path / "p.png"), "--sheet names the films")):  # fmt: skip
+        failed = CliRunner().invoke(app, [*asked, *map(str, more)])
+        assert isinstance(failed.exception, InputError) and reason in str(failed.exception)

@@ -1,0 +1,88 @@
+"""Line integrals in .mha files: whole, and of this file alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from drr.errors import InputError
+from dx2ct.predict.read import read_xray
+
+IMAGE = np.random.default_rng(3).random((80, 70)).astype(np.float32)
+
+
+def write(path: Path, compress: bool = False) -> bytes:
+    """What the xray stage writes."""
+    sitk.WriteImage(sitk.GetImageFromArray(IMAGE), str(path), compress)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_line_integrals_are_read_as_they_are(compress: bool, tmp_path: Path):
+    write(tmp_path / "a.mha", compress)
+    xray = read_xray(tmp_path / "a.mha")
+    np.testing.assert_array_equal(xray.pixels, IMAGE)
+    assert xray.kind == "integrals"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"ElementDataFile = /etc/hostname",
+        b"ElementDataFile = other.raw",
+        b"ElementDataFile : other.raw",
+        b"elementdatafile=other.raw",
+        b"ElementDataFile = LIST 2D",
+        b"Comment = x\rElementDataFile = other.raw\nElementDataFile = LOCAL",
+        b"Comment = ElementDataFile = other.raw\nElementDataFile = LOCAL",
+        b"ElementDataFile = other.raw\nElementDataFile = LOCAL",
+        b"Comment = " + b"x" * 70_000 + b"\nElementDataFile = other.raw",
+        b"ElementDataFile =",
+    ],
+)
+def test_a_header_opens_no_other_file(line: bytes, tmp_path: Path):
+    (tmp_path / "other.raw").write_bytes(IMAGE.tobytes())
+    whole = write(tmp_path / "a.mha")
+    (tmp_path / "a.mha").write_bytes(whole.replace(b"ElementDataFile = LOCAL", line))
+    with pytest.raises(InputError, match=r"a\.mha: .*only ElementDataFile = LOCAL is read"):
+        read_xray(tmp_path / "a.mha")
+
+
+def test_a_header_names_its_pixels_once(tmp_path: Path):
+    whole = write(tmp_path / "a.mha")
+    twice = whole.replace(b"ElementDataFile = LOCAL", b"ElementDataFile = LOCAL\nElementDataFile = LOCAL")
+    for content, reason in ((twice, "twice"), (b"ObjectType = Image\n", "not a MetaImage file")):
+        (tmp_path / "a.mha").write_bytes(content)
+        with pytest.raises(InputError, match=reason):
+            read_xray(tmp_path / "a.mha")
+
+
+def test_damaged_pixels_are_refused(tmp_path: Path):
+    """One bit, a byte less, the checksum: MetaIO itself reads them all."""
+    whole = write(tmp_path / "a.mha", compress=True)
+    start = whole.index(b"LOCAL") + 6
+    for at in (start + 500, (start + len(whole)) // 2, len(whole) - 2):
+        damaged = bytearray(whole)
+        damaged[at] ^= 4
+        (tmp_path / "a.mha").write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged pixels"):
+            read_xray(tmp_path / "a.mha")
+    (tmp_path / "a.mha").write_bytes(whole[:-1])
+    with pytest.raises(InputError, match="damaged pixels"):
+        read_xray(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "vector", "reason"),
+    [
+        (np.zeros((80, 70, 2), np.float32), True, "more than one value a pixel"),
+        (np.zeros((3, 80, 70), np.float32), False, "not a stack"),
+        (np.zeros((80, 70), np.int16), False, "are no line integrals"),
+        (np.zeros((8192, 8192), np.float64), False, "more than 256 MiB"),
+    ],
+)
+def test_what_is_no_image_of_line_integrals_is_refused(pixels: np.ndarray, vector: bool, reason: str, tmp_path: Path):
+    sitk.WriteImage(sitk.GetImageFromArray(pixels, isVector=vector), str(tmp_path / "a.mha"), True)
+    with pytest.raises(InputError, match=reason):
+        read_xray(tmp_path / "a.mha")
