@@ -28,8 +28,8 @@ from dx2ct.data.cohort.selection import patient_key
 _WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
 # Files that hold scans, or may, and are not read: nobody shall think that they were.
 _UNREAD = {
-    (".hdr", ".img"): "a pair of .hdr and .img: convert it to one NIfTI file (.nii.gz)",
-    (".mgz", ".mgh", ".mnc", ".nhdr", ".gipl"): "a volume of a kind that is not read: convert it to .nii.gz",
+    (".img",): "an .img without the .hdr that belongs to it: put that beside it",
+    (".mgz", ".mgh", ".mnc", ".gipl"): "a volume of a kind that is not read: convert it to .nii.gz",
     (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar"): "an archive that is not read: unpack it",
 }
 _PLACE_DECIMALS = 2  # of a millimetre
@@ -98,7 +98,7 @@ def _may_be_a_scan(path: Path) -> bool:
 def _unread(path: Path) -> str:
     name = path.name.lower()
     if name.endswith(".img") and path.with_suffix(".hdr").is_file():
-        return ""  # the other half is told of
+        return ""  # a half of what its .hdr names
     return next((reason for suffixes, reason in _UNREAD.items() if name.endswith(suffixes)), "")
 
 

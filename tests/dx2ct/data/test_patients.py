@@ -415,8 +415,9 @@ def test_hostile_names_and_files_end_nothing(tmp_path: Path, capsys: pytest.Capt
     (folder / "gone.nii").symlink_to("nowhere")
     (folder / "pair.hdr").write_bytes(bytes(348))
     (folder / "pair.img").write_bytes(bytes(1000))
+    (folder / "alone.img").write_bytes(bytes(1000))
     (folder / "scans.tar.gz").write_bytes(b"\x1f\x8b")
-    assert write(folder, tmp_path / "out") == 8
+    assert write(folder, tmp_path / "out") == 9
     told = capsys.readouterr()
     assert "\x1b" not in told.out + told.err + (tmp_path / "out/cohort.tsv").read_text()
     reasons = left_out(tmp_path / "out")
@@ -428,6 +429,7 @@ def test_hostile_names_and_files_end_nothing(tmp_path: Path, capsys: pytest.Capt
         r"folder\udcff": "its name is no text in UTF-8, or holds control characters",
         "pipe.nii.gz": "a pipe, socket or device, no file",
         "gone.nii": "a link to nothing",
+        "alone.img": "an .img without the .hdr that belongs to it",
         "scans.tar.gz": "an archive that is not read",
     }
     assert {row["patient"] for row in read_rows(tmp_path / "out/cohort.tsv")} == {"good", "D [2J"}
