@@ -40,7 +40,7 @@ def jpeg(rows: int, columns: int, components: int = 1) -> bytes:
 STREAMS = [(JPEG2000Lossless, jpeg_2000), (JPEGLosslessSV1, jpeg), (JPEGLSLossless, jpeg)]
 
 
-@pytest.mark.parametrize(("syntax", "stream"), STREAMS, ids=str)
+@pytest.mark.parametrize(("syntax", "stream"), STREAMS, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_a_compressed_image_has_the_size_that_the_header_states(syntax: UID, stream) -> None:
     """Before a decoder sees it, which would allocate what the stream asks for."""
     require_size(stream(64, 48), syntax, 64, 48)

@@ -16,6 +16,7 @@ from dx2ct.predict.model import Model
 from dx2ct.predict.sampling import kept_sampling, sampling
 from dx2ct.predict.scan import reconstruct_scan
 from dx2ct.report.publish import publish
+from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
 from tests.dx2ct.predict.conftest import SCAN, xray_files
 from tests.fabricate import random_run, tiny, train
@@ -29,6 +30,7 @@ def consistent(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     run = random_run(tmp_path_factory.mktemp("runs") / "run")
     from dx2ct.config import check, SamplingOptions
 
+    set_up_torch("cpu", 1)  # as the model below: sums round by the number of threads
     reconstruct_scan(SCAN, run, check(SamplingOptions, **CONSISTENT), data, Runtime())
     return dx2ct.load(run, "cpu", 1)
 
