@@ -17,3 +17,12 @@ def real_data() -> Path:
     if not (folder / "ct").is_dir():
         pytest.skip(f"no real scans at {folder}: set DX2CT_REAL_DATA to a folder with ct/ and xray/")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def cases(real_data: Path) -> Path:
+    """Folder of small inputs that a careless tool reads wrongly (ct/, xray/, truth.py); the test skips without it."""
+    folder = real_data / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no cases/ at {real_data}")
+    return folder

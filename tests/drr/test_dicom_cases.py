@@ -38,15 +38,6 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module")
-def cases(real_data: Path) -> Path:
-    """The folder of cases; the test skips where it is absent."""
-    folder = real_data / "cases"
-    if not folder.is_dir():
-        pytest.skip(f"no cases at {folder}")
-    return folder
-
-
 @pytest.fixture(params=["zip", "folder"])
 def source(request: pytest.FixtureRequest, cases: Path, case: str, tmp_path: Path) -> Path:
     """The case as it is, or unpacked."""

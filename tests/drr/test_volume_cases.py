@@ -34,14 +34,6 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module")
-def cases(real_data: Path) -> Path:
-    """The folder of cases; the tests skip where it is absent."""
-    if not (real_data / "cases/ct").is_dir():
-        pytest.skip(f"no cases/ at {real_data}")
-    return real_data / "cases"
-
-
 def truth_hu(cases: Path, place: Any) -> Any:
     spec = importlib.util.spec_from_file_location("truth", cases / "truth.py")
     module = importlib.util.module_from_spec(spec)

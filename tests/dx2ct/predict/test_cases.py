@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.model import Framed, Model
@@ -40,15 +39,6 @@ DONE = {"a-base.dcm": ["rescale by 1 and 0"], "o-modlut-inverting.dcm": ["modali
         "g-empty-rescale.dcm": ["no rescale"], "ai-intercept-only.dcm": ["no rescale"]}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def cases(real_data: Path) -> Path:
-    """The folder of films; the test skips where it is absent."""
-    folder = real_data / "cases/xray"
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}")
-    return folder
-
-
 def prepared(model: Model, view: str, given: object) -> Framed:
     """One view as the network is given it, beside an unremarkable other one."""
     others = {"pa": film(pa()), "lateral": film(lateral())}
@@ -56,8 +46,8 @@ def prepared(model: Model, view: str, given: object) -> Framed:
 
 
 def test_every_film_is_seen_as_it_was_meant(cases: Path, model: Model):
-    truth = np.load(cases / "F.npy").astype(np.float32)
-    files = sorted(path for path in cases.iterdir() if path.suffix != ".npy")
+    truth = np.load(cases / "xray/F.npy").astype(np.float32)
+    files = sorted(path for path in (cases / "xray").iterdir() if path.suffix != ".npy")
     assert len(files) > 25
     for path in files:
         view = "lateral" if "lateral" in path.name else "pa"
