@@ -140,7 +140,8 @@ def test_real_scans_have_no_warning_but_the_thick_one(real_data: Path, tmp_path:
 @pytest.mark.slow
 def test_the_lowest_part_of_a_real_scan_is_doubted(real_data: Path, tmp_path: Path) -> None:
     whole = read_volume(real_data / "ct/pyradiomics-lung2-2mm.nii.gz")
-    part = Volume(whole.array[:14], whole.spacing_mm, whole.origin_mm, whole.direction)
+    lowest = np.repeat(whole.array[:14], 4, axis=0)  # drawn out: what is not 100 mm tall is refused
+    part = Volume(lowest, whole.spacing_mm, whole.origin_mm, whole.direction)
     for scan, volume in (("whole", whole), ("part", part)):
         volume.write(tmp_path / f"{scan}.nii.gz")
         make_volume(tmp_path / f"{scan}.nii.gz", CUBE, tmp_path / f"volumes/{scan}.mha", None)

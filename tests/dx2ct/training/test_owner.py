@@ -47,6 +47,17 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, printed
 
 
+@pytest.fixture(autouse=True)
+def signals_are_heard() -> Iterator[None]:
+    """Children inherit what is ignored: a shell that runs the tests in the background ignores SIGINT."""
+    ignored = [n for n in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM) if signal.getsignal(n) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def under_way(data: Path, output: Path, **train: Any) -> "subprocess.Popen[str]":
     """A training that has saved its first state, and saves after every step."""
     process = start(settings(**train), data, output, save_every_s=0)
