@@ -18,8 +18,8 @@ TOGETHER_ROWS = 64  # matrices of one shape are taken together up to here: of mo
 class MatrixMuon(torch.optim.Optimizer):
     """Muon for weights of any shape, seen as (outputs, everything else), with AdamW for all other values.
 
-    What torch.optim.Muon does, but small matrices of one shape together, which makes a step a fifth shorter. The update has
-    the size that AdamW's would have (match_rms_adamw, Liu et al. 2025), so that one learning rate serves both.
+    What torch.optim.Muon does, but small matrices of one shape together, which makes a step a fifth shorter. The update
+    has the size that AdamW's would have (match_rms_adamw, Liu et al. 2025), so that one learning rate serves both.
     Raises InputError for a network without a weight of two axes or more.
     """
 
