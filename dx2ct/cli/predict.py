@@ -53,9 +53,8 @@ def predict(
     A film is first turned as its header says, then: crop, rotate, flip, pad to a square. At the left must be: PA, the
     patient's right; lateral, the front.
     """
+    from dx2ct.predict import command
     from dx2ct.predict.batch import predict_all, read_films
-    from dx2ct.predict.command import Outputs
-    from dx2ct.predict.command import predict as write_one
     from dx2ct.predict.framing import parse_framings
     from dx2ct.predict.model import load
 
@@ -65,8 +64,8 @@ def predict(
     asked = {name: value for name, value in (given | {"consistency": consistency}).items() if value is not None}
     if sheet is None:
         framing = parse_framings(list(files), *words.values())
-        outputs = Outputs(output, dicom, png, preview)
-        write_one(load(model, device, threads, max_memory), files, framing, outputs, asked)
+        outputs = command.Outputs(output, dicom, png, preview)
+        command.predict(load(model, device, threads, max_memory), files, framing, outputs, asked)
         return
     if files or dicom or png or preview:
         raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")

@@ -11,10 +11,9 @@ from typing import Any
 
 from drr.ct.sources import note
 from drr.errors import InputError
-from dx2ct.predict.command import Outputs, write_prediction
+from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, parse_framings
 from dx2ct.predict.model import Model
-from dx2ct.predict.pictures import DISCLAIMER
 
 FRAMINGS = ("crop", "rotate", "flip", "invert")
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
@@ -93,12 +92,11 @@ def predict_all(model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[
         began = time.perf_counter()
         outputs = Outputs(folder / f"{row.name}.nii.gz", preview=folder / f"{row.name}.preview.png")
         try:
-            write_prediction(model, row.files, row.framing, outputs, asked, tell_once)
+            predict(model, row.files, row.framing, outputs, asked, tell_once)
             done = f"{time.perf_counter() - began:.1f} s"
         except (InputError, OSError, MemoryError) as error:
             failed.append(row.name)
             done = f"failed: {error or type(error).__name__}"
         print(f"{number}/{len(rows)} {row.name}: {done}", file=sys.stderr)
-    print(DISCLAIMER, file=sys.stderr)
     if failed:
         raise InputError(f"{len(failed)} of {len(rows)} films failed: {', '.join(failed)[:200]}")

@@ -54,24 +54,13 @@ def predict(
     framing: Mapping[str, Framing],
     outputs: Outputs,
     asked: Mapping[str, Any],
+    tell: Callable[[str], object] = note,
 ) -> None:
     """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds.
 
-    asked: what `sampling` takes; what is not said is as the run itself samples.
+    asked: what `sampling` takes; what is not said is as the run itself samples. tell: what is called with every note,
+    and at the end with what the result is no good for.
     """
-    write_prediction(model, files, framing, outputs, asked, note)
-    print(DISCLAIMER, file=sys.stderr)
-
-
-def write_prediction(
-    model: Model,
-    files: Mapping[str, Path],
-    framing: Mapping[str, Framing],
-    outputs: Outputs,
-    asked: Mapping[str, Any],
-    tell: Callable[[str], object],
-) -> None:
-    """The same; tell: what is called with every note."""
     check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
     notes = [text for one in xrays.values() for text in one.notes]
@@ -103,6 +92,7 @@ def write_prediction(
         if outputs.record:
             writers[outputs.record] = lambda part: part.write_text(text)
     _write_all(writers)
+    tell(DISCLAIMER)
 
 
 def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1) -> None:

@@ -113,10 +113,15 @@ def peak_mb() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run(main: Callable[[int, int], None], description: str) -> None:
+    """`main` with the number of cases and the seed of the command line."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-v", action="store_true", help="print every case before it is read")
     arguments = parser.parse_args()
     main(arguments.count, arguments.seed)
+
+
+if __name__ == "__main__":
+    run(main, __doc__)

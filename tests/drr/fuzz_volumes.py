@@ -4,7 +4,6 @@ Every file must end in a volume or in one InputError, within 5 s and 1 GB; anyth
 that is not 0, a crash of native code included. Prints one JSON line.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Callable
 import contextlib
@@ -24,7 +23,7 @@ import numpy as np
 
 from drr.ct.read import read_chest
 from drr.volume import read_volume
-from tests.drr.fuzz import outcome, peak_mb
+from tests.drr.fuzz import outcome, peak_mb, run
 from tests.drr.headers import body, metaimage, nifti, nrrd, packed_metaimage, packed_nrrd
 
 MAX_SECONDS, MAX_MB = 5.0, 1000
@@ -202,9 +201,4 @@ def main(count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("-v", action="store_true", help="print every case before it is read")
-    arguments = parser.parse_args()
-    main(arguments.count, arguments.seed)
+    run(main, __doc__)
