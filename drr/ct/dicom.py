@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 import re
-import unicodedata
 
 from drr.ct.dicom_acquisitions import MAX_STRAYS
 from drr.ct.dicom_header import read_header
@@ -13,6 +12,7 @@ from drr.ct.dicom_image import BadCt, CtFrames, CtSlice, NotCt
 from drr.ct.dicom_stack import Stack, stack_slices
 from drr.ct.dicom_volume import volume_of
 from drr.ct.limits import MAX_HOLE_MM
+from drr.ct.patient import patient_key
 from drr.ct.sources import folders_below, Member, members, note
 from drr.errors import InputError
 from drr.volume import Volume
@@ -74,7 +74,7 @@ def _series(uid: str, files: list[CtSlice | BadCt], pages: list[str], remarks: l
     ids = Counter(file.patient for file in files)
     if len(ids) > 1:
         named = ", ".join(f"{name!r} ({number} images)" for name, number in ids.items())
-        if len({same_patient(name) for name in ids} - {""}) > 1:
+        if len({patient_key(name) for name in ids} - {""}) > 1:
             fault = f"PatientID differs in series {uid}: {named}: put each patient's files into a folder of its own"
         remarks.append(f"PatientID differs in one series: {named}: taken for one patient")
     if pages:
@@ -83,11 +83,6 @@ def _series(uid: str, files: list[CtSlice | BadCt], pages: list[str], remarks: l
             fault = fault or f"{text}: ImagePositionPatient is lost"
         remarks.append(f"leaves out {text}: dose reports or the like")
     return Series(ids.most_common(1)[0][0], uid, files, tuple(remarks), fault)
-
-
-def same_patient(patient: str) -> str:
-    """What a PatientID is compared by: writers differ in case, blanks and the form of accents."""
-    return unicodedata.normalize("NFC", patient).strip().casefold()
 
 
 def _count(names: list[str], what: str) -> str:
@@ -99,7 +94,7 @@ def largest_per_patient(series: Sequence[Series]) -> Iterator[tuple[Series, list
     """Of every patient the series with the most images, and a remark when others are passed over."""
     by_patient: dict[str, list[Series]] = defaultdict(list)
     for one in series:
-        by_patient[same_patient(one.patient)].append(one)
+        by_patient[patient_key(one.patient)].append(one)
     for first, *rest in by_patient.values():
         passed = ", ".join(f"{one.uid} ({len(one.files)})" for one in rest)
         remark = f"takes the largest CT series, {first.uid} ({len(first.files)} images), and passes over {passed}"

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 import re
 
+from drr.ct.patient import patient_key
 from drr.errors import InputError
 from dx2ct.data.cohort.groups import joined
 from dx2ct.data.cohort.names import bids_subject, shown, stem, undivided, written
 from dx2ct.data.cohort.places import Scan
-from dx2ct.data.cohort.selection import patient_key
 
 _MOST_PATHS = 6
 _AFTER_A_NAME = " ._-"

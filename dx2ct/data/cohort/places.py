@@ -1,20 +1,15 @@
-"""The scans under a folder: every file, zip and folder that may be one is read in a process apart."""
+"""The scans under a folder: every file, zip and folder that may be one, and what of it is none."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, replace
-from io import StringIO
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 import os
 from pathlib import Path
 import stat
 
 import numpy as np
-import SimpleITK as sitk
 
 from drr.ct.dicom import find_series, largest_per_patient, no_ct, Series
+from drr.ct.patient import patient_key
 from drr.ct.read import PICTURE_REASON, read_chest
 from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
@@ -22,8 +17,7 @@ from drr.volume import AIR_HU, SUFFIXES, Volume
 from dx2ct.data.cohort import images
 from dx2ct.data.cohort.facts import Facts, of_stack, of_volume
 from dx2ct.data.cohort.groups import joined
-from dx2ct.data.cohort.names import is_plain, shown, written
-from dx2ct.data.cohort.selection import patient_key
+from dx2ct.data.cohort.names import is_plain, written
 
 _WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
 # Files that hold scans, or may, and are not read: nobody shall think that they were.
@@ -33,7 +27,6 @@ _UNREAD = {
     (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar"): "an archive that is not read: unpack it",
 }
 _PLACE_DECIMALS = 2  # of a millimetre
-PATIENCE_S = 300  # the largest series from a slow disk needs a fraction of it
 
 Positions = frozenset[tuple[float, ...]]
 
@@ -100,70 +93,6 @@ def _unread(path: Path) -> str:
     if name.endswith(".img") and path.with_suffix(".hdr").is_file():
         return ""  # a half of what its .hdr names
     return next((reason for suffixes, reason in _UNREAD.items() if name.endswith(suffixes)), "")
-
-
-class _Apart:
-    """A process that reads what it is sent; a library may end it, or never come back, without harm."""
-
-    def __init__(self) -> None:
-        context = get_context("fork") if hasattr(os, "fork") else get_context()
-        self._here, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there,), daemon=True)
-        self._process.start()
-        there.close()  # so that the end of the process is the end of the pipe
-
-    def read(self, path: Path) -> tuple[list[Found], list[str]] | str:
-        """What lies at a path, and the remarks; or why it never answered, and nothing more can be asked."""
-        try:
-            self._here.send(path)
-            if self._here.poll(PATIENCE_S):
-                found: tuple[list[Found], list[str]] = self._here.recv()
-                return found
-        except (EOFError, OSError):
-            return "reading it ended the reading process: it is damaged, or memory is short"
-        return f"it was not read within {PATIENCE_S} s: it is damaged"
-
-    def end(self) -> None:
-        """At once."""
-        self._process.kill()
-        self._process.join()
-        self._here.close()
-
-
-def _serve(requests: Connection) -> None:
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings come with lines of its source code
-    with suppress(EOFError, KeyboardInterrupt):  # the survey has ended
-        while True:
-            requests.send(_scans_with_remarks(requests.recv()))
-
-
-def scans_at_each(paths: Sequence[Path]) -> Iterator[list[Found]]:
-    """What lies at each path, in their order. Remarks of the readers go to stderr.
-
-    A file may be damaged such that a library ends the whole process, or reads for ever: it is then left out, and the
-    others go on.
-    """
-    apart = _Apart()
-    try:
-        for path in paths:
-            answer = apart.read(path)
-            if isinstance(answer, str):
-                apart.end()
-                apart = _Apart()
-                yield [LeftOut(path, answer)]
-                continue
-            found, remarks = answer
-            for remark in remarks:
-                note(shown(remark))
-            yield found
-    finally:
-        apart.end()
-
-
-def _scans_with_remarks(path: Path) -> tuple[list[Found], list[str]]:
-    with redirect_stderr(StringIO()) as text:
-        found = list(scans_at(path))
-    return found, [line.removeprefix("note: ") for line in text.getvalue().splitlines()]
 
 
 def scans_at(path: Path) -> Iterator[Found]:
@@ -243,17 +172,9 @@ def series_below(folder: Path, series_uid: str) -> Found:
 
 
 def _by_patient(series: Sequence[Series]) -> list[Series]:
-    """Series as they are by their UID alone, the largest first, with a name of the patient that can be compared.
-
-    Whoever renames patients may forget some slices: a series has one patient all the same.
-    """
-    by_uid: dict[str, list[Series]] = defaultdict(list)
-    for one in series:
-        by_uid[one.uid].append(one)
-    whole = [replace(ones[0], files=[file for one in ones for file in one.files]) for ones in by_uid.values()]
-    groups = joined([[patient_key(name) for name in _ids(one)] or [""] for one in whole])
-    named = [replace(one, patient=str(group)) for group, one in zip(groups, whole, strict=True)]
-    return sorted(named, key=lambda one: (-len(one.files), one.uid))
+    """The series, those that share a PatientID under one name: renaming patients, one may forget some slices."""
+    groups = joined([[patient_key(name) for name in _ids(one)] or [""] for one in series])
+    return [replace(one, patient=str(group)) for group, one in zip(groups, series, strict=True)]
 
 
 def _ids(series: Series) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Which scans of a sheet a cohort takes: its split, its filters, its size. The rules read this too.
 
-Standard library only, and nothing of this project but its exception: every job of a cluster imports it again.
+Standard library only, and of this project what is as light: every job of a cluster imports it again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
-import unicodedata
 
+from drr.ct.patient import patient_key
 from drr.errors import InputError
 
 Row = dict[str, str]
@@ -54,12 +54,6 @@ def read_rows(path: str | Path) -> list[Row]:
 def _cell(column: str, value: str) -> str:
     """The name of a file may end in a blank; None stays what a short line lacks."""
     return value.strip() if value and column != "path" else value
-
-
-def patient_key(name: str) -> str:
-    """What tells patients apart: the name without case, blanks around it and the Unicode form of its accents."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in folded).split())
 
 
 def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], list[tuple[str, str]]]:

@@ -16,9 +16,10 @@ from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.config import check, FilterSettings, VolumeSettings
 from dx2ct.data.cohort import patients
+from dx2ct.data.cohort.apart import scans_at_each
 from dx2ct.data.cohort.facts import FACTS, Facts
 from dx2ct.data.cohort.names import is_plain, scan_names, shown
-from dx2ct.data.cohort.places import candidates, LeftOut, Scan, scans_at_each
+from dx2ct.data.cohort.places import candidates, LeftOut, Scan
 from dx2ct.data.cohort.selection import filter_reason
 from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
+from drr.ct.patient import patient_key
 from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import Volume
@@ -21,7 +22,7 @@ from dx2ct.data.cohort import images
 from dx2ct.data.cohort.groups import joined
 from dx2ct.data.cohort.names import bids_subject, scan_names, shown, undivided, written
 from dx2ct.data.cohort.places import Found, Scan, scans_at
-from dx2ct.data.cohort.selection import patient_key, read_rows
+from dx2ct.data.cohort.selection import read_rows
 from tests.drr.series import body, with_values, write_series, zipped
 from tests.dx2ct.data.test_cohort import left_out, write
 
@@ -436,7 +437,7 @@ def test_hostile_names_and_files_end_nothing(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_reader_that_dies_or_fails_takes_one_file_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dx2ct.data.cohort import places
+    from dx2ct.data.cohort import apart, places
 
     ours = places._volume_at
 
@@ -450,7 +451,7 @@ def test_a_reader_that_dies_or_fails_takes_one_file_with_it(tmp_path: Path, monk
         return ours(path)
 
     monkeypatch.setattr(places, "_volume_at", read)
-    monkeypatch.setattr(places, "PATIENCE_S", 5)
+    monkeypatch.setattr(apart, "PATIENCE_S", 5)
     for name in ("a", "kills", "kills-again", "m", "fails", "hangs", "z"):
         nifti(tmp_path / f"in/{name}.nii.gz")
     assert write(tmp_path / "in", tmp_path / "out") == 4
