@@ -32,11 +32,36 @@ Fields = dict[str, str]
 
 def read_metaimage(path: Path) -> Stored:
     """What the header says; InputError for one that is damaged, ambiguous or names a file outside its folder."""
+    fields, header_bytes = _header(path)
+    sizes = _sizes(fields)
+    shape = three_axes(sizes)
+    return _stored(path, fields, header_bytes, shape, *_affine_mm(fields, len(sizes)))
+
+
+def read_image_header(path: Path) -> Stored:
+    """The same of one 2-D image: its shape is (columns, rows, 1), its affine holds the pixels' spacing alone."""
+    fields, header_bytes = _header(path)
+    sizes = _sizes(fields)
+    columns, rows, *others = (*sizes, *(1,) * (2 - len(sizes)))
+    if any(size != 1 for size in others):
+        raise InputError(f"{' x '.join(map(str, sizes))} pixels: an X-ray is one image, not a stack")
+    x_mm, y_mm = _spacing_mm(fields, len(sizes), 2)
+    return _stored(path, fields, header_bytes, (columns, rows, 1), np.diag([x_mm, y_mm, 1.0, 1.0]), ())
+
+
+def _header(path: Path) -> tuple[Fields, int]:
     with open_regular(path) as file:
-        text = file.read(TEXT_HEADER_BYTES)
-    fields, header_bytes = _fields(text)
-    shape = three_axes(_sizes(fields))
-    affine, remarks = _affine_mm(fields, len(_words(fields, "DimSize")))
+        return _fields(file.read(TEXT_HEADER_BYTES))
+
+
+def _stored(
+    path: Path,
+    fields: Fields,
+    header_bytes: int,
+    shape: tuple[int, int, int],
+    affine: Matrix,
+    remarks: tuple[str, ...],
+) -> Stored:
     dtype = _dtype(fields)
     file_name, start = _data(path, fields, header_bytes, dtype.itemsize * int(np.prod(shape, dtype=object)))
     packed = _flag(fields, "CompressedData")
@@ -158,12 +183,7 @@ def _first(fields: Fields, *keys: str) -> str | None:
 
 def _affine_mm(fields: Fields, axes: int) -> tuple[Matrix, tuple[str, ...]]:
     """Voxel index to LPS mm, MetaImage's own convention; row k of TransformMatrix is the direction of axis k."""
-    size = next((key for key in ("ElementSpacing", "ElementSize") if key in fields), None)
-    if size is None:
-        raise InputError(_NO_SPACING)
-    spacing = _numbers(fields, size, axes)[:3]
-    if spacing.min() <= 0:
-        raise InputError(f"states no voxel spacing ({size} = {fields[size][:60]}): save it with the CT's spacing in mm")
+    spacing = _spacing_mm(fields, axes, 3)
     matrix = _first(fields, "TransformMatrix", "Rotation", "Orientation")
     rows = np.eye(axes) if matrix is None else _numbers(fields, matrix, axes * axes).reshape(axes, axes)
     if not (np.allclose(rows[3:, :3], 0) and np.allclose(rows[:3, 3:], 0)):
@@ -184,6 +204,17 @@ def _affine_mm(fields: Fields, axes: int) -> tuple[Matrix, tuple[str, ...]]:
     affine[:3, :3] = directions / lengths * spacing * _MM_OF_UNIT[unit]
     affine[:3, 3] = corner * _MM_OF_UNIT[unit]
     return affine, remarks
+
+
+def _spacing_mm(fields: Fields, axes: int, kept: int) -> Matrix:
+    """(kept,) along the first axes, in the header's unit."""
+    size = next((key for key in ("ElementSpacing", "ElementSize") if key in fields), None)
+    if size is None:
+        raise InputError(_NO_SPACING)
+    spacing = _numbers(fields, size, axes)[:kept]
+    if spacing.min() <= 0:
+        raise InputError(f"states no voxel spacing ({size} = {fields[size][:60]}): save it with the CT's spacing in mm")
+    return spacing
 
 
 def _orientation_remarks(fields: Fields, rows: Matrix, matrix: str | None) -> tuple[str, ...]:

@@ -94,9 +94,7 @@ def three_axes(sizes: tuple[int, ...]) -> tuple[int, int, int]:
 def require_scalar(what: str, values: int) -> None:
     """InputError for colour, vectors and complex numbers."""
     if values != 1:
-        raise InputError(
-            f"holds {values} numbers a voxel ({what}): a CT volume is one 3-D scalar image, one HU a voxel"
-        )
+        raise InputError(f"holds {values} numbers a voxel ({what}): one is expected, of a scalar image")
 
 
 def blocks(stored: Stored) -> Iterator[NDArray[Any]]:

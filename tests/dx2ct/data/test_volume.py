@@ -219,7 +219,7 @@ BAD_FILES = {
     "padding.mha": (lambda p: _nifti(p, np.where(body() > 500, 62512, body().astype(np.int32))), "mark padding"),
     "flat.nii.gz": (lambda p: _written(p, sitk.GetImageFromArray(body()[5])), "one 3-D scalar|too few|CT volume"),
     "frames.nii.gz": (lambda p: _written(p, sitk.JoinSeries([_nifti_image()] * 3)), "one 3-D scalar image"),
-    "colour.mha": (lambda p: _written(p, sitk.Compose([_nifti_image()] * 3)), "one 3-D scalar image"),
+    "colour.mha": (lambda p: _written(p, sitk.Compose([_nifti_image()] * 3)), "holds 3 numbers a voxel"),
     "five slices.nii.gz": (lambda p: _nifti(p, body(5)), "too few along one axis"),
     "cut.nii.gz": (lambda p: _cut(_nifti(p)), "its packed voxels are damaged"),
     "cut.nii": (lambda p: _cut(_nifti(p)), r"the file is cut short, \d+ of 7680 bytes"),
