@@ -16,13 +16,13 @@ from drr.errors import InputError
 
 MAX_SIDE = 4096
 _PIXEL_VRS = {b"OB", b"OW", b"OF", b"OD", b"UN"}
-_PIXEL_DATA, _ITEM, _SEQUENCE_END = (0x7FE0, 0x0010), (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+PIXEL_DATA, _ITEM, _SEQUENCE_END = (0x7FE0, 0x0010), (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 # PS3.3 C.7.6.3: of type 1 in every image.
 _DESCRIPTION = (
     *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
     "PixelRepresentation",
 )
-_UNDEFINED = 2**32 - 1
+UNDEFINED = 2**32 - 1
 _MAX_PIECES = 100_000
 # pydicom would also ask GDCM where that is installed.
 _PLUGINS = ("pydicom", "pylibjpeg")
@@ -42,19 +42,19 @@ def stored_frames(header: FileDataset, member: Member, at: int, element: bytes) 
     signed = bool(whole(header, "PixelRepresentation"))
     little = is_little_endian(header)
     tag, length, header_bytes, _ = pixel_element(element, little)
-    if tag != _PIXEL_DATA:
+    if tag != PIXEL_DATA:
         raise InputError("pixels are not integers (PixelData is missing)")
     syntax = transfer_syntax(header, element)
     at += header_bytes
     promised = frames * frame_bytes
     if syntax.is_encapsulated:
-        if length != _UNDEFINED:
+        if length != UNDEFINED:
             raise InputError(f"uncompressed pixels under the transfer syntax {syntax.name}: the header is wrong")
         plugin_of(syntax)
         with member.open() as stream:
             pieces = list(_pieces_of_frames(stream, at, member.size, frames))
         return [StoredFrame(syntax, False, signed, piece) for piece in pieces]
-    if length == _UNDEFINED:
+    if length == UNDEFINED:
         raise InputError(f"compressed pixels under the transfer syntax {syntax.name}: the header is wrong")
     there = max(member.size - at, 0)
     if there < promised:
@@ -94,7 +94,7 @@ def transfer_syntax(header: FileDataset, element: bytes) -> UID:
         return stated
     little = is_little_endian(header)
     _, length, _, implicit = pixel_element(element, little)
-    if length == _UNDEFINED:
+    if length == UNDEFINED:
         raise InputError("pixels are compressed and no TransferSyntaxUID says how: save the image uncompressed")
     if not little:
         return ExplicitVRBigEndian

@@ -4,7 +4,6 @@ Headers lie about it: implicit VR under an explicit transfer syntax, no transfer
 """
 
 from pathlib import Path
-import struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import RLELossless, UID
 
 from drr.ct.dicom_codestream import require_size as require_coded_size
-from drr.ct.dicom_layout import plugin_of
+from drr.ct.dicom_layout import PIXEL_DATA, pixel_element, plugin_of, transfer_syntax, UNDEFINED
 from drr.ct.dicom_parse import whole
 from drr.errors import InputError
 
@@ -23,9 +22,7 @@ TAGS = (
     *("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
-_LITTLE, _BIG = b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10"  # (7FE0,0010)
-_LONG_FORM = (b"OW", b"OB", b"UN")  # no length in implicit VR reads so: all three would be odd
-_UNDEFINED = 2**32 - 1
+_LITTLE = b"\xe0\x7f\x10\x00"  # (7FE0,0010)
 
 
 class Stored(NamedTuple):
@@ -46,44 +43,28 @@ def stored_values(path: Path, header: FileDataset, at: int, element: bytes) -> S
     high = stored - 1 if high is None or high == "" else int(high)
     if not stored - 1 <= high < allocated:
         raise InputError(f"HighBit {high} cannot be of {stored} bits stored in {allocated}: save it anew")
-    little, start, length = _extent(element)
+    little = element[:4] == _LITTLE
+    tag, length, start, _ = pixel_element(element, little)
+    if tag != PIXEL_DATA:
+        raise InputError("pixels are not integers (PixelData is missing)")
+    syntax = transfer_syntax(header, element)
     data = path.read_bytes()[at + start :]
-    syntax = _syntax(header)
     notes: tuple[str, ...] = ()
-    if length == _UNDEFINED:
+    if length == UNDEFINED:
         raw = _decoded(data, header, syntax)
         if high != stored - 1 and syntax != RLELossless:
             raise InputError(f"HighBit {high} of {stored} bits in compressed pixels: save it uncompressed")
     else:
-        if syntax is not None and syntax.is_encapsulated:
+        if syntax.is_encapsulated:
             raise InputError(f"uncompressed pixels under the transfer syntax {syntax.name}: the header is wrong")
         raw = _plain(data[:length], header, allocated, little)
-        if syntax is None:
+        if not header.file_meta.get("TransferSyntaxUID"):
             notes = ("TransferSyntaxUID is missing: read as uncompressed",)
     high, more = _used_high_bit(raw, high, stored)
     values = (raw << (allocated - 1 - high)) >> (allocated - stored)
     padding = _padding(raw, values, header)
     steps = (*more, f"padding {header.PixelPaddingValue} made air") if padding.any() else more
     return Stored(np.asarray(values), padding, steps, (*notes, *more))
-
-
-def _extent(element: bytes) -> tuple[bool, int, int]:
-    """Whether bytes are little-endian, how many come before the pixels, and how many pixels are in bytes."""
-    little = element[:4] == _LITTLE
-    if not little and element[:4] != _BIG:
-        raise InputError("pixels are not integers (PixelData is missing)")
-    explicit = element[4:6] in _LONG_FORM
-    (length,) = struct.unpack("<L" if little else ">L", element[8:12] if explicit else element[4:8])
-    return little, 12 if explicit else 8, length
-
-
-def _syntax(header: FileDataset) -> UID | None:
-    syntax = header.file_meta.get("TransferSyntaxUID")
-    if not syntax:
-        return None
-    if not syntax.is_transfer_syntax or syntax.is_private:
-        raise InputError(f"TransferSyntaxUID {str(syntax)[:70]} is not known: save it as Explicit VR Little Endian")
-    return UID(syntax)
 
 
 def _plain(data: bytes, header: FileDataset, bits: int, little: bool) -> NDArray[Any]:
@@ -95,10 +76,9 @@ def _plain(data: bytes, header: FileDataset, bits: int, little: bool) -> NDArray
     return np.frombuffer(data[:promised], code).reshape(rows, columns).astype(code[1:])
 
 
-def _decoded(data: bytes, header: FileDataset, syntax: UID | None) -> NDArray[Any]:
-    if syntax is None or not syntax.is_encapsulated:
-        name = "without a transfer syntax" if syntax is None else f"under the transfer syntax {syntax.name}"
-        raise InputError(f"compressed pixels {name}: the header is wrong")
+def _decoded(data: bytes, header: FileDataset, syntax: UID) -> NDArray[Any]:
+    if not syntax.is_encapsulated:
+        raise InputError(f"compressed pixels under the transfer syntax {syntax.name}: the header is wrong")
     shape = (whole(header, "Rows"), whole(header, "Columns"))
     frame = get_frame(data, 0, number_of_frames=1)
     require_coded_size(frame, syntax, *shape)
