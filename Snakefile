@@ -28,6 +28,7 @@ wildcard_constraints:
 
 onstart:
     hold_workdir()
+    look_at_cluster()
     begin_anew()
     stop_polling()
 

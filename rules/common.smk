@@ -9,7 +9,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from dx2ct import layout
 from dx2ct.layout import DATA, FIGURES, PLANES, RESULTS, TABLES
-from dx2ct.planning import InputError, Plan
+from dx2ct.planning import cluster, InputError, Plan
 
 
 def refuse(message):
@@ -68,9 +68,25 @@ def begin_anew():
                     state.unlink(missing_ok=True)
 
 
-def by_attempt(mem_mb):
-    """Memory of a job's first attempt, as a number or of its wildcards; the second has twice as much, and so on."""
-    return lambda wildcards, attempt: attempt * (mem_mb(wildcards) if callable(mem_mb) else mem_mb)
+def by_attempt(amount):
+    """Memory or minutes of a job's first attempt, as a number or of its wildcards; the second has twice as much, and so on."""
+    return lambda wildcards, attempt: attempt * (amount(wildcards) if callable(amount) else amount)
+
+
+def look_at_cluster():
+    """Refuse to start beside jobs of an earlier run in this folder; say which jobs their partition would never start."""
+    if workflow.local_exec or not workflow.is_main_process:
+        return
+    if left := cluster.alive(Path.cwd()):
+        refuse(f"jobs of an earlier run in {os.getcwd()} are in the queue: scancel {' '.join(left)}, or wait for them")
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    groups = {group for job in jobs if (group := workflow.dag.get_job_group(job))}
+    asked = [
+        *((f"rule {job.rule.name}", job.resources) for job in jobs),
+        *(("a group", group.resources) for group in groups),
+    ]
+    for warning in cluster.warnings(asked):
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def stop_polling():

@@ -33,8 +33,8 @@ if PLAN.source.fetch:
             "../environment.yml"
         resources:
             download_slots=PLAN.source.slots,
-            mem_mb=2000,
-            runtime=240,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(15),
         params:
             content=lambda wildcards: PLAN.fetched(wildcards.scan),
             source=PLAN.source.name,
@@ -58,8 +58,8 @@ rule volume:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(5),
     params:
         source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
         content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
@@ -80,8 +80,8 @@ rule slices:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(5),
     params:
         settings=PLAN.stage("slices"),
     shell:

@@ -18,7 +18,7 @@ rule xray:
     resources:
         gpu=0,  # it takes a GPU that it finds; asking for one is the profile's business, a node would answer anew
         mem_mb=by_attempt(2000),
-        runtime=20,
+        runtime=by_attempt(5),
     params:
         settings=lambda wildcards: PLAN.rendering(wildcards.view),
     shell:

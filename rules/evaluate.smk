@@ -17,7 +17,7 @@ rule score:
         "../environment.yml"
     resources:
         mem_mb=by_attempt(4000),
-        runtime=240,
+        runtime=by_attempt(120),
     params:
         settings=PLAN.stage("score"),
         xray=PLAN.stage("xray"),
@@ -74,7 +74,7 @@ rule tables:
         "../environment.yml"
     resources:
         mem_mb=by_attempt(4000),
-        runtime=30,
+        runtime=by_attempt(30),
     params:
         runs=PLAN.files(PLAN.report, Path),
     shell:
@@ -103,7 +103,7 @@ rule figures:
         "../environment.yml"
     resources:
         mem_mb=by_attempt(4000),
-        runtime=60,
+        runtime=by_attempt(60),
     params:
         runs=PLAN.files(PLAN.report, Path),
     shell:
@@ -129,7 +129,7 @@ rule report:
         "../environment.yml"
     resources:
         mem_mb=by_attempt(4000),
-        runtime=60,
+        runtime=by_attempt(60),
     params:
         runs=PLAN.files(PLAN.report, Path),
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in PLAN.left_out_tables()],
@@ -157,7 +157,7 @@ rule calibration:
         "../environment.yml"
     resources:
         mem_mb=by_attempt(4000),
-        runtime=60,
+        runtime=by_attempt(60),
     params:
         scans=TESTS,
     shell:

@@ -13,8 +13,8 @@ rule quality:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=by_attempt(3000),
+        runtime=by_attempt(5),
     params:
         source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
         content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
@@ -37,8 +37,8 @@ rule qc_page:
     conda:
         "../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(20),
     params:
         left_out=lambda wildcards, input: [f"--left-out={path}" for path in PLAN.left_out_tables()],
     shell:

@@ -26,6 +26,7 @@ rule train:
         gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
         mem_mb=by_attempt(lambda wildcards: 16000 if PLAN.gpus_of(wildcards.run) else 4000),
         runtime=lambda wildcards: 4320 if PLAN.gpus_of(wildcards.run) else 240,
+        nodes=1,  # several GPUs of one training are one machine's
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),
         leave_out=lambda wildcards: PLAN.leave_out(*PLAN.parts_of(wildcards.run)),
@@ -79,7 +80,7 @@ rule reconstruct:
     resources:
         gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
         mem_mb=by_attempt(lambda wildcards: 8000 if PLAN.gpus_of(wildcards.run) else 4000),
-        runtime=120,
+        runtime=by_attempt(120),
     params:
         settings=lambda wildcards: PLAN.sampling(wildcards.run),
         views=lambda wildcards: PLAN.view_options(wildcards.run),
@@ -110,7 +111,7 @@ rule profile:
     resources:
         gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
         mem_mb=by_attempt(16000),
-        runtime=60,
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),
     shell:

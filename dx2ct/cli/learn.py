@@ -60,7 +60,7 @@ def profile(
 ) -> None:
     """Print what a run's training costs on this machine; needs no data.
 
-    Of a configuration: snakemake --configfile workflow/config/paper.yaml results/dx2ct/profile.json
+    Of a configuration: snakemake results/dx2ct/profile.json --configfile workflow/config/paper.yaml
     """
     from drr.files import replacing
     from dx2ct.methods.saved import parse_run, read_run

@@ -50,8 +50,16 @@ def planned(words: list[str], desk: Path) -> None:
     if "workflow/config/paper.yaml" in words and "workflow/config/pilot.yaml" not in words:
         words.insert(words.index("workflow/config/paper.yaml") + 1, "workflow/config/pilot.yaml")
     words = [word.replace("RUN", "dx2ct") for word in words if word != "..."]
+    if "profiles/slurm" in words:  # names an executor that is not installed everywhere
+        at = words.index("--workflow-profile")
+        del words[at : at + 2]
     folder = [] if "--directory" in words else ["--directory", str(desk / "planned")]
     call(["python", "-m", *words, "--snakefile", str(ROOT / "Snakefile"), *folder, "--dry-run"], desk)
+
+
+def allocated(words: list[str], desk: Path) -> None:
+    """`srun OPTIONS snakemake ...`: what runs in the allocation."""
+    planned(words[words.index("snakemake") :], desk)
 
 
 def parsed(words: list[str], desk: Path) -> None:
@@ -93,6 +101,7 @@ def installed(words: list[str], desk: Path) -> None:
 
 def is_there(words: list[str], desk: Path) -> None:
     """A script or module of the project, whose text knows the options that are given."""
+    words = words if words[0] == "python" else ["sh", *words]
     name = words[2] if words[1] == "-m" else words[1]
     path = ROOT / name if words[1] != "-m" else Path(importlib.util.find_spec(name).origin)  # type: ignore[union-attr, arg-type]
     text = path.read_text(encoding="utf-8")
@@ -136,12 +145,13 @@ TREATMENTS: list[tuple[str, Treatment]] = [  # the first that matches a command
     (r"tensorboard .*", tensorboard),
     (r"torchrun .*", parsed_by_torchrun),
     (r"snakemake .*", planned),
+    (r"srun .* snakemake .*", allocated),
     (r"python -m drr .* [.\w]+ .*", executed),
     (r"python -m drr.*", ray_caster),
     (r"python -m dx2ct .*'?\|'? .*", several),
     (r"python -m dx2ct (cohort|config|score|volume|predict) .*", executed),
     (r"python -m dx2ct .*", parsed),
-    (r"python (-m )?(bench|docs|tests|workflow|dx2ct)[./].*", is_there),
+    (r"(python (-m )?)?(bench|docs|tests|workflow|dx2ct)[./].*", is_there),
 ]
 
 
@@ -155,4 +165,6 @@ def options_of_snakemake(words: list[str]) -> None:
     """By Snakemake's own parser, which refuses what it does not know."""
     from snakemake.cli import get_argument_parser  # type: ignore[import-untyped]
 
-    get_argument_parser().parse_args([word for word in words[1:] if word != "..."])
+    options = get_argument_parser().parse_args([word for word in words[1:] if word != "..."])
+    targets = [str(path) for path in options.configfile or [] if path.suffix not in (".yaml", ".yml", ".json")]
+    assert not targets, f"{targets} would be read as configuration files: targets stand before --configfile"

@@ -19,7 +19,7 @@ def normal(pins: list[str]) -> dict[str, str]:
 def test_the_conda_environment_has_the_pins_of_pyproject() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert normal(pip) == normal(PROJECT["dependencies"])
+    assert normal(pip) == normal(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["compiler"])
 
 
 def test_the_lock_contains_the_pins_of_pyproject() -> None:

@@ -209,7 +209,7 @@ def _command(config: Path, target: str) -> str:
     """What to type next, in the folder that this command was typed in."""
     snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
     elsewhere = ["--snakefile", str(snakefile)] if snakefile.is_file() and Path.cwd() != snakefile.parent else []
-    return shlex.join(["snakemake", "--cores", "8", *elsewhere, "--configfile", str(config), "--", target])
+    return shlex.join(["snakemake", target, "--cores", "8", *elsewhere, "--configfile", str(config)])
 
 
 def _hide_from_git(output: Path) -> None:

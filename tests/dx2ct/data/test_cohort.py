@@ -184,7 +184,7 @@ def test_one_patient_is_prepared_or_tested(cts, tmp_path, capsys, test, split):
     assert [(row.patient, row.split) for row in read_sheet(tmp_path / "mine" / "cohort.tsv")] == [("A", split)]
     told = capsys.readouterr()
     assert f"no patient in split {'train' if split == 'test' else 'test'}" in told.err
-    assert told.out.splitlines()[-1].endswith("-- results/qc.html")
+    assert told.out.splitlines()[-1].startswith("next: snakemake results/qc.html ")
 
 
 @pytest.mark.parametrize(("test", "parts"), [(0.0, {"train"}), (1.0, {"test"})])
