@@ -11,20 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.coefficients import mu_per_mm
 from drr.errors import InputError
 
 Voxels = NDArray[np.float32] | NDArray[np.int16]
 
-# Mass attenuation coefficients in cm2/g, NIST Standard Reference Database 126 (Hubbell and Seltzer, 2004), table 4; the
-# tissues are those of ICRU Report 44. Densities in g/cm3 from table 2 of the same.
-_KEV = (20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 150.0)
-_CM2_PER_G = {
-    "air": (0.7779, 0.3538, 0.2485, 0.2080, 0.1875, 0.1662, 0.1541, 0.1356),
-    "water": (0.8096, 0.3756, 0.2683, 0.2269, 0.2059, 0.1837, 0.1707, 0.1505),
-    "soft tissue": (0.8230, 0.3790, 0.2688, 0.2264, 0.2048, 0.1823, 0.1693, 0.1492),
-    "bone": (4.001, 1.331, 0.6655, 0.4242, 0.3148, 0.2229, 0.1855, 0.1480),
-}
-_G_PER_CM3 = {"air": 1.205e-3, "water": 1.0, "soft tissue": 1.06, "bone": 1.92}
 CT_KEV = 70.0  # effective energy of a CT at 120 kVp, at which its HU are taken to be measured
 _MOST_PHOTONS = 1e15  # a thousand million times a chest film's; NumPy draws no more than 1e18
 DETECTOR_KEV = 60.0  # effective energy of a chest X-ray at 120 kVp
@@ -66,18 +57,6 @@ class AttenuationModel:
 PLASTIMATCH = AttenuationModel(threshold=-800.0, zero=-1000.0, slope=0.022 / 1000)
 # The volume holds attenuation in 1/mm already.
 IDENTITY = AttenuationModel(threshold=-math.inf, zero=0.0, slope=1.0)
-
-
-def mu_per_mm(material: str, kev: float) -> float:
-    """Linear attenuation in 1/mm of air, water, soft tissue or bone at a photon energy, log-log interpolated.
-
-    The table has eight energies. Between them, at 70 keV, water comes out 0.4 % and bone 1.8 % too high against NIST's
-    own values there. Raises InputError for an energy outside the table (20 to 150 keV).
-    """
-    if not _KEV[0] <= kev <= _KEV[-1]:
-        raise InputError(f"{kev} keV is outside the table of attenuation, {_KEV[0]:g} to {_KEV[-1]:g} keV")
-    log_mu = np.interp(math.log(kev), np.log(_KEV), np.log(_CM2_PER_G[material]))
-    return math.exp(log_mu) * _G_PER_CM3[material] / 10
 
 
 def water(kev: float) -> AttenuationModel:

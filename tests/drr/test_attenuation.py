@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from drr.attenuation import AttenuationModel, CT_KEV, Mixture, mu_per_mm, named, PLASTIMATCH, water, with_noise
+from drr.attenuation import AttenuationModel, CT_KEV, Mixture, named, PLASTIMATCH, water, with_noise
+from drr.coefficients import mu_per_mm
 from drr.errors import InputError
 
 HU = np.array([-1024, -1000, -801, -800, -799, 0, 1000, 3000], np.int16)
