@@ -36,7 +36,7 @@ class Truth(_Shared):
     """The CT of a scan, and all that does not depend on the reconstruction.
 
     volume: HU on the grid of the reconstructions. data_range_hu: peak of the strict PSNR.
-    lpips: distance of two stacks in HU by backbone ("alex", "vgg"); what is not there is not measured.
+    lpips: distance of two stacks in HU by definition ("alex", "vgg", "perx2ct"); what is not there is not measured.
     xrays: line integrals (row, column) by view; without them no reprojection is measured. views: where each was taken.
     threads: of the ray-caster, 0 = all.
     """

@@ -19,20 +19,40 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.data.window import to_network
-from dx2ct.metrics.scale import Distance
+from dx2ct.metrics.scale import Array, Distance, unit
 from dx2ct.torchvision_guard import import_torchvision, require_hash
 
 BACKBONES = {"alex": "AlexNet", "vgg": "VGG16"}
 SILENCE_S = 10.0  # a download that is silent for this long is given up
 SLICES_AT_ONCE = 32
 _NOT_THERE = (OSError, RuntimeError, EOFError, HTTPException, pickle.UnpicklingError)
+Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def _mapped(truth: Array, image: Array) -> Pair:
+    """What LPIPS was trained on: the window as [-1, 1]."""
+    return to_network(truth), to_network(image)
+
+
+def _unmapped(truth: Array, image: Array) -> Pair:
+    """What PerX2CT gives its network: the window as [0, 1]. As for its other metrics, the truth alone is clipped."""
+    return unit(truth), unit(image, clip=False)
+
+
+# The backbone of each definition and how it scales truth and reconstruction.
+DEFINITIONS: dict[str, tuple[str, Callable[[Array, Array], Pair]]] = {
+    "alex": ("alex", _mapped),
+    "vgg": ("vgg", _mapped),
+    "perx2ct": ("vgg", _unmapped),
+}
 
 
 def load_lpips() -> dict[str, Distance]:
-    """LPIPS of two stacks (slice, row, column) in HU, mean over the slices, by backbone ("alex", "vgg").
+    """LPIPS of two stacks (slice, row, column) in HU, mean over the slices, by definition ("alex", "vgg", "perx2ct").
 
-    Version 0.1; the window [-1024, 1476] HU is mapped to [-1, 1] and repeated to three channels, and slices keep their
-    size. A backbone whose weights cannot be had is left out, and one line in the log says why.
+    Version 0.1; grey is repeated to three channels, and slices keep their size. Definitions with one backbone share its
+    network, but each runs it: features of [0, 1] do not follow from those of [-1, 1]. A backbone whose weights cannot
+    be had is left out with its definitions, and one line in the log says why.
     """
     import_torchvision()  # before lpips, which imports it by itself
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -40,9 +60,13 @@ def load_lpips() -> dict[str, Distance]:
     reasons = {}
     for name, label in BACKBONES.items():
         try:
-            found[name] = partial(_mean_distance, _load_network(name).to(device))
+            network = _load_network(name).to(device)
         except (InputError, *_NOT_THERE) as error:
             reasons[label] = " ".join(str(error).split())
+        else:
+            for definition, (backbone, scaled) in DEFINITIONS.items():
+                if backbone == name:
+                    found[definition] = partial(_mean_distance, network, scaled)
     if reasons:
         which = "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
         folder = f"{torch.hub.get_dir()}/checkpoints"
@@ -82,14 +106,16 @@ def _load_network(backbone: str) -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def _mean_distance(network: torch.nn.Module, truth: NDArray[np.generic], image: NDArray[np.generic]) -> float:
+def _mean_distance(
+    network: torch.nn.Module, scaled: Callable[[Array, Array], Pair], truth: Array, image: Array
+) -> float:
     device = next(network.parameters()).device
     distances = []
     for start in range(0, len(truth), SLICES_AT_ONCE):
         part = slice(start, start + SLICES_AT_ONCE)
         pair = [
-            torch.from_numpy(to_network(stack[part])).to(device).unsqueeze(1).expand(-1, 3, -1, -1)
-            for stack in (truth, image)
+            torch.from_numpy(stack).to(device).unsqueeze(1).expand(-1, 3, -1, -1)
+            for stack in scaled(truth[part], image[part])
         ]
         distances.append(network(*pair).flatten())
     return float(torch.cat(distances).mean())

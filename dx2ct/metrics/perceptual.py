@@ -16,6 +16,16 @@ def lpips_vgg(evaluation: Evaluation) -> float:
     return _distance(evaluation, "vgg")
 
 
-def _distance(evaluation: Evaluation, backbone: str) -> float:
-    distance = evaluation.ct.lpips.get(backbone)
+def perx2ct_lpips(evaluation: Evaluation) -> float:
+    """LPIPS 0.1 with VGG16, mean over the slices of the plane; the window is scaled to **[0, 1]**, which is not what
+    LPIPS expects.
+
+    PerX2CT's rule, from a public description of it. Inferred: that DX2CT's table uses it, and that the truth alone is
+    clipped.
+    """
+    return _distance(evaluation, "perx2ct")
+
+
+def _distance(evaluation: Evaluation, definition: str) -> float:
+    distance = evaluation.ct.lpips.get(definition)
     return distance(*evaluation.stacks) if distance else float("nan")

@@ -18,7 +18,7 @@ OURS = "this project"
 METRICS: tuple[Metric, ...] = (
     Metric("psnr_db", "PSNR", "dB", +1, VOLUME, strict.psnr_db, "strict", digits=2, headline=True),
     Metric("ssim", "SSIM", "", +1, VOLUME, strict.ssim, WANG, headline=True),
-    Metric("lpips", "LPIPS", "", -1, SLICES, perceptual.lpips, ZHANG, headline=True, paper=3),
+    Metric("lpips", "LPIPS", "", -1, SLICES, perceptual.lpips, ZHANG, headline=True),
     Metric("mae_hu", "MAE", "HU", -1, VOLUME, strict.mae_hu, "strict", digits=1, headline=True),
     Metric("ssim_slices", "SSIM of slices", "", +1, SLICES, strict.ssim_slices, WANG),
     Metric("mae_body_hu", "body MAE", "HU", -1, BODY, strict.mae_body_hu, "strict", digits=1),
@@ -27,6 +27,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("x2ct_ssim", "X2CT SSIM", "", +1, ALL_SLICES, published.x2ct_ssim, X2CT),
     Metric("perx2ct_psnr_db", "PerX2CT PSNR", "dB", +1, SLICES, published.perx2ct_psnr_db, PERX2CT, digits=2, paper=1),
     Metric("perx2ct_ssim", "PerX2CT SSIM", "", +1, VOLUME, published.perx2ct_ssim, PERX2CT, paper=2),
+    Metric("perx2ct_lpips", "PerX2CT LPIPS", "", -1, SLICES, perceptual.perx2ct_lpips, PERX2CT, paper=3),
     Metric("lpips_vgg", "LPIPS, VGG16", "", -1, SLICES, perceptual.lpips_vgg, ZHANG),
     Metric("dice_{tissue}", "Dice, {tissue}", "", +1, TISSUE, tissue.dice, OURS),
     Metric("lung_volume_error_ml", "lung volume error", "ml", 0, TISSUE, tissue.lung_volume_error_ml, OURS, digits=0),

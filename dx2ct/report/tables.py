@@ -28,8 +28,8 @@ NODULES = (
     Column("upper", "upper quartile", 2),
 )
 _RULES = (
-    "PSNR and SSIM by PerX2CT's rule and LPIPS (AlexNet) of the three plane volumes, averaged as DX2CT does; the other "
-    "columns are strict: 3D, range 2500 HU, fused volume."
+    "PSNR, SSIM and LPIPS by PerX2CT's rules, which DX2CT is inferred to use, of the three plane volumes, averaged as "
+    "DX2CT does; the other columns are strict: 3D, range 2500 HU, LPIPS with AlexNet on [-1, 1], fused volume."
 )
 _TISSUES = (
     "Tissues of the fused volume by fixed thresholds (lung below -500 HU inside the body, soft -200 to 200, bone from "

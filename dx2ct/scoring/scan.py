@@ -33,7 +33,7 @@ Rows = list[dict[str, Any]]
 class ScoringOptions:
     """What the scans of a run are scored by.
 
-    lpips: distances by backbone. xray: how the X-rays were rendered; None leaves the reprojection out. sheet: rows by
+    lpips: distances by definition. xray: how the X-rays were rendered; None leaves the reprojection out. sheet: rows by
     scan. threads: of the ray-caster, 0 = all. files: of a scan, the user's own that its reconstruction was read from.
     """
 

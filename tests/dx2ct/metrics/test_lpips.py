@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from dx2ct.data.planes import to_plane
 from dx2ct.metrics import lpips as lpips_metric
+from dx2ct.metrics import perceptual
 from dx2ct.metrics.lpips import load_lpips
+from dx2ct.metrics.scale import unit
 from dx2ct.torchvision_guard import import_torchvision
+from tests.dx2ct.evaluations import evaluation
 from tests.fabricate import body
 
 pytestmark = pytest.mark.slow
@@ -71,6 +75,53 @@ def test_lpips_runs_on_the_library_s_path(torch_home, monkeypatch):
     assert lpips(truth, truth) == 0
     assert 0 < lpips(truth, noisy(50)[:3]) < lpips(truth, noisy(500)[:3])
     assert lpips(truth[::-1], noisy(50)[2::-1]) == pytest.approx(lpips(truth, noisy(50)[:3]), rel=1e-4)
+
+
+class Spy(torch.nn.Module):
+    """A network whose distance is the mean absolute difference; it keeps what it was called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, truth: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        self.seen += [truth, image]
+        return (truth - image).abs().mean((1, 2, 3), keepdim=True)
+
+
+def test_perx2ct_s_network_is_vgg16_and_sees_0_to_1(monkeypatch):
+    """By hand: 250 HU are 0.1 of a window that is [0, 1], and 0.2 of one that is [-1, 1]."""
+    spies = {"alex": Spy(), "vgg": Spy()}
+    monkeypatch.setattr(lpips_metric, "_load_network", spies.__getitem__)
+    lpips = load_lpips()
+    truth = np.linspace(-1024, 1226, 4 * 5 * 6).reshape(4, 5, 6)
+    seen = evaluation(truth, truth + 250, "coronal", lpips=lpips)
+    assert perceptual.perx2ct_lpips(seen) == pytest.approx(0.1, abs=1e-6)
+    assert perceptual.lpips_vgg(seen) == pytest.approx(0.2, abs=1e-6)
+    assert not spies["alex"].seen, "PerX2CT's backbone is VGG16"
+    (unmapped, above, mapped, _) = spies["vgg"].seen
+    expected = (to_plane(truth, "coronal") + 1024) / 2500
+    for channel in range(3):
+        np.testing.assert_allclose(unmapped[:, channel], expected, atol=1e-6)
+        np.testing.assert_allclose(mapped[:, channel], 2 * expected - 1, atol=1e-6)
+    assert (above.min(), above.max()) == pytest.approx((0.1, 1.0))
+    outside = evaluation(np.full((3, 5, 6), 2000.0), np.full((3, 5, 6), 2000.0), lpips=lpips)
+    assert perceptual.perx2ct_lpips(outside) == pytest.approx((2000 + 1024) / 2500 - 1), "the truth alone is clipped"
+
+
+def test_perx2ct_s_scale_is_the_library_s_without_its_normalization(torch_home, monkeypatch):
+    """The library maps [0, 1] to [-1, 1] when it is asked to; with AlexNet in the place of VGG16, which is large."""
+    publish_random_alexnet(torch_home, monkeypatch)
+    monkeypatch.setitem(lpips_metric.DEFINITIONS, "perx2ct", ("alex", lpips_metric.DEFINITIONS["perx2ct"][1]))
+    lpips, network = load_lpips(), lpips_metric._load_network("alex")
+    stacks = body(0)[:3], noisy(200)[:3]
+    pair = [torch.from_numpy(unit(stack)).unsqueeze(1).expand(-1, 3, -1, -1) for stack in stacks]
+    with torch.inference_mode():
+        unmapped, mapped = (float(network(*pair, normalize=normalize).mean()) for normalize in (False, True))
+    assert lpips["perx2ct"](*stacks) == pytest.approx(unmapped, rel=1e-4)
+    assert lpips["alex"](*stacks) == pytest.approx(mapped, rel=1e-4)
+    assert abs(unmapped - mapped) > 0.05 * mapped
 
 
 def test_one_backbone_without_weights_does_not_take_the_other_along(torch_home, monkeypatch, caplog):
