@@ -11,7 +11,7 @@ SECONDS = 30  # a controller that does not answer in this time is not waited for
 
 @dataclass(frozen=True)
 class Partition:
-    """What a job may ask for: minutes (None: no limit), MB and processors of the largest node, and GPUs."""
+    """What a job may ask for: minutes (None: no limit), MB and processors of the largest node, GPUs."""
 
     name: str
     minutes: int | None
