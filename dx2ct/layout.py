@@ -110,6 +110,11 @@ def deviation(folder: Path, scan: str) -> Path:
     return folder / "deviations" / f"{scan}.nii.gz"
 
 
+def deviation_scale(folder: Path) -> Path:
+    """What calibrates the deviation of a run's samples."""
+    return folder / "deviation_scale.json"
+
+
 def sampling(folder: Path) -> Path:
     """How a run sampled when it was last reconstructed; a run that does not sample has none."""
     return folder / "sampling.json"

@@ -120,6 +120,7 @@ rule report:
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
         stacks=PLAN.stacks(TESTS),
         reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
+        calibrations=PLAN.calibrations(PLAN.report),
         left_out=PLAN.no_patterns(PLAN.left_out_tables()),
     output:
         report("results/report.html", caption="../workflow/report/page.rst", category="Results"),
@@ -140,12 +141,40 @@ rule report:
         " --config {params.config:q} -o {output:q} &> {log:q}"
 
 
-# Of runs with several samples: does their deviation say how wrong their mean is?
+# Of runs with several samples: how much wider are the errors than their deviation? Learnt on scans that neither the
+# weights nor the scores come from, which are reconstructed for it.
+rule deviation_scale:
+    input:
+        weights=layout.weights(RUN),
+        reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], VALIDATION),
+        deviations=lambda wildcards: PLAN.deviations(wildcards.run, VALIDATION),
+        stacks=PLAN.stacks(VALIDATION),
+    output:
+        layout.deviation_scale(RUN),
+    log:
+        "logs/deviation_scale/{run}.log",
+    wildcard_constraints:
+        run=PLAN.runs_that(PLAN.has_deviations),
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
+    params:
+        scans=VALIDATION,
+        settings=lambda wildcards: PLAN.sampling(wildcards.run),
+    shell:
+        "python -m dx2ct deviation-scale {params.scans} --run results/{wildcards.run} --settings {params.settings:q}"
+        " --data data -o {output:q} &> {log:q}"
+
+
+# And does the deviation, as it is and scaled, say how wrong their mean is in the test scans?
 rule calibration:
     input:
         reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], TESTS),
         deviations=lambda wildcards: PLAN.deviations(wildcards.run, TESTS),
         stacks=PLAN.stacks(TESTS),
+        scale=lambda wildcards: PLAN.deviation_scales([wildcards.run]),
     output:
         table=layout.calibration(RUN),
         figure=layout.calibration(RUN, "png"),
@@ -160,5 +189,7 @@ rule calibration:
         runtime=by_attempt(60),
     params:
         scans=TESTS,
+        scale=lambda wildcards, input: [f"--scale={path}" for path in input.scale],
     shell:
-        "python -m dx2ct calibration {params.scans} --run results/{wildcards.run} --data data -o {output.table:q} &> {log:q}"
+        "python -m dx2ct calibration {params.scans} --run results/{wildcards.run} {params.scale:q} --data data"
+        " -o {output.table:q} &> {log:q}"

@@ -113,13 +113,36 @@ def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run."
 
 
 @app.command()
+def deviation_scale(
+    scans: list[str],
+    run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],
+    data: Data,
+    output: Output,
+    settings: Settings = "{}",
+) -> None:
+    """Learn on validation scans how much wider the errors are than the deviation of a run's samples (JSON).
+
+    --settings is what reconstruct was given: the scale holds for this sampling alone.
+    """
+    from dx2ct.config import parse, SamplingOptions
+    from dx2ct.scoring.deviation import learn_scale
+
+    learn_scale(run, scans, parse(SamplingOptions, settings), data, output)
+
+
+@app.command()
 def calibration(
     scans: list[str],
     run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],
     data: Data,
     output: Output,
+    scale: Annotated[
+        Path | None, typer.Option(help="deviation_scale.json of the run: the same of the calibrated deviation.")
+    ] = None,
 ) -> None:
     """Does the deviation of a run's samples say how wrong their mean is? A table and, beside it, a figure (.png)."""
     from dx2ct.scoring.calibration import write_calibration
 
-    write_calibration(run, scans, data, output)
+    write_calibration(run, scans, data, output, scale)
+    if scale is None:
+        print(f"{run}: the deviation is not calibrated: no --scale")

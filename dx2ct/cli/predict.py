@@ -31,7 +31,10 @@ def predict(
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the noise.")] = None,
     samples: Annotated[
-        int | None, typer.Option(help="More than 1: their mean, and their deviation as a second volume.")
+        int | None,
+        typer.Option(
+            help="More than 1: their mean, and their deviation as a second volume, calibrated where the run can."
+        ),
     ] = None,
     solver: Annotated[str | None, typer.Option(help="A name of docs/sampling.md.")] = None,
     planes: Annotated[

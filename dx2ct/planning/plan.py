@@ -70,6 +70,11 @@ class Plan:
             )
         if not self.usable("train"):
             found.append(f"{self.sheet}: no usable scan in split train: only runs that are in {RESULTS}/ are scored")
+        several = list(filter(self.has_deviations, self.report))
+        if several and self.usable("test") and not self.usable("val"):
+            found.append(
+                f"{self.sheet}: no usable scan in split val: the deviation of {', '.join(several)} is not calibrated"
+            )
         return found
 
     # ---- scans
@@ -140,7 +145,8 @@ class Plan:
             *trained,  # what was deleted is made again, also where a table of it is there
             *self.files(self.report, layout.scores),
             *self.reconstructions(self.report, tests),
-            *self.files(filter(self.has_deviations, self.report), layout.calibration),
+            *self.deviation_scales(self.report),
+            *self.calibrations(self.report),
         ]
 
     def no_patterns(self, paths: Iterable[str]) -> list[str]:
@@ -183,6 +189,14 @@ class Plan:
     def deviations(self, run: str, scans: Iterable[str]) -> list[str]:
         """The deviations of a run's samples."""
         return [str(layout.deviation(layout.run(RESULTS, run), scan)) for scan in scans]
+
+    def deviation_scales(self, runs: Iterable[str]) -> list[str]:
+        """What calibrates the deviations of runs with several samples; none without a validation scan."""
+        return self.files(filter(self.has_deviations, runs), layout.deviation_scale) if self.usable("val") else []
+
+    def calibrations(self, runs: Iterable[str]) -> list[str]:
+        """How the deviations of runs with several samples agree with their errors."""
+        return self.files(filter(self.has_deviations, runs), layout.calibration)
 
     def files(self, runs: Iterable[str], path: Callable[..., Path], *arguments: str) -> list[str]:
         """One file of each run: a function of layout that takes its folder."""

@@ -16,6 +16,7 @@ from drr.files import replacing
 from drr.volume import require_written
 from dx2ct import layout
 from dx2ct.config import plain
+from dx2ct.predict import calibrated
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
@@ -69,6 +70,8 @@ def predict(
     options, left_out = model.sampling_of(xrays, **asked)
     if model.trained.inputs.samples and outputs.volume:
         notes += [*left_out, in_words(options, model.sampled)]
+        if options.samples > 1:
+            notes.append(calibrated.in_words(model.scale, options))
     for text in notes:
         tell(text)
     seen = dict(zip(xrays, model.seen(xrays), strict=True))
@@ -81,6 +84,8 @@ def predict(
         volume, deviation = model.volumes_of(xrays, options)
         seconds = round(time.perf_counter() - began, 2)
         record = _record(model, files, xrays, framing) | {"sampling": plain(options), "seconds": seconds}
+        if deviation is not None:
+            record["deviation"] = calibrated.record(calibrated.fitting(model.scale, options))
         text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
         writers[outputs.volume] = volume.write
         if deviation is not None and outputs.deviation:

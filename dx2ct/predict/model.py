@@ -20,6 +20,7 @@ from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
 from dx2ct.predict.border import without_border
+from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.read import read_xray
@@ -27,6 +28,7 @@ from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, witho
 from dx2ct.predict.scan import require_finite
 from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
+from dx2ct.scoring.deviation import DeviationScale, kept_scale
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
 
@@ -53,7 +55,8 @@ class Framed:
 class Model:
     """A trained run with its network in memory; a second call reads nothing from disk.
 
-    sampled: how the run itself was last reconstructed, as its folder says; None where it does not.
+    sampled: how the run itself was last reconstructed, as its folder says; None where it does not. scale: what
+    calibrates the deviation of its samples; None where it was not learnt for these weights.
     """
 
     folder: Path
@@ -62,6 +65,7 @@ class Model:
     trained: Trained
     runtime: Runtime
     sampled: SamplingOptions | None = None
+    scale: DeviationScale | None = None
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
@@ -120,7 +124,7 @@ class Model:
         self, xrays: Mapping[str, Framed], options: SamplingOptions, geometry: Views | None = None
     ) -> tuple[Volume, Volume | None]:
         """The CT of prepared X-rays, the mean of the planes' volumes, as the workflow's reconstruction; of several
-        samples also their standard deviation, float32 HU."""
+        samples also their standard deviation, float32 HU, calibrated where the scale holds for `options`."""
         spec = self.trained.inputs
         if not spec.samples and options != sampling():
             raise InputError(
@@ -134,7 +138,9 @@ class Model:
         mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
         if planes.deviation is None:
             return mean, None
-        return mean, where.grid.volume(planes.deviation.astype(np.float32))
+        deviation = planes.deviation.astype(np.float32)
+        scale = fitting(self.scale, options)
+        return mean, where.grid.volume(scale.applied(deviation) if scale else deviation)
 
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
         planes = self.trained.reconstruct(images, geometry, options)
@@ -191,7 +197,9 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
         raise InputError(f"{layout.settings(folder)}: {error}, or train it again") from None
     runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
     trained = method.implement().load(settings, folder, runtime)
-    return Model(folder, method, settings, trained, runtime, kept_sampling(folder) if trained.inputs.samples else None)
+    if not trained.inputs.samples:
+        return Model(folder, method, settings, trained, runtime)
+    return Model(folder, method, settings, trained, runtime, kept_sampling(folder), kept_scale(folder))
 
 
 def require_views(model: Model, given: set[str]) -> None:

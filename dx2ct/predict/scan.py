@@ -28,7 +28,8 @@ def reconstruct_scan(
 ) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
-    Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU. Of a run that samples also
+    Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU, as it is, because its
+    scale is learnt from such files (dx2ct/scoring/deviation.py). Of a run that samples also
     RUN/sampling.json, so that `predict` samples as the workflow does.
     views: some of the run's, of a method that needs no more; None: all of them.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.

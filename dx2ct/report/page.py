@@ -14,6 +14,7 @@ from drr.files import replacing
 from dx2ct import layout
 from dx2ct.data.tables import read_table as read_rows
 from dx2ct.data.tables import Row
+from dx2ct.report.calibration import caption
 from dx2ct.report.pictures import CASES, test_scans
 from dx2ct.report.provenance import columns_of, commit, count, reasons, versions
 from dx2ct.report.results import DEFINED, HEADLINE, results, scans
@@ -47,7 +48,7 @@ def write_report(
 ) -> None:
     """Write the page to `output`.
 
-    runs: folders with settings.json, scores.csv, volumes/, and calibration.png where somebody made one.
+    runs: folders with settings.json, scores.csv, volumes/, calibration.png and .csv where there are several samples.
     left_out: tables of scans left out (.tsv with columns path or scan, and reason) or records SCAN.txt, whose first
     line is the reason; leave_out: scans of the sheet that were passed over.
     Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
@@ -68,7 +69,9 @@ def write_report(
             tables=[table for empty in shown if (table := read_table(empty, inputs.tables)).rows],
             figures={name: _png(inputs.figures / f"{name}.png") for name in layout.FIGURES},
             loss=_optional_png(inputs.figures / "training.png"),
-            calibrations={run.name: png for run in runs if (png := _optional_png(layout.calibration(run, "png")))},
+            calibrations={
+                run.name: (png, caption(run)) for run in runs if (png := _optional_png(layout.calibration(run, "png")))
+            },
             shown=tests[:CASES],
             runs=[run.name for run in runs],
             splits=count(inputs.sheet, leave_out),

@@ -9,13 +9,16 @@ import torch
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct import layout
+from dx2ct.scoring.deviation import moved_scale
 
 MOST_MB = 12
 _NOTE = "\nThe weights were rounded to half precision (float16) to be handed out; they are used in float32.\n"
 
 
 def publish(run: Path, output: Path) -> int:
-    """Write weights as float16, settings, how it samples and the card into `output`; returns the bytes of the weights.
+    """Write weights as float16, settings, how it samples, the scale of its deviation and the card into `output`.
+
+    Returns the bytes of the weights.
 
     Raises InputError for a run without weights or card, for weights that float16 cannot hold, and for more than
     MOST_MB, which is no small model.
@@ -34,6 +37,7 @@ def publish(run: Path, output: Path) -> int:
         shutil.copyfile(layout.settings(run), layout.settings(part))
         if layout.sampling(run).is_file():
             shutil.copyfile(layout.sampling(run), layout.sampling(part))
+        moved_scale(run, part)
         layout.model_card(part).write_text(card + _NOTE, encoding="utf-8")
     return size
 

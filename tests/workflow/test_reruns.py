@@ -192,6 +192,23 @@ def test_a_run_with_another_s_weights_trains_nothing(finished: Path) -> None:
     assert trained == ours | {"train": 1, "reconstruct": 2, "score": 2} | dict.fromkeys(REPORT, 1)
 
 
+def test_only_a_run_with_several_samples_reconstructs_validation_scans(finished: Path) -> None:
+    """For the scale of its deviation, which is learnt on them."""
+    *rows, last = SHEET.splitlines(keepends=True)
+    (finished / "val.tsv").write_text("".join([*rows, last.replace("\ttest\t", "\tval\t")]))
+    config = {"cohort": {"sheet": "val.tsv"}, "runs": {"ours": DERIVED}}
+    without = rerun(finished, config | {"report": ["mean", "dx2ct"]})
+    assert "reconstruct" not in without and "deviation_scale" not in without
+    several = rerun(finished, config | {"report": ["mean", "dx2ct", "ours"]})
+    ours = {"derive": 1, "reconstruct_samples": 2, "deviation_scale": 1, "calibration": 1}
+    assert several == without | ours | {"score": without["score"] + 1}
+    text = plan(finished, "--dry-run", "--printshellcmds", config=config | {"report": ["mean", "dx2ct", "ours"]})
+    (learnt,) = [line for line in text.splitlines() if "dx2ct deviation-scale" in line]
+    assert "deviation-scale test-2 --run results/ours" in learnt and '"samples": 2' in learnt
+    (judged,) = [line for line in text.splitlines() if "dx2ct calibration" in line]
+    assert "--scale=results/ours/deviation_scale.json" in judged and "test-2" not in judged
+
+
 def test_what_a_run_lays_over_reconstruct_is_its_own(finished: Path) -> None:
     text = plan(
         finished, "--dry-run", "--printshellcmds", "results/ours/scores.csv", config={"runs": {"ours": DERIVED}}

@@ -206,6 +206,21 @@ def test_without_test_scans_all_trains_and_makes_the_quality_page(tmp_path: Path
     assert any("no usable scan in split test" in warning for warning in mine.warnings())
 
 
+def test_a_deviation_is_calibrated_where_there_is_a_validation_scan(tmp_path: Path) -> None:
+    rows = {"ours": {"weights_of": "dx2ct", "reconstruct": {"samples": 2}}}
+    (tmp_path / "val.tsv").write_text(SHEET.replace("\ttrain\t", "\tval\t", 1))
+    made = "results/ours/deviation_scale.json"
+    mine = plan(cohort={"sheet": "val.tsv"}, runs=rows, report=["dx2ct", "ours"])
+    assert mine.deviation_scales(mine.report) == [made] and made in mine.targets()
+    assert not any("not calibrated" in warning for warning in mine.warnings())
+    none = plan(runs=rows, report=["dx2ct", "ours"])
+    assert none.deviation_scales(none.report) == [] and made not in none.targets()
+    assert none.calibrations(none.report) == ["results/ours/calibration.csv"]
+    (said,) = [warning for warning in none.warnings() if "not calibrated" in warning]
+    assert said.endswith("no usable scan in split val: the deviation of ours is not calibrated")
+    assert not any("not calibrated" in warning for warning in plan().warnings()), "one sample has no deviation"
+
+
 def test_without_training_scans_the_runs_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "external.tsv").write_text(SHEET.replace("\ttrain\t", "\ttest\t"))
     mine = plan(cohort={"sheet": "external.tsv"}, report=["mean"])

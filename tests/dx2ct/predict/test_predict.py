@@ -6,6 +6,7 @@ from pathlib import Path
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +18,13 @@ from drr.ct.read import read_ct
 from drr.errors import InputError
 from drr.volume import read_volume
 import dx2ct
+from dx2ct import layout
 from dx2ct.cli import app
+from dx2ct.config import SamplingOptions
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
+from dx2ct.scoring.deviation import learn, write_scale
 from tests.dx2ct.predict.conftest import xray_files
 from tests.fabricate import (
     random_run,
@@ -128,10 +132,40 @@ def test_several_samples_bring_their_deviation(model: Model, films: dict[str, Pa
     deviation, volume = read_volume(outputs.deviation), read_volume(tmp_path / "ct.nii.gz")
     assert deviation.array.dtype == np.float32 and deviation.origin_mm == volume.origin_mm
     assert deviation.array.min() >= 0 and deviation.array.max() > 1
-    assert json.loads((tmp_path / "ct.run.json").read_text())["sampling"]["samples"] == 3
+    record = json.loads((tmp_path / "ct.run.json").read_text())
+    assert record["sampling"]["samples"] == 3 and record["deviation"] == {"calibrated": False}
     predict(model, films, {}, Outputs(tmp_path / "one.nii.gz"), {"steps": 2})
     assert not (tmp_path / "one.deviation.nii.gz").exists()
     assert not np.array_equal(read_volume(tmp_path / "one.nii.gz").array, volume.array)
+    assert "deviation" not in json.loads((tmp_path / "one.run.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_known_scale_calibrates_the_deviation(films: dict[str, Path], tmp_path: Path, capsys):
+    run = random_run(tmp_path / "run")
+    random = np.random.default_rng(0)
+    stated = random.uniform(5, 50, 9_000)
+    voxels = {scan: (stated, random.normal(0, 3 * stated)) for scan in ("v1", "v2")}
+    options = {"steps": 2, "samples": 2}
+
+    def predicted(name: str, **changed: int) -> tuple[np.ndarray, dict[str, Any], str]:
+        predict(dx2ct.load(run, "cpu", 1), films, {}, Outputs(tmp_path / f"{name}.nii.gz"), options | changed)
+        record = json.loads((tmp_path / f"{name}.run.json").read_text())["deviation"]
+        return read_volume(tmp_path / f"{name}.deviation.nii.gz").array, record, capsys.readouterr().err
+
+    raw, none, said = predicted("raw")
+    assert none == {"calibrated": False} and "not calibrated, the run has no deviation_scale.json" in said
+    weights = hashlib.sha256(layout.weights(run).read_bytes()).hexdigest()
+    scale = learn(voxels, SamplingOptions(**options), weights)
+    write_scale(scale, layout.deviation_scale(run))
+    wide, record, said = predicted("wide")
+    np.testing.assert_allclose(wide, scale.applied(raw), rtol=1e-5)
+    assert record["calibrated"] and record["scale"] == scale.scale == pytest.approx(3, rel=0.05)
+    assert record["floor_hu"] == scale.floor_hu
+    assert record["scans"] == ["v1", "v2"] and record["coverage"]["held_out"]["one"] == pytest.approx(0.68, abs=0.02)
+    assert "calibrated, times " in said and "learnt on 2 validation scans; one deviation covers 68 %" in said
+    _, other, said = predicted("other", steps=1)
+    assert other == {"calibrated": False} and "learnt with another sampling" in said
 
 
 def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[str, Path], tmp_path: Path):

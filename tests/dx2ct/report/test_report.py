@@ -200,9 +200,34 @@ def test_the_calibration_of_a_run_is_shown_where_it_is(project, tmp_path):
     picture = project / "results/dx2ct/calibration.png"
     picture.write_bytes((project / "results/figures/scatter.png").read_bytes())
     try:
-        assert report(project, tmp_path / "report.html").count("Calibration of dx2ct") == 2
+        page = report(project, tmp_path / "report.html")
+        assert page.count("Calibration of dx2ct") == 2 and "One deviation of the samples" not in page
     finally:
         picture.unlink()
+
+
+def test_the_page_says_what_the_deviation_covers_before_and_after_its_scale(project, tmp_path):
+    run = project / "results/dx2ct"
+    table, picture = layout.calibration(run), layout.calibration(run, "png")
+    picture.write_bytes((project / "results/figures/scatter.png").read_bytes())
+    head = "scan,voxels,within_one,within_two,calibrated_one,calibrated_two,scale,floor_hu,learnt_on\n"
+    try:
+        table.write_text(head + "t-1,300,0.2,0.4,0.6,0.9,2.5,30,v1 v2\nt_2,100,0.4,0.8,0.8,0.9,2.5,30,v1 v2\n")
+        page = " ".join(report(project, tmp_path / "report.html").split())
+        assert "One deviation of the samples covers 25 % of the errors in the test scans, two cover 50 %" in page
+        assert "(a normal error: 68 % and 95 %)" in page
+        assert "Calibrated, times 2.50 with a floor of 30 HU, one covers 65 %, two 90 %." in page
+        assert "Both numbers were learnt on 2 validation scans (v1, v2), on no test scan." in page
+        table.write_text(head + "t-1,300,0.2,0.4,,,,,\n")
+        page = report(project, tmp_path / "report.html")
+        assert "The deviation is not calibrated: there was no validation scan" in page
+        assert "Calibrated, times" not in page
+        table.write_text("scan\nt-1\n")
+        with pytest.raises(InputError, match=r"calibration\.csv: lacks the columns .*: run the calibration stage"):
+            report(project, tmp_path / "report.html")
+    finally:
+        picture.unlink()
+        table.unlink()
 
 
 def test_no_training_curve_without_training(project, tmp_path):
