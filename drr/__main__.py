@@ -24,17 +24,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _render(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    import numpy as np
+
     from drr import attenuation, read_ct, render
+    from drr.progress import each
 
     model, beam = attenuation.named(options.attenuation), _beam(options)
     _views(options, beam, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
     volume = read_ct(options.ct)
     isocentre = tuple(options.isocentre) if options.isocentre else volume.centre_mm
     views = _views(options, beam, isocentre)
-    images = render(volume, list(views.values()), options.backend, options.method, model, options.threads)
+    voxels, model = model.prepare(volume.array)  # once for all views
+    volume = replace(volume, array=voxels)
+    images = np.concatenate(
+        [
+            render(volume, [view], options.backend, options.method, model, options.threads)
+            for view in each(list(views.values()), "render", "view", hidden=options.quiet)
+        ]
+    )
     if options.photons is not None:
         images = attenuation.with_noise(images, options.photons, options.seed)
-    for name, image in zip(views, _progress(images, options.quiet), strict=True):
+    for name, image in zip(views, images, strict=True):
         _write(image, beam.pixel_mm, options.output / name, options.png)
     if options.json:
         described = {name: _described(view, options.output / f"{name}.mha") for name, view in views.items()}
@@ -106,14 +118,6 @@ def _described(view: Any, path: Path) -> dict[str, Any]:
 
 def _label(gantry: float, tilt: float) -> str:
     return f"gantry{gantry:g}" + (f"_tilt{tilt:g}" if tilt else "")
-
-
-def _progress(images: Any, quiet: bool) -> Any:
-    if quiet or not sys.stderr.isatty():
-        return images
-    from tqdm import tqdm
-
-    return tqdm(images, desc="writing", unit="view")
 
 
 def _angles(text: str) -> tuple[float, float]:

@@ -7,13 +7,13 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 import re
 import stat
-import sys
 from typing import IO, Literal
 import zipfile
 
 from drr.ct.dicom_mark import dicom_start, HEAD_BYTES
 from drr.ct.limits import SUFFIXES
 from drr.errors import InputError
+from drr.progress import say
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -48,7 +48,7 @@ class Member:
 def note(text: str) -> None:
     """Tell the user something that is no error: one line on stderr, whatever the names in it consist of."""
     shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-    print(f"note: {shown}", file=sys.stderr)
+    say(f"note: {shown}")
 
 
 def kind_of(path: Path) -> Kind:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.errors import InputError
+from drr.progress import each
 from dx2ct import layout
 from dx2ct.data.grid import CubeGrid
 from dx2ct.data.window import windowed
@@ -35,7 +36,8 @@ def read_stack(data: Path, scan: str, plane: str, size: int | None = None) -> ND
 
 def mean_hu(data: Path, scans: Sequence[str], size: int) -> NDArray[np.float64]:
     """The mean of scans on the training grid, (z, y, x) HU, each clipped to the window first."""
-    return np.asarray(sum(windowed(read_stack(data, scan, "axial", size)) for scan in scans) / len(scans))
+    stacks = (read_stack(data, scan, "axial", size) for scan in each(scans, "mean volume", "scan"))
+    return np.asarray(sum(map(windowed, stacks)) / len(scans))
 
 
 def read_grid(data: Path, scan: str, size: int) -> CubeGrid:

@@ -5,12 +5,12 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 import re
-import sys
 import time
 from typing import Any
 
 from drr.ct.sources import note
 from drr.errors import InputError
+from drr.progress import each, say
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, parse_framings
 from dx2ct.predict.model import Model
@@ -88,7 +88,7 @@ def predict_all(model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[
             told.add(text)
             note(text)
 
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(each(rows, "films", "row"), start=1):
         began = time.perf_counter()
         outputs = Outputs(folder / f"{row.name}.nii.gz", preview=folder / f"{row.name}.preview.png")
         try:
@@ -97,6 +97,6 @@ def predict_all(model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[
         except (InputError, OSError, MemoryError) as error:
             failed.append(row.name)
             done = f"failed: {error or type(error).__name__}"
-        print(f"{number}/{len(rows)} {row.name}: {done}", file=sys.stderr)
+        say(f"{number}/{len(rows)} {row.name}: {done}")
     if failed:
         raise InputError(f"{len(failed)} of {len(rows)} films failed: {', '.join(failed)[:200]}")

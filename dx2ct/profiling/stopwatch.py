@@ -8,6 +8,8 @@ import time
 
 import torch
 
+from drr.progress import each
+
 WARM_UP = 2
 
 
@@ -23,7 +25,7 @@ def step_seconds(step: Callable[[int], None], device: torch.device, steps: int) 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds = []
-    for number in range(WARM_UP + steps):
+    for number in each(range(WARM_UP + steps), "profile", "step"):
         start = clock(device)
         step(number)
         seconds.append(clock(device) - start)

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from dx2ct.data.tables import read_table as read_rows
 from dx2ct.data.tables import Row
 from dx2ct.report.calibration import caption
 from dx2ct.report.pictures import CASES, test_scans
-from dx2ct.report.provenance import columns_of, commit, count, reasons, versions
+from dx2ct.report.provenance import columns_of, commit, count, reasons, today, versions
 from dx2ct.report.results import DEFINED, HEADLINE, results, scans
 from dx2ct.report.table import read_table
 from dx2ct.report.tables import tables
@@ -80,7 +79,7 @@ def write_report(
             settings={run.name: json.dumps(read_settings(run), indent=2, sort_keys=True) for run in runs},
             config=_pretty(inputs.config),
             commit=commit(),
-            date=datetime.now().astimezone().date().isoformat(),
+            date=today(),
             versions=versions(),
             viewer=viewer_of(runs, tests, inputs.data),
             script=(Path(__file__).parent / "templates/viewer.js").read_text(encoding="utf-8"),

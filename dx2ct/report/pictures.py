@@ -9,6 +9,7 @@ import pandas as pd
 
 from drr.errors import InputError
 from drr.files import replacing
+from drr.progress import each
 from drr.volume import read_volume
 from dx2ct import layout
 from dx2ct.data.cohort.sheet import read_sheet
@@ -25,6 +26,7 @@ from dx2ct.scoring.scan import SLICE_COLUMNS
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
 XRAY_PIXELS = 256
 DPI = {"png": 130, "pdf": 200}
+UNDATED = {"png": {}, "pdf": {"CreationDate": None}}  # the same figure again is the same file
 
 
 def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], data: Path, output: Path) -> None:
@@ -49,8 +51,8 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
     curves = {run.name: _loss(log) for run in runs if (log := layout.training_log(run)).is_file()}
     if curves:
         figures["training"] = loss_figure(curves)
-    for name, figure in figures.items():
-        _save(figure, output, name)
+    for name in each(list(figures), "figures", "figure"):
+        _save(figures[name], output, name)
     if not curves:  # nothing declares it, so nothing else would take an older one away
         for suffix in DPI:
             (output / f"training.{suffix}").unlink(missing_ok=True)
@@ -101,5 +103,5 @@ def _slices(run: Path) -> pd.DataFrame:
 def _save(figure: Figure, folder: Path, name: str) -> None:
     for suffix, dpi in DPI.items():
         with replacing(folder / f"{name}.{suffix}") as part:
-            figure.savefig(part, dpi=dpi)
+            figure.savefig(part, dpi=dpi, metadata=UNDATED[suffix])
         figure.set_layout_engine("none")  # laid out once: that takes longer than drawing

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import platform
@@ -42,6 +43,11 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "run from its source folder"
+
+
+def today() -> str:
+    """The day where this machine is, as in 2026-01-31."""
+    return datetime.now().astimezone().date().isoformat()
 
 
 def columns_of(sheet: Path) -> list[str]:

@@ -11,7 +11,7 @@ from dx2ct import layout
 from dx2ct.data.cohort.selection import flags_of
 from dx2ct.data.prepare.quality import LUNG_WARNING, PADDED_WARNING
 from dx2ct.data.tables import read_table
-from dx2ct.report.provenance import reasons
+from dx2ct.report.provenance import reasons, today
 from dx2ct.report.templating import environment
 
 AGAIN = "run the cohort stage again"
@@ -31,6 +31,7 @@ def write_qc_page(cohort: Path, left_out: Sequence[Path], data: Path, output: Pa
         environment(is_html=True)
         .get_template("qc.html.j2")
         .render(
+            date=today(),
             scans=scans,
             left_out=reasons((), left_out),
             warned=sum(bool(scan["warnings"]) for scan in scans),

@@ -10,6 +10,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.progress import each
 from drr.volume import read_volume, Volume
 from dx2ct import layout
 from dx2ct.data.scans import read_stack
@@ -66,8 +67,9 @@ def _viewer(chosen: Sequence[tuple[str, str]], runs: Sequence[Path], data: Path,
         place = next(iter(images.values()))
         ids = {name: f"volume-{number}-{k}" for k, name in enumerate(images, start=1)}
         truth = Volume(np.asarray(read_stack(data, scan, "axial")), place.spacing_mm, place.origin_mm)
-        volumes[f"volume-{number}-0"] = packed(truth, step)
-        volumes |= {ids[name]: packed(image, step) for name, image in images.items()}
+        shown = {f"volume-{number}-0": truth} | {ids[name]: image for name, image in images.items()}
+        for id in each(list(shown), f"viewer, {scan}", "volume"):
+            volumes[id] = packed(shown[id], step)
         index.append({"scan": scan, "why": why, "ct": f"volume-{number}-0", "runs": ids})
     return Viewer(volumes, index, step)
 

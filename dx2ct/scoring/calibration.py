@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from drr.files import replacing
+from drr.progress import each
 from dx2ct.scoring.deviation import body_errors, coverage, DeviationScale, ONE, read_scale, TWO
 from dx2ct.scoring.run import write_table
 
@@ -67,7 +68,7 @@ def write_calibration(run: Path, scans: Sequence[str], data: Path, output: Path,
     """
     learnt = read_scale(scale) if scale else None
     tables = []
-    for scan in scans:
+    for scan in each(scans, "calibration", "scan"):
         deviation, error = body_errors(run, scan, data)
         table = calibrate(deviation, error, scale=learnt)
         table.insert(0, "bin", range(len(table)))

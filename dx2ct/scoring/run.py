@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from drr.errors import InputError
 from drr.files import replacing
+from drr.progress import each
 from dx2ct import layout
 from dx2ct.config import ScoreSettings, XraySettings
 from dx2ct.config.keys import require_version
@@ -51,7 +51,7 @@ def score_run(
     rows = {row["scan"]: row for row in read_rows(sheet)} if sheet else {}
     lpips = _lpips() if settings.lpips else {}
     options = ScoringOptions(settings, data, lpips, xray, rows, read_nodule_table(nodules), threads, _files(run))
-    found = [score_scan(run, scan, options) for scan in tqdm(scans, desc="score", disable=None)]
+    found = [score_scan(run, scan, options) for scan in each(scans, "score", "scan")]
     scores, kept, slices = ([row for part in parts for row in part] for parts in zip(*found, strict=True))
     _write_rows(kept, NODULE_COLUMNS, output.with_name("nodules.csv"))
     _write_rows(slices, SLICE_COLUMNS, output.with_name("slices.csv"))

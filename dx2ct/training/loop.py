@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from drr.errors import InputError
+from drr.progress import bar as progress_bar
 from dx2ct.config import EngineSettings
 from dx2ct.training.distributed import all_at_the_same_step, rank, say, sum_over_ranks
 from dx2ct.training.log import Board, NONE, write_log
@@ -45,10 +46,9 @@ def fit(
     start = time.monotonic() - training.seconds
     saved = time.monotonic()
     board = Board(output, engine.tensorboard and main, training.step)
-    hidden = None if main else True
     with (
         stopping_gently(),
-        tqdm(total=settings.steps, initial=training.step, desc="train", unit="step", disable=hidden) as bar,
+        progress_bar("train", "step", settings.steps, done=training.step, hidden=not main) as bar,
     ):
         while training.step < settings.steps and not training.stopped:
             if main and (signal := asked_to_stop()):

@@ -9,11 +9,10 @@ import random
 import shlex
 import sys
 
-from tqdm import tqdm
-
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
+from drr.progress import bar
 from dx2ct.config import check, FilterSettings, VolumeSettings
 from dx2ct.data.cohort import patients
 from dx2ct.data.cohort.apart import scans_at_each
@@ -102,7 +101,11 @@ def _require_new(output: Path, force: bool) -> None:
 
 def _survey(folder: Path, output: Path) -> tuple[list[Scan], list[LeftOut]]:
     paths = candidates(folder, output)
-    found = [one for ones in tqdm(scans_at_each(paths), "scans", len(paths), disable=None) for one in ones]
+    found = []
+    with bar("survey", "place", len(paths)) as shown_bar:
+        for ones in scans_at_each(paths):
+            found += ones
+            shown_bar.update()
     found = list(whole_series(found))
     left_out = [one for one in found if isinstance(one, LeftOut)]
     for one in left_out:

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from drr.attenuation import named
 from drr.geometry import View
+from drr.progress import each
 from dx2ct.config import SamplingOptions, XrayRunSettings, XraySettings
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.data.grid import CubeGrid
@@ -54,7 +55,7 @@ class Classical(Implementation[S]):
         scans, size = training_scans(rows), settings.slices.size
         start = mean_volume(settings.xray, scans, data, size) if self.starts_at_mean(settings) else empty(size)
         moments = np.zeros(4)
-        for scan in scans:
+        for scan in each(scans, "train", "scan"):
             images = read_xrays(data, scan, settings.run.views)
             mu = self.attenuation(settings, images, training_views(settings), start["mean_mu"])
             x = (mu - start["mean_mu"]).astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.geometry import View
+from drr.progress import each
 from drr.projector import Projector
 from drr.volume import Volume
 
@@ -59,7 +60,7 @@ def sart(images: Array, views: Sequence[View], grid: Volume, iterations: int, re
     """
     mu = start
     parts = [(one, _lengths(one), _covered(one)) for one in (Projector(grid, [view]) for view in views)]
-    for _ in range(iterations):
+    for _ in each(range(iterations), "SART", "iteration"):
         for image, (one, length, cover) in zip(images, parts, strict=True):
             step = _over(one.T(_over(image - one(mu), length)), cover)
             mu = np.maximum(mu + np.float32(relaxation) * step, 0)

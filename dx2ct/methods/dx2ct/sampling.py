@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from drr.attenuation import AttenuationModel, named
 from drr.errors import InputError
+from drr.progress import bar as progress_bar
 from drr.projector import Projector
 from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES
@@ -72,7 +72,7 @@ class TrainedDx2ct(Trained):
         size, count = self.settings.slices.size, options.samples
         with (
             autocast_of("auto", device)() if device.type == "cuda" else nullcontext(),
-            tqdm(total=len(PLANES) * size * options.steps, desc="reconstruct", unit="slice", disable=None) as bar,
+            progress_bar("reconstruct", "slice", len(PLANES) * size * options.steps) as bar,
         ):
             clean: Tensor = solver(
                 self.schedule,

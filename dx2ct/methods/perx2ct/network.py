@@ -20,6 +20,7 @@ from torch.nn.functional import grid_sample, l1_loss
 
 from drr.errors import InputError
 from drr.geometry import View
+from drr.progress import each
 from dx2ct.data.planes import from_plane, plane_coordinates, PLANES
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 from dx2ct.methods.layers.example import Example, Volumes
@@ -30,6 +31,7 @@ from dx2ct.methods.perx2ct.settings import Perx2ctSettings
 from dx2ct.methods.perx2ct.slices import SliceData, window_points
 from dx2ct.methods.single_pass import SinglePass
 from dx2ct.metrics.lpips import perceptual_loss
+from dx2ct.training.distributed import rank
 
 PAPER_HALF_ANGLE = math.radians(30)
 LOCAL_CHANNELS = 512  # of layer2, whatever its inner width
@@ -200,7 +202,10 @@ class Perx2ctMethod(SinglePass[Perx2ctSettings, Perx2ct]):
         for plane, coordinates in zip(PLANES, torch.from_numpy(plane_coordinates(size)), strict=True):
             whole = torch.tensor([0.0, 0.0, size])
             points = torch.stack([window_points(one, whole, network.grid) for one in coordinates])
-            parts = [network(xrays, part[None].to(xrays.device))[:, 1] for part in torch.split(points, at_once)]
+            parts = [
+                network(xrays, part[None].to(xrays.device))[:, 1]
+                for part in each(torch.split(points, at_once), plane, "batch", hidden=rank() != 0)
+            ]
             stack = torch.cat(parts).float().cpu().numpy()
             volumes[plane] = torch.from_numpy(np.ascontiguousarray(from_plane(stack, plane)))
         return volumes

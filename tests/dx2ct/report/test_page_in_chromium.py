@@ -1,14 +1,19 @@
-"""The report in a real browser: it opens, asks nobody, and its viewer does what it says."""
+"""The pages in a real browser: they open, fit and ask nobody, and the viewer does what it says."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+import json
 from pathlib import Path
 import re
 import time
 
+from cv2 import imencode
 from matplotlib.image import imread
 import numpy as np
 import pytest
 
+from dx2ct.report.provenance import today
+from dx2ct.report.qc_page import write_qc_page
 from tests.chromium import browser, Page, PROGRAM
 from tests.dx2ct.report.test_report import page as page
 from tests.dx2ct.report.test_report import project as project  # the same finished runs
@@ -144,22 +149,78 @@ def test_without_webgl_the_middle_slices_are_shown(project: Path, tmp_path: Path
         assert red > green and red > blue, "too dense is red"
 
 
-@pytest.mark.parametrize("width", [390, 800, 1400])
-def test_the_page_fits_the_window(project: Path, page: str, tmp_path: Path, width: int) -> None:
+LONG = "/archive/of/a/hospital/" + "a-folder-with-a-long-name/" * 6
+
+
+@pytest.fixture(scope="module")
+def quality_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two scans, one of them doubtful, with long names and words."""
+    folder = tmp_path_factory.mktemp("quality")
+    names, strip = ("s" * 60, "scan-2"), np.zeros((108, 540), np.uint8)
+    known = {"size": [512, 512, 130], "spacing_mm": [0.7, 0.7, 2.5], "z_mm": 325.0, "highest_hu": 1400, "cut_mm": 5.0}
+    known |= {"histogram": list(range(50)), "strip": b64encode(imencode(".webp", strip)[1].tobytes()).decode("ascii")}
+    (folder / "data/qc").mkdir(parents=True)
+    for name, padded, warnings in zip(names, (0.0, 0.9), ([], ["90% of the cube is padding", LONG]), strict=True):
+        scan = known | {"scan": name, "padded": padded, "lung": 0.3, "warnings": warnings}
+        (folder / f"data/qc/{name}.json").write_text(json.dumps(scan))
+    (folder / "cohort.tsv").write_text("scan\tsplit\tflags\n" + "".join(f"{name}\ttrain\t\n" for name in names))
+    (folder / "left_out.tsv").write_text(f"path\treason\n{LONG}\tnot a chest: 3 slices\n")
+    write_qc_page(folder / "cohort.tsv", [folder / "left_out.tsv"], folder / "data", folder / "qc.html")
+    return folder / "qc.html"
+
+
+@pytest.fixture(params=["report", "quality"])
+def any_page(request: pytest.FixtureRequest) -> Path:
+    """Each of the pages, which share their style."""
+    if request.param == "quality":
+        return Path(request.getfixturevalue("quality_page"))
+    request.getfixturevalue("page")
+    return Path(request.getfixturevalue("project")) / "results/report.html"
+
+
+@pytest.mark.parametrize("width", [390, 800, 1400, 1700])
+def test_a_page_fits_the_window(any_page: Path, tmp_path: Path, width: int) -> None:
     """Nothing but what scrolls by itself is wider; headless Chromium's window is 500 pixels wide at least."""
     with browser(tmp_path / "profile", width) as tab:
         tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-        tab.open(project / "results/report.html")
+        tab.open(any_page)
         assert tab.run("document.documentElement.scrollWidth") == width
-        for link in tab.run("[...document.querySelectorAll('nav a')].map((a) => a.getAttribute('href'))"):
+        links = tab.run("[...document.querySelectorAll('nav a')].map((a) => a.getAttribute('href'))")
+        assert len(links) > 2
+        for link in links:
             assert tab.run(f"document.querySelector('{link}') !== null"), link
+        assert tab.run("document.querySelector('time').dateTime") == today()
+        assert tab.console() == []
 
 
-def test_in_the_dark_the_page_is_dark_and_can_be_read(project: Path, page: str, tmp_path: Path) -> None:
+def test_scans_of_the_quality_page_are_sorted_and_searched_at_any_width(quality_page: Path, tmp_path: Path) -> None:
+    first, shown = (
+        "document.querySelector('#scans tbody th').textContent",
+        "document.getElementById('shown').textContent",
+    )
+    with browser(tmp_path / "profile") as tab:
+        for width in (390, 1700):
+            tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            tab.open(quality_page)
+            assert tab.run(first).startswith("sss")
+            place = tab.run(
+                "JSON.parse(JSON.stringify([...document.querySelectorAll('#scans thead button')]"
+                ".find((one) => one.textContent === 'scan').getBoundingClientRect()))"
+            )
+            tab.run(f"window.scrollTo(0, {place['y'] - 200})")
+            tab.click(place["x"] + 5, place["y"] + 5 - tab.run("window.scrollY"))
+            assert tab.run(first) == "scan-2"
+            tab.run("document.getElementById('warned').click()")
+            assert tab.run(shown) == "1 of 2 scans"
+            heights = tab.run("[...document.querySelectorAll('#scans tbody tr')].map((row) => row.offsetHeight)")
+            assert heights[0] > 0 and heights[1] == 0
+
+
+def test_in_the_dark_a_page_is_dark_and_can_be_read(any_page: Path, tmp_path: Path) -> None:
     with browser(tmp_path / "profile") as tab:
         for scheme, is_dark in (("light", False), ("dark", True)):
             tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-            tab.open(project / "results/report.html")
+            tab.open(any_page)
             paper, ink, head = (
                 sum(
                     map(

@@ -110,6 +110,11 @@ def heads(columns) -> list[str]:
     return [column.label.replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓") for column in columns]
 
 
+def test_a_figure_holds_no_date(project: Path) -> None:
+    pages = sorted((project / "results/figures").glob("*.pdf"))
+    assert pages and not any(b"CreationDate" in page.read_bytes() for page in pages)
+
+
 def test_results_table(page):
     rows = Elements(page).rows
     fused, planes, others = results([])

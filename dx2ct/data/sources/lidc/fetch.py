@@ -5,13 +5,13 @@ from pathlib import Path
 
 from drr.ct.sources import note
 from drr.errors import InputError
+from drr.progress import bar
 from dx2ct.config import DownloadSettings, LocalSource, RemoteSource
 from dx2ct.data.sources.lidc import nbia, s3, tree
 from dx2ct.data.sources.lidc.disk import require_space
 from dx2ct.data.sources.lidc.errors import PassingError, SourceError
 from dx2ct.data.sources.lidc.http import Http
 from dx2ct.data.sources.lidc.pack import deliver
-from dx2ct.data.sources.lidc.progress import progress_bar
 from dx2ct.data.sources.lidc.receipt import is_settled, receipt_path
 from dx2ct.data.sources.lidc.series import find_series, Series
 from dx2ct.data.sources.lidc.staging import Staging, staging_for
@@ -70,6 +70,7 @@ def _gather(
 ) -> list[Part]:
     if isinstance(source, LocalSource):
         return tree.gather(source, series, folder)
-    with progress_bar(series) as bar, Http(settings, bar.update) as http:
+    # NBIA packs what it sends: its bar ends before it is full.
+    with bar(f"series ...{series.uid[-8:]}", "B", series.size) as shown, Http(settings, shown.update) as http:
         gather = s3.gather if source.kind == "idc" else nbia.gather
         return gather(source, series, settings, http, staging)

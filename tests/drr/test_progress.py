@@ -1,0 +1,76 @@
+"""Bars: on a terminal they say how far and how long; elsewhere there is nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drr.__main__ import main
+from drr.ct.sources import note
+from drr.progress import bar, each, say
+from drr.volume import Volume
+from tests.terminal import on_a_terminal
+
+
+def counted() -> None:
+    assert list(each([3, 1, 2], "things", "thing")) == [3, 1, 2]
+
+
+def by_hand() -> None:
+    with bar("things", "thing", 3, done=1) as shown:
+        shown.update(2)
+
+
+@pytest.mark.parametrize("work", [counted, by_hand])
+def test_a_terminal_sees_how_many_of_how_many_and_the_time_left(work: Callable[[], None]) -> None:
+    with on_a_terminal() as terminal:
+        work()
+    last = terminal.getvalue().split("\r")[-1]
+    assert "things: 100%" in last and "3/3" in last and "<00:00" in last
+
+
+@pytest.mark.parametrize("work", [counted, by_hand])
+def test_a_log_stays_clean(work: Callable[[], None], capfd: pytest.CaptureFixture[str]) -> None:
+    work()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_hidden_draws_nothing() -> None:
+    with on_a_terminal() as terminal:
+        assert list(each([1], "things", "thing", hidden=True)) == [1]
+    assert terminal.getvalue() == ""
+
+
+def test_an_inner_bar_leaves_no_line() -> None:
+    with on_a_terminal() as terminal:
+        for _ in each([1, 2], "outer", "thing"):
+            assert list(each([1, 2], "inner", "thing")) == [1, 2]
+    last = terminal.getvalue().split("\r")[-1]
+    assert "outer: 100%" in last and "inner" not in last
+
+
+def test_words_stand_above_the_bar_on_a_line_of_their_own() -> None:
+    with on_a_terminal() as terminal:
+        for _ in each([1], "things", "thing"):
+            say("one is done")
+            note("and a note")
+    lines = [line.split("\r")[-1].strip() for line in terminal.getvalue().split("\n")]
+    assert "one is done" in lines and "note: and a note" in lines
+
+
+def test_bytes_are_shown_in_thousands() -> None:
+    with on_a_terminal() as terminal, bar("file", "B", 5000) as shown:
+        shown.update(5000)
+    assert "5.00k/5.00k" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_drr_render_shows_its_views(quiet: bool, tmp_path: Path) -> None:
+    hu = np.random.default_rng(0).integers(-1000, 1000, (12, 13, 14)).astype(np.int16)
+    Volume(hu, (20.0, 21.0, 22.0), (0.0, 0.0, 0.0)).write(tmp_path / "ct.mha")
+    line = ["render", str(tmp_path / "ct.mha"), "-o", str(tmp_path), "--pixels", "8", "--gantry", "0", "30", "90"]
+    with on_a_terminal() as terminal:
+        assert main([*line, "--backend", "numpy", *(["--quiet"] if quiet else [])]) == 0
+    assert len(list(tmp_path.glob("gantry*.mha"))) == 3
+    assert ("3/3" in terminal.getvalue()) != quiet
