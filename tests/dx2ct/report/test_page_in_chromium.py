@@ -194,21 +194,21 @@ def test_a_page_fits_the_window(any_page: Path, tmp_path: Path, width: int) -> N
 
 
 def test_scans_of_the_quality_page_are_sorted_and_searched_at_any_width(quality_page: Path, tmp_path: Path) -> None:
-    first, shown = (
-        "document.querySelector('#scans tbody th').textContent",
+    first = "document.querySelector('#scans tbody th').textContent"
+    shown, buttons = (
         "document.getElementById('shown').textContent",
+        "[...document.querySelectorAll('#scans thead button')]",
     )
     with browser(tmp_path / "profile") as tab:
         for width in (390, 1700):
             tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
             tab.open(quality_page)
             assert tab.run(first).startswith("sss")
-            place = tab.run(
-                "JSON.parse(JSON.stringify([...document.querySelectorAll('#scans thead button')]"
-                ".find((one) => one.textContent === 'scan').getBoundingClientRect()))"
+            tab.run(f"window.button = {buttons}.find((one) => one.textContent === 'scan'); button.scrollIntoView()")
+            assert tab.run(
+                "{const b = button.getBoundingClientRect(); document.elementFromPoint(b.x + 5, b.y + 5) === button}"
             )
-            tab.run(f"window.scrollTo(0, {place['y'] - 200})")
-            tab.click(place["x"] + 5, place["y"] + 5 - tab.run("window.scrollY"))
+            tab.run("button.click()")
             assert tab.run(first) == "scan-2"
             tab.run("document.getElementById('warned').click()")
             assert tab.run(shown) == "1 of 2 scans"
