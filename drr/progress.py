@@ -1,6 +1,7 @@
 """How far a command is and how long it will take: bars on a terminal, and nothing where stderr goes elsewhere."""
 
 from collections.abc import Collection, Iterator
+import os
 import sys
 from typing import Any, TypeVar
 
@@ -23,8 +24,20 @@ def bar(what: str, unit: str, total: int | None, *, done: int = 0, hidden: bool 
         unit_scale=unit == "B",
         disable=True if hidden else None,  # None: where stderr is no terminal, so that logs stay clean
         leave=None,
-        dynamic_ncols=True,
+        **_room(),
     )
+
+
+def _room() -> dict[str, Any]:
+    """Columns and rows: those of a window, which may change, or usual ones where it does not know its size.
+
+    Terminals of containers do not, and tqdm would draw nothing there.
+    """
+    try:
+        is_known = all(os.get_terminal_size(sys.stderr.fileno()))
+    except (AttributeError, OSError, ValueError):  # of a stderr that is no file
+        is_known = True
+    return {"dynamic_ncols": True} if is_known else {"ncols": 80, "nrows": 24}
 
 
 def each(things: Collection[T], what: str, unit: str, *, hidden: bool = False) -> Iterator[T]:

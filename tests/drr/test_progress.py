@@ -1,7 +1,12 @@
 """Bars: on a terminal they say how far and how long; elsewhere there is nothing."""
 
 from collections.abc import Callable
+import os
 from pathlib import Path
+import pty
+import subprocess
+import sys
+import termios
 
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from drr.__main__ import main
 from drr.ct.sources import note
 from drr.progress import bar, each, say
 from drr.volume import Volume
+from tests.conftest import ROOT
 from tests.terminal import on_a_terminal
 
 
@@ -63,6 +69,17 @@ def test_bytes_are_shown_in_thousands() -> None:
     with on_a_terminal() as terminal, bar("file", "B", 5000) as shown:
         shown.update(5000)
     assert "5.00k/5.00k" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("size", [(0, 0), (24, 0), (0, 100), (24, 100)])
+def test_terminals_that_do_not_know_their_size_see_it_too(size: tuple[int, int]) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, size)
+    code = "from drr.progress import each; list(each([1, 2, 3], 'things', 'thing'))"
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, cwd=ROOT)
+    os.close(theirs)
+    assert b"things: 100%" in os.read(ours, 10_000)
+    os.close(ours)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
