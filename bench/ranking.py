@@ -128,7 +128,7 @@ def draw(scores: pd.DataFrame, output: Path) -> None:
     panels = (("psnr_db", "PSNR, dB"), ("ssim", "SSIM"), ("dice_bone", "Dice of bone"), ("sharpness", "sharpness"))
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 4.4), constrained_layout=True)
     curves = of_seed[of_seed["budget"] > 0]
-    names = [name for name, rows in curves.groupby("method") if rows["budget"].nunique() > 1]
+    names = list(curves["method"].drop_duplicates())
     for axis, (metric, title) in zip(axes, panels, strict=True):
         for number, name in enumerate(names):
             points = (
