@@ -4,6 +4,9 @@ A PA film has a bright ridge, the mediastinum, between two dark lungs, and is br
 one has no ridge, and air in its upper corners. On the 80 PA and 12 lateral public films that the bounds were chosen on,
 the ridge is 0.11 to 0.58 and -0.03 to 0.14, of a PA film 0.07 to 1.06 above that of its negative; the laterals' corners
 are darker by 0.39 to 0.68; PA films are brighter below by 0.03 to 1.2. Other films are doubted wrongly at times.
+Of a lateral film the upper back, with shoulder blade and arm, is brighter than what lies behind the breastbone: by 0.08
+to 0.43 on four of the five that face left, by -0.62 to -0.22 on the seven that face right. The fifth, with raised arms,
+is doubted wrongly; none of 228 phantoms and seven rendered CTs is, with -0.08 and more.
 """
 
 import numpy as np
@@ -12,7 +15,7 @@ from numpy.typing import NDArray
 from dx2ct.predict.framing import resampled
 
 SIDE = 64
-RIDGE, CLEAR_RIDGE, CORNER, UPSIDE_DOWN = 0.105, 0.2, 0.3, -0.1
+RIDGE, CLEAR_RIDGE, CORNER, UPSIDE_DOWN, FACES_RIGHT = 0.105, 0.2, 0.3, -0.1, -0.2
 
 
 def ridge(small: NDArray[np.float32]) -> float:
@@ -41,10 +44,15 @@ def brighter_below(small: NDArray[np.float32]) -> float:
     )
 
 
-def doubts(view: str, image: NDArray[np.float32], *, is_said: bool = False) -> list[str]:
+def brighter_at_the_right(small: NDArray[np.float32]) -> float:
+    """How much the upper chest is brighter at the image's right than at its left; SIDE x SIDE, [0, 1]."""
+    return float(small[8:28, 44:60].mean() - small[8:28, 4:20].mean())
+
+
+def doubts(view: str, image: NDArray[np.float32], *, is_said: bool = False, is_oriented: bool = False) -> list[str]:
     """What looks wrong about an X-ray, cropped and turned but not padded, given as `view`, one line each.
 
-    is_said: the file says itself that it is of this view, which is not doubted then.
+    is_said: the file says itself that it is of this view, which is not doubted then. is_oriented: it says how it lies.
     """
     small = resampled(image, SIDE)
     low, high = np.percentile(small, (0.5, 99.5))
@@ -59,6 +67,8 @@ def doubts(view: str, image: NDArray[np.float32], *, is_said: bool = False) -> l
         return [_doubt("the lateral X-ray has bright corners: is bone dark (--invert lateral)?")]
     if view == "lateral" and ridge(small) > CLEAR_RIDGE and not is_said:
         return [_doubt("the lateral X-ray looks like a PA one: a bright middle between two dark lungs")]
+    if view == "lateral" and brighter_at_the_right(small) < FACES_RIGHT and not is_oriented:
+        return [_doubt("the front of the chest seems to be at the right of the lateral X-ray (--flip lateral)")]
     return []
 
 

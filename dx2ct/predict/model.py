@@ -161,7 +161,12 @@ class Model:
             f"{xray.name}: {note}"
             for note in (
                 *xray.notes,
-                *doubts(view, unpadded, is_said=said_view(str(xray.facts.get("view") or "")) == view),
+                *doubts(
+                    view,
+                    unpadded,
+                    is_said=said_view(str(xray.facts.get("view") or "")) == view,
+                    is_oriented=xray.directions is not None,
+                ),
             )
         ]
         return Framed(xray, image, tuple(notes), framing.moves or bool(xray.turn) or image.shape != xray.pixels.shape)
