@@ -11,12 +11,11 @@ SECONDS = 30  # a controller that does not answer in this time is not waited for
 
 @dataclass(frozen=True)
 class Partition:
-    """What a job may ask for: minutes (None: no limit), MB and processors of the largest node, GPUs."""
+    """What a job may ask for: minutes (None: no limit), MB of the largest node, whether there are GPUs."""
 
     name: str
     minutes: int | None
     mem_mb: int
-    processors: int
     gpus: bool
 
 
@@ -30,21 +29,15 @@ def minutes(limit: str) -> int | None:
 
 
 def read_partitions(text: str) -> tuple[str | None, dict[str, Partition]]:
-    """The default partition and all by name, of the lines of `sinfo --format "%P|%l|%m|%c|%G"`, one a kind of node."""
+    """The default partition and all by name, of the lines of `sinfo --format "%P|%l|%m|%G"`, one a kind of node."""
     default, found = None, dict[str, Partition]()
     for line in text.splitlines():
-        name, limit, mem, processors, gres = (part.strip() for part in line.split("|"))
+        name, limit, mem, gres = (part.strip() for part in line.split("|"))
         if name.endswith("*"):
             default = name = name.rstrip("*")
-        node = Partition(name, minutes(limit), int(mem.rstrip("+")), int(processors.rstrip("+")), "gpu" in gres)
+        node = Partition(name, minutes(limit), int(mem.rstrip("+")), "gpu" in gres)
         other = found.get(name, node)
-        found[name] = Partition(
-            name,
-            node.minutes,
-            max(node.mem_mb, other.mem_mb),
-            max(node.processors, other.processors),
-            node.gpus or other.gpus,
-        )
+        found[name] = Partition(name, node.minutes, max(node.mem_mb, other.mem_mb), node.gpus or other.gpus)
     return default, found
 
 
@@ -82,7 +75,7 @@ def warnings(asked: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
 
     None where `sinfo` does not answer.
     """
-    answer = _answer("sinfo", "--noheader", "--format", "%P|%l|%m|%c|%G")
+    answer = _answer("sinfo", "--noheader", "--format", "%P|%l|%m|%G")
     default, partitions = read_partitions(answer)
     return list(dict.fromkeys(line for who, wants in asked for line in misfits(who, wants, default, partitions)))
 

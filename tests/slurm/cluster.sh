@@ -97,8 +97,6 @@ StorageUser=$me
 StorageLoc=slurm
 CONF
     chmod 600 "$home/slurmdbd.conf"
-    # The client library looks for the server's socket where this says.
-    printf '[client]\nsocket=%s\n' "$home/mariadb.socket" > "$home/my.cnf"
 fi
 
 cat > "$home/slurm.conf" << CONF
@@ -150,7 +148,7 @@ chmod +x "$home/bin/srun"
 export PATH=$home/bin:$PATH
 
 if $accounting; then
-    MARIADB_UNIX_PORT=$home/mariadb.socket MYSQL_UNIX_PORT=$home/mariadb.socket slurmdbd
+    MYSQL_UNIX_PORT=$home/mariadb.socket slurmdbd
     wait_for sacctmgr --noheader list cluster
     sacctmgr --immediate add cluster virtual > /dev/null 2>&1 || true
     sacctmgr --immediate add account lab > /dev/null
@@ -166,6 +164,6 @@ if [ $# -gt 0 ]; then
     "$@"
 else
     snakemake --workflow-profile profiles/slurm --set-resources train:slurm_partition=gpu reconstruct:slurm_partition=gpu \
-        --slurm-init-seconds-before-status-checks 5 --directory "$home/work" --configfile workflow/config/smoke.yaml
-    test -s "$home/work/results/report.html"
+        --slurm-init-seconds-before-status-checks 5 --directory "$home/smoke" --configfile workflow/config/smoke.yaml
+    test -s "$home/smoke/results/report.html"
 fi

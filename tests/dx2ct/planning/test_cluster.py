@@ -7,7 +7,7 @@ import pytest
 from dx2ct.planning import cluster
 from dx2ct.planning.cluster import misfits, Partition, read_partitions
 
-SINFO = "cpu*|4:00:00|64000|16|(null)\ngpu|3-00:00:00|128000+|32|gpu:a100:4(S:0-1)\ngpu|3-00:00:00|64000|16+|(null)\n"
+SINFO = "cpu*|4:00:00|64000|(null)\ngpu|3-00:00:00|128000+|gpu:a100:4(S:0-1)\ngpu|3-00:00:00|64000|(null)\n"
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_a_partition_offers_what_its_largest_node_has() -> None:
     default, partitions = read_partitions(SINFO)
     assert default == "cpu"
     assert partitions == {
-        "cpu": Partition("cpu", 240, 64000, 16, False),
-        "gpu": Partition("gpu", 4320, 128000, 32, True),
+        "cpu": Partition("cpu", 240, 64000, False),
+        "gpu": Partition("gpu", 4320, 128000, True),
     }
 
 
@@ -76,7 +76,7 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 
 def test_each_warning_comes_once(tools: Path) -> None:
-    tool(tools, "sinfo", "echo 'cpu*|4:00:00|64000|16|(null)'")
+    tool(tools, "sinfo", "echo 'cpu*|4:00:00|64000|(null)'")
     found = cluster.warnings([("rule train", {"gpu": 1}), ("rule train", {"gpu": 1}), ("rule score", {"runtime": 9})])
     assert len(found) == 1
 
