@@ -33,7 +33,8 @@ def read_frame(path: Path, remedy: str, text: Iterable[str], columns: Iterable[s
     import pandas as pd
 
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(text, str), encoding="utf-8-sig")
+        # The engine in C turns a MemoryError of a read into a ParserError without its reason.
+        frame = pd.read_csv(path, dtype=dict.fromkeys(text, str), encoding="utf-8-sig", engine="python")
         for name in frame.columns.difference(list(text)):
             if not pd.api.types.is_numeric_dtype(frame[name]):
                 frame[name] = frame[name].astype(float)
