@@ -10,6 +10,7 @@ rule train:
     input:
         stacks=lambda wildcards: PLAN.stacks(PLAN.usable(*PLAN.parts_of(wildcards.run))),
         xrays=lambda wildcards: PLAN.xrays(PLAN.usable(*PLAN.parts_of(wildcards.run)), PLAN.views_of(wildcards.run)),
+        volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
     output:
         layout.weights(RUN),
         layout.settings(RUN),

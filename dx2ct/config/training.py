@@ -1,10 +1,12 @@
 """Sections about training that all methods share."""
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from dx2ct.config.augment import AugmentSettings, NO_AUGMENT
 from dx2ct.config.data import SlicesSettings, VolumeSettings, XraySettings
 from dx2ct.config.keys import (
     BadKeyError,
@@ -18,6 +20,7 @@ from dx2ct.config.keys import (
     STRICT,
     ViewName,
 )
+from dx2ct.config.parse import plain
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Beta2 = Annotated[float, Field(gt=0, lt=1)]
@@ -25,6 +28,7 @@ Split = Literal["val", "train"]
 Optimizer = Literal["adam", "adamw", "muon"]
 Schedule = Literal["constant", "cosine", "linear"]
 Views = Annotated[tuple[ViewName, ...], Field(min_length=1)]
+AS_BEFORE = plain(NO_AUGMENT)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,6 +80,9 @@ class TrainSettings:
     warmup_steps: Count = key(0, "Steps in which the rate rises to its value", source="default: none is mentioned")
     clip_norm: NotNegative = key(0.0, "Bound of the gradient's norm; 0: none", source="default: none is mentioned")
     ema_decay: Beta = key(0.0, "Decay of the weights' moving average, which is what is used; 0: the last weights")
+    augment: AugmentSettings = key(
+        AugmentSettings, "Changed copies of the scans with X-rays of their own", earlier=AS_BEFORE
+    )
     validation: ValidationSettings = key(ValidationSettings, "PSNR while training")
 
     def __post_init__(self) -> None:
@@ -122,6 +129,9 @@ class EngineSettings:
         120.0, "Time between two saved states, the most that a killed training loses", unit="s"
     )
     tensorboard: bool = key(False, "Curves and pictures: tensorboard --logdir results")
+    loaders: Count = key(
+        1, "Threads that make examples ahead, on a GPU and with train.augment; 0: each is made when its step comes"
+    )
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -198,3 +208,39 @@ class LearnedSettings(XrayRunSettings):
     """Of a method that learns step by step; each adds its `model`."""
 
     train: TrainSettings
+
+    @property
+    def takes_geometry(self) -> bool:
+        """True where the network gets the geometry of each example as data."""
+        return False
+
+    @property
+    def fine_voxels(self) -> int:
+        """Side of the volume that changed copies are made of: a multiple of slices.size."""
+        return self.train.augment.voxels or self.slices.size * min(2, self.volume.size // self.slices.size)
+
+    def relevant(self) -> Self:
+        """Without the section augment where it changes nothing."""
+        if self.train.augment.share:
+            return self
+        return replace(self, train=replace(self.train, augment=NO_AUGMENT))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        augment = self.train.augment
+        if not augment.share:
+            return
+        try:
+            augment.require_inside(self.volume.side_mm)
+        except BadKeyError as error:
+            raise BadKeyError(f"train.augment.{error.key}", error.problem) from None
+        if self.fine_voxels % self.slices.size or self.fine_voxels > self.volume.size:
+            raise BadKeyError(
+                "train.augment.voxels",
+                f"{self.fine_voxels}: use a multiple of slices.size, {self.slices.size}, up to volume.size, "
+                f"{self.volume.size}",
+            )
+        if augment.exposure.moves and not self.takes_geometry:
+            raise BadKeyError(
+                "train.augment.exposure", "this method has one geometry built in: leave all its keys at 0"
+            )

@@ -55,7 +55,8 @@ def train_learned(
     """
     scans = {"train": training_scans(rows), "validation": _validation_scans(settings, rows)}
     learned = build(settings, scans, data, runtime)
-    identity = {"settings": plain(settings), "data": fingerprint(scans["train"] + scans["validation"], data)}
+    files = fingerprint(scans["train"] + scans["validation"], data, volumes=settings.train.augment.share > 0)
+    identity = {"settings": plain(settings), "data": files}
     training = Training(
         learned.model,
         settings.train,

@@ -53,8 +53,8 @@ class SinglePass(Implementation[S], Generic[S, N]):
         """The network, its weights at random; InputError for views that do not fit."""
 
     @abstractmethod
-    def examples(self, settings: S, scans: Sequence[str], data: Path) -> Examples[Example]:
-        """What it is trained on."""
+    def examples(self, settings: S, scans: Sequence[str], data: Path, device: torch.device) -> Examples[Example]:
+        """What it is trained on; device: where changed copies are made."""
 
     @abstractmethod
     def loss(self, settings: S, output: Tensor, example: Example, discriminator: nn.Module | None) -> Tensor:
@@ -101,7 +101,8 @@ class SinglePass(Implementation[S], Generic[S, N]):
     def build(self, settings: S, scans: Mapping[str, Sequence[str]], data: Path, runtime: Runtime) -> Learned:
         """Data, networks and the losses of a step."""
         device = runtime.device
-        batches = Batches(self.examples(settings, scans["train"], data), device, rank(), world())
+        examples = self.examples(settings, scans["train"], data, device)
+        batches = Batches(examples, device, rank(), world(), runtime.engine.loaders)
         torch.manual_seed(settings.train.seed)
         model, plain = self.network(settings), self.discriminator(settings)
         self.start(settings, model, scans["train"], data)

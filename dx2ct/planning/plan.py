@@ -176,6 +176,12 @@ class Plan:
         """The slices of scans."""
         return [str(layout.stack(DATA, scan, plane)) for scan in scans for plane in PLANES]
 
+    def copied_volumes(self, run: str) -> list[str]:
+        """Volumes that a training makes changed copies of."""
+        settings = self.resolved.settings(run)
+        copies = self.resolved.method(run).learns and settings.train.augment.share > 0
+        return [str(layout.volume(DATA, scan)) for scan in self.usable("train")] if copies else []
+
     def reconstructions(self, runs: Iterable[str], scans: Iterable[str]) -> list[str]:
         """What `reconstruct` makes of scans: the mean volume and the volume of each plane."""
         scans = list(scans)

@@ -28,7 +28,7 @@ class Rehearsal:
         scans = [f"noise-{i}" for i in range(min(max(train.batch // train.slices_per_patient, 1), MOST_SCANS))]
         fabricate_scans(scans, settings.run.views, settings.slices.size, data)
         self.settings, self.device, self.dtype = settings, device, dtype
-        self.examples = TrainingData(settings, scans, data)
+        self.examples = TrainingData(settings, scans, data, device)
         self.schedule = schedule_of(settings)
         torch.manual_seed(train.seed)
         self.model = DX2CT(settings).to(device).train()

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from drr.errors import InputError
+from dx2ct import layout
 from dx2ct.config import TrainSettings
 from dx2ct.layout import PLANES
 
@@ -64,12 +65,13 @@ def draw_slices(
 
 
 class Batches(Generic[B]):
-    """The parts of every step that are one process's, the next one made while a GPU computes.
+    """The parts of every step that are one process's, the next ones made while the network computes.
 
-    rank of world processes; every step is divided into `accumulate` parts of each.
+    rank of world processes; every step is divided into `accumulate` parts of each. loaders: threads that make the next
+    parts, as many ahead; 0: none. What a part holds is the same with any number of them.
     """
 
-    def __init__(self, data: "Examples[B]", device: torch.device, rank: int, world: int) -> None:
+    def __init__(self, data: "Examples[B]", device: torch.device, rank: int, world: int, loaders: int = 1) -> None:
         train = data.train
         self.data, self.device, self.rank = data, device, rank
         self.accumulate, self.parts = train.accumulate, train.accumulate * world
@@ -79,21 +81,24 @@ class Batches(Generic[B]):
                 f"train.batch {train.batch} is {groups} groups of slices_per_patient, which {world} process(es) x "
                 f"accumulate {train.accumulate} cannot share equally"
             )
-        self.worker = ThreadPoolExecutor(1) if device.type == "cuda" else None
-        self.ahead: tuple[tuple[int, int], Future[B]] | None = None
+        self.loaders = loaders if device.type == "cuda" or train.augment.share else 0
+        self.pool = ThreadPoolExecutor(max(self.loaders, 1))
+        self.ahead: dict[tuple[int, int], Future[B]] = {}
 
     def get(self, step: int, part: int) -> B:
         """Part `part` of this process's share of a step, on the device."""
-        if self.worker is None:
-            return self._make(step, part)
-        batch = self.ahead[1].result() if self.ahead and self.ahead[0] == (step, part) else self._make(step, part)
-        following = (step, part + 1) if part + 1 < self.accumulate else (step + 1, 0)
-        self.ahead = (following, self.worker.submit(self._make, *following))
-        return batch.to(self.device)
+        ready = self.ahead.pop((step, part), None)
+        following = step, part
+        for _ in range(self.loaders):
+            step_, part_ = following
+            following = (step_, part_ + 1) if part_ + 1 < self.accumulate else (step_ + 1, 0)
+            if following not in self.ahead:
+                self.ahead[following] = self.pool.submit(self._make, *following)
+        return (ready.result() if ready else self._make(step, part)).to(self.device)
 
     def _make(self, step: int, part: int) -> B:
         batch = self.data.batch(step, self.rank * self.accumulate + part, self.parts)
-        return batch.pinned() if self.worker else batch
+        return batch.pinned() if self.device.type == "cuda" else batch
 
 
 def seeded(seed: int, step: int, part: int, rank: int) -> None:
@@ -101,8 +106,12 @@ def seeded(seed: int, step: int, part: int, rank: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, step, part, rank)).generate_state(1, np.uint64)[0]))
 
 
-def fingerprint(scans: Sequence[str], data: Path) -> str:
-    """The scans and the state of their files: a training must not be resumed on other data of the same names."""
+def fingerprint(scans: Sequence[str], data: Path, volumes: bool = False) -> str:
+    """The scans and the state of their files: a training must not be resumed on other data of the same names.
+
+    volumes: theirs, too.
+    """
     files = [path for scan in scans for kind in ("slices", "xrays") for path in sorted((data / kind / scan).iterdir())]
+    files += [layout.volume(data, scan) for scan in scans] if volumes else []
     stats = [(str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return sha256(repr((list(scans), stats)).encode()).hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import torch
 from torch import nn, Tensor
 from torch.nn.functional import max_pool2d, mse_loss, relu
 
@@ -81,9 +82,9 @@ class Cnn2dMethod(SinglePass[Cnn2dSettings, Cnn2d]):
         """Twice the volume's side, as in the paper."""
         return 2 * settings.slices.size
 
-    def examples(self, settings: Cnn2dSettings, scans: Sequence[str], data: Path) -> VolumeData:
+    def examples(self, settings: Cnn2dSettings, scans: Sequence[str], data: Path, device: torch.device) -> VolumeData:
         """Whole scans."""
-        return VolumeData(settings, self.xray_pixels(settings), scans, data)
+        return VolumeData(settings, self.xray_pixels(settings), scans, data, device)
 
     def slices_of_example(self, settings: Cnn2dSettings) -> int:
         """A volume of N cubed has the voxels of N slices."""

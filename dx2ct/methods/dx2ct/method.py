@@ -43,7 +43,8 @@ class Dx2ct(Implementation[Dx2ctSettings]):
     ) -> Learned:
         """Data, network and losses."""
         device = runtime.device
-        batches = Batches(TrainingData(settings, scans["train"], data), device, rank(), world())
+        examples = TrainingData(settings, scans["train"], data, device)
+        batches = Batches(examples, device, rank(), world(), runtime.engine.loaders)
         torch.manual_seed(settings.train.seed)
         model = DX2CT(settings)
         if isinstance(model.conditions, Conditions) and settings.model.encoder.pretrained:
@@ -88,7 +89,7 @@ def _terms(
             noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)
             target = diffusion.target(schedule, settings.run.prediction, batch.slices, batch.noise, batch.t)
             with autocast():
-                prediction = network(batch.xrays, batch.coordinates, noisy, batch.t)
+                prediction = network(batch.xrays, batch.coordinates, noisy, batch.t, *batch.matrices)
             yield torch.nn.functional.mse_loss(prediction.float(), target) / parts
 
 

@@ -43,10 +43,12 @@ class DX2CT(nn.Module):
         """Noisy slices (n, 1, N, N) at steps t (n,) with their condition maps to the network's prediction."""
         return cast(Tensor, self.unet(x, t, self.modulation(maps)))
 
-    def forward(self, xrays: Tensor, coordinates: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    def forward(
+        self, xrays: Tensor, coordinates: Tensor, x: Tensor, t: Tensor, matrices: Tensor | None = None
+    ) -> Tensor:
         """One training pass: X-rays (patient, view, H, W), coordinates (patient, slice, N, N, 3), noisy slices
-        (patient slice, 1, N, N), t (patient slice,)."""
-        return self.denoise(x, t, self.conditions(xrays, coordinates))
+        (patient slice, 1, N, N), t (patient slice,); matrices: see `encode_xrays`."""
+        return self.denoise(x, t, self.conditions.condition_maps(self.encode_xrays(xrays, matrices), coordinates))
 
 
 def schedule_of(settings: Dx2ctSettings) -> Schedule:

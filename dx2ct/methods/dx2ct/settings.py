@@ -210,10 +210,16 @@ class Dx2ctSettings(LearnedSettings):
 
     def relevant(self) -> Self:
         """Of positional conditions without the section of lifted ones, and the other way round."""
-        model = self.model
+        found = super().relevant()
+        model = found.model
         if self.run.conditions == "positional":
-            return replace(self, model=replace(model, lift=UNUSED_LIFT))
-        return replace(self, model=replace(model, encoder=EncoderSettings()))
+            return replace(found, model=replace(model, lift=UNUSED_LIFT))
+        return replace(found, model=replace(model, encoder=EncoderSettings()))
+
+    @property
+    def takes_geometry(self) -> bool:
+        """Lifted conditions do; 3DPQT has position codes of one geometry."""
+        return self.run.conditions == "lifted"
 
     def __post_init__(self) -> None:
         super().__post_init__()

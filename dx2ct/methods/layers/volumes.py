@@ -10,32 +10,40 @@ from torch import Tensor
 from drr.errors import InputError
 from drr.geometry import View
 from dx2ct.config import LearnedSettings
-from dx2ct.data.scans import as_seen, read_xrays
-from dx2ct.methods.layers.example import Example, read_volume
+from dx2ct.data.window import to_network
+from dx2ct.methods.layers.example import Example
+from dx2ct.methods.layers.patients import Patient, Patients
 from dx2ct.training.batches import Examples
 
 ALONG = 0.999  # cosine of the angle up to which a direction lies along an axis
 
 
 class VolumeData(Examples[Example]):
-    """Whole scans: X-rays (n, view, H, W) and volumes (n, 1, z, y, x). X-rays are kept in memory, volumes are read."""
+    """Whole scans: X-rays (n, view, H, W) and volumes (n, 1, z, y, x)."""
 
-    def __init__(self, settings: LearnedSettings, pixels: int, scans: Sequence[str], data: Path) -> None:
-        views, self.size = settings.run.views, settings.slices.size
-        self.train, self.scans, self.data = settings.train, scans, data
-        seen = [as_seen(read_xrays(data, scan, views), views, pixels) for scan in scans]
-        self.xrays = torch.from_numpy(np.stack(seen))
-        for scan in scans:
-            read_volume(data, scan, self.size)
+    def __init__(
+        self, settings: LearnedSettings, pixels: int, scans: Sequence[str], data: Path, device: torch.device
+    ) -> None:
+        self.train, self.patients = settings.train, Patients(settings, pixels, scans, data, device)
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Example:
         """Patients uniformly; the parts together are the whole."""
+        chosen = self.chosen(step, part, parts)
+        return Example((torch.stack([patient.xrays for patient in chosen]),), volumes_of(chosen))
+
+    def chosen(self, step: int, part: int, parts: int) -> list[Patient]:
+        """The patients of a part of a step."""
         chooser = np.random.default_rng((self.train.seed, step))
-        count = self.train.batch
-        patients = chooser.choice(len(self.scans), count, replace=count > len(self.scans))
-        mine = patients[count * part // parts : count * (part + 1) // parts]
-        volumes = [read_volume(self.data, self.scans[patient], self.size) for patient in mine]
-        return Example((self.xrays[torch.from_numpy(mine)],), torch.stack(volumes)[:, None])
+        count, there = self.train.batch, len(self.patients)
+        numbers = chooser.choice(there, count, replace=count > there)
+        mine = range(count * part // parts, count * (part + 1) // parts)
+        return [self.patients.get(step, example, int(numbers[example])) for example in mine]
+
+
+def volumes_of(patients: Sequence[Patient]) -> Tensor:
+    """The truth, (n, 1, z, y, x) in [0, 1]."""
+    seen = np.stack([to_network(patient.stacks["axial"]) for patient in patients])
+    return torch.from_numpy(seen / 2 + np.float32(0.5))[:, None]
 
 
 class IntoPatient:

@@ -24,7 +24,7 @@ from dx2ct.methods.contract import (
     Xrays,
 )
 from dx2ct.methods.layers.example import Example, one_volume, Volumes
-from dx2ct.methods.layers.volumes import VolumeData
+from dx2ct.methods.layers.volumes import VolumeData, volumes_of
 from dx2ct.methods.learned import load_weights
 from dx2ct.methods.lift.network import Lift
 from dx2ct.methods.lift.settings import LiftSettings
@@ -46,32 +46,33 @@ class Geometry:
         """Of the settings' exposures."""
         return cls(torch.from_numpy(projection_matrices(training_views(settings), settings.run.views)))
 
-    def inputs(self, xrays: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs of the network for X-rays (n, view, H, W) that were all taken so; mask: by default all are there."""
-        count = len(xrays)
-        if mask is None:
-            mask = torch.ones(xrays.shape[:2], device=xrays.device)
-        return xrays, mask, self.matrices.to(xrays.device).expand(count, -1, -1, -1)
+    def inputs(self, xrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs of the network for X-rays (n, view, H, W) that are all there and were all taken so."""
+        mask = torch.ones(xrays.shape[:2], device=xrays.device)
+        return xrays, mask, self.matrices.to(xrays.device).expand(len(xrays), -1, -1, -1)
 
 
 class LiftData(VolumeData):
     """Whole scans with their geometry; of some examples all views but one are dropped."""
 
-    def __init__(self, settings: LiftSettings, pixels: int, scans: Sequence[str], data: Path) -> None:
-        super().__init__(settings, pixels, scans, data)
-        self.geometry, self.drop = Geometry.of(settings), settings.run.drop_views
+    def __init__(
+        self, settings: LiftSettings, pixels: int, scans: Sequence[str], data: Path, device: torch.device
+    ) -> None:
+        super().__init__(settings, pixels, scans, data, device)
+        self.drop, self.views = settings.run.drop_views, len(settings.run.views)
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Example:
         """As VolumeData's, with mask and matrices."""
-        example = super().batch(step, part, parts)
-        mask = torch.from_numpy(self._mask(step))
-        count = self.train.batch
-        mine = mask[count * part // parts : count * (part + 1) // parts]
-        return Example(self.geometry.inputs(example.inputs[0], mine), example.target)
+        chosen, count = self.chosen(step, part, parts), self.train.batch
+        xrays, matrices = (
+            torch.stack([getattr(patient, name) for patient in chosen]) for name in ("xrays", "matrices")
+        )
+        mask = torch.from_numpy(self._mask(step))[count * part // parts : count * (part + 1) // parts]
+        return Example((xrays, mask, matrices), volumes_of(chosen))
 
     def _mask(self, step: int) -> np.ndarray:
         """(example, view): 1 where an example keeps a view; every example keeps one at least."""
-        count, views = self.train.batch, self.xrays.shape[1]
+        count, views = self.train.batch, self.views
         chooser = np.random.default_rng((self.train.seed, step, DROP))
         alone = np.eye(views, dtype=np.float32)[chooser.integers(views, size=count)]
         dropped = chooser.random(count) < self.drop
@@ -94,9 +95,9 @@ class LiftMethod(SinglePass[LiftSettings, Lift]):
         """As the model says."""
         return settings.model.xray_scale * settings.slices.size
 
-    def examples(self, settings: LiftSettings, scans: Sequence[str], data: Path) -> LiftData:
+    def examples(self, settings: LiftSettings, scans: Sequence[str], data: Path, device: torch.device) -> LiftData:
         """Whole scans."""
-        return LiftData(settings, self.xray_pixels(settings), scans, data)
+        return LiftData(settings, self.xray_pixels(settings), scans, data, device)
 
     def slices_of_example(self, settings: LiftSettings) -> int:
         """A volume of N cubed has the voxels of N slices."""

@@ -91,6 +91,11 @@ class LiftSettings(LearnedSettings):
     model: LiftModel = key(LiftModel, "The network")
     train: LiftTraining = key(LiftTraining, "The training")
 
+    @property
+    def takes_geometry(self) -> bool:
+        """It lifts features by each example's own matrices."""
+        return True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_halvings(self.slices.size, LEVELS - 1, "its grids", least=2)

@@ -176,9 +176,9 @@ class Perx2ctMethod(SinglePass[Perx2ctSettings, Perx2ct]):
         if settings.model.encoder.pretrained:
             network.encoder.load_pretrained(settings.model.encoder)
 
-    def examples(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path) -> SliceData:
+    def examples(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path, device: torch.device) -> SliceData:
         """Slices with their neighbours."""
-        return SliceData(settings, scans, data)
+        return SliceData(settings, scans, data, device)
 
     def loss(
         self, settings: Perx2ctSettings, output: Tensor, example: Example, discriminator: nn.Module | None

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from dx2ct.data.planes import plane_coordinates, PLANES
-from dx2ct.data.scans import as_seen, read_stack, read_xrays
 from dx2ct.data.window import to_network
 from dx2ct.methods.layers.example import Example
+from dx2ct.methods.layers.patients import Patient, Patients
 from dx2ct.methods.perx2ct.settings import Perx2ctSettings
 from dx2ct.training.batches import draw_slices, Examples
 
@@ -24,30 +24,29 @@ class SliceData(Examples[Example]):
     g is the side of the network's grid of points.
     """
 
-    def __init__(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path) -> None:
-        size, views = settings.slices.size, settings.run.views
+    def __init__(self, settings: Perx2ctSettings, scans: Sequence[str], data: Path, device: torch.device) -> None:
+        size = settings.slices.size
         self.train, self.size, self.zoom_share = settings.train, size, settings.run.zoom_share
         self.grid = size // 2 ** (len(settings.model.multipliers) - 1)
-        self.stacks = [[read_stack(data, scan, plane, size) for plane in PLANES] for scan in scans]
-        seen = [as_seen(read_xrays(data, scan, views), views, size) for scan in scans]
-        self.xrays = torch.from_numpy(np.stack(seen))
+        self.patients = Patients(settings, size, scans, data, device)
         self.coordinates = torch.from_numpy(plane_coordinates(size))
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Example:
         """Patients, planes, slices and crops uniformly; the parts together are the whole."""
         train, size = self.train, self.size
         chooser = np.random.default_rng((train.seed, step))
-        patients, planes, numbers = draw_slices(chooser, train, len(self.stacks), size)
+        patients, planes, numbers = draw_slices(chooser, train, len(self.patients), size)
         count, each = planes.shape
         windows = self._windows(chooser, (count, each))
         mine = range(count * part // parts, count * (part + 1) // parts)
+        chosen = [self.patients.get(step, i, int(patients[i])) for i in mine]
         points, targets = [], []
-        for i in mine:
+        for i, patient in zip(mine, chosen, strict=True):
             for plane, number, window in zip(planes[i], numbers[i], windows[i], strict=True):
                 points.append(window_points(self.coordinates[plane, number], window, self.grid))
-                targets.append(cropped(self._three(patients[i], plane, number), window))
+                targets.append(cropped(self._three(patient, PLANES[plane], number), window))
         together = torch.stack(points).view(len(mine), each, self.grid, self.grid, 3)
-        xrays = self.xrays[torch.from_numpy(patients[mine.start : mine.stop])]
+        xrays = torch.stack([patient.xrays for patient in chosen])
         return Example((xrays, together), torch.stack(targets))
 
     def _windows(self, chooser: np.random.Generator, shape: tuple[int, int]) -> Tensor:
@@ -57,10 +56,10 @@ class SliceData(Examples[Example]):
         corner = chooser.random((2, *shape)) * (self.size - side)
         return torch.from_numpy(np.stack([*corner, side], axis=-1)).float()
 
-    def _three(self, patient: int, plane: int, number: int) -> Tensor:
+    def _three(self, patient: Patient, plane: str, number: int) -> Tensor:
         """A slice between its neighbours, (3, N, N) in [0, 1]; the outermost slices are their own neighbours."""
         near = np.clip([number - 1, number, number + 1], 0, self.size - 1)
-        return torch.from_numpy(to_network(self.stacks[patient][plane][near]) / 2 + np.float32(0.5))
+        return torch.from_numpy(to_network(patient.stacks[plane][near]) / 2 + np.float32(0.5))
 
 
 def window_points(coordinates: Tensor, window: Tensor, grid: int) -> Tensor:

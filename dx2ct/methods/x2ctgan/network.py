@@ -221,9 +221,9 @@ class X2ctgan(SinglePass[X2ctganSettings, Generator]):
         """The discriminator, unless this is X2CT-CNN."""
         return Discriminator(settings.model, _into_patient(settings)) if settings.run.discriminator else None
 
-    def examples(self, settings: X2ctganSettings, scans: Sequence[str], data: Path) -> VolumeData:
+    def examples(self, settings: X2ctganSettings, scans: Sequence[str], data: Path, device: torch.device) -> VolumeData:
         """Whole scans."""
-        return VolumeData(settings, settings.slices.size, scans, data)
+        return VolumeData(settings, settings.slices.size, scans, data, device)
 
     def slices_of_example(self, settings: X2ctganSettings) -> int:
         """A volume of N cubed has the voxels of N slices."""

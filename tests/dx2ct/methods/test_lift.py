@@ -62,7 +62,8 @@ def test_the_finest_grid_computed_again_changes_no_gradient(data: Path) -> None:
 @pytest.mark.slow
 def test_a_share_of_the_examples_keeps_one_view(data: Path, share: float) -> None:
     settings = tiny("lift", {"drop_views": share}, train={"batch": 8})
-    masks = np.concatenate([LiftData(settings, 64, SCANS, data)._mask(step) for step in range(200)])
+    examples = LiftData(settings, 64, SCANS, data, torch.device("cpu"))
+    masks = np.concatenate([examples._mask(step) for step in range(200)])
     assert masks.sum(axis=1).min() >= 1, "every example keeps one at least"
     assert abs(float((masks.sum(axis=1) == 1).mean()) - share) < 0.05
     if share:
@@ -72,7 +73,7 @@ def test_a_share_of_the_examples_keeps_one_view(data: Path, share: float) -> Non
 
 def test_the_parts_of_a_batch_have_the_masks_of_the_whole(data: Path) -> None:
     settings = tiny("lift", {"drop_views": 0.5}, train={"batch": 4})
-    examples = LiftData(settings, 64, SCANS, data)
+    examples = LiftData(settings, 64, SCANS, data, torch.device("cpu"))
     whole = examples.batch(3).inputs[1]
     assert torch.equal(whole, torch.cat([examples.batch(3, part, 2).inputs[1] for part in range(2)]))
 
@@ -170,7 +171,7 @@ def test_a_share_of_the_examples_is_pure_noise(data: Path) -> None:
     from dx2ct.methods.dx2ct.batches import TrainingData
 
     settings = tiny("dx2ct", train={"batch": 8, "last_step_share": 0.5})
-    examples = TrainingData(settings, SCANS, data)
+    examples = TrainingData(settings, SCANS, data, torch.device("cpu"))
     last = settings.diffusion.timesteps - 1
     drawn = torch.cat([examples.batch(step).t for step in range(100)])
     assert abs(float((drawn == last).float().mean()) - 0.5) < 0.06

@@ -188,7 +188,7 @@ def test_dropped_views_leave_one_and_are_drawn_by_the_seed(data: Path) -> None:
     """Of lift's examples with drop_views: the mask has both kinds, never no view, and is the same again."""
     asked = tiny("lift", {"views": BOTH, "drop_views": 0.5}, train={"batch": 8})
     implementation: Any = method_named("lift").implement()
-    examples = implementation.examples(asked, ["scan-0", "scan-1"], data)
+    examples = implementation.examples(asked, ["scan-0", "scan-1"], data, CPU)
     masks = torch.cat([examples.batch(step).inputs[1] for step in range(4)])
     assert set(masks.sum(dim=1).tolist()) == {1.0, 2.0}
     assert torch.equal(masks, torch.cat([examples.batch(step).inputs[1] for step in range(4)]))
