@@ -93,6 +93,11 @@ def profile(folder: Path) -> Path:
     return folder / "profile.json"
 
 
+def examples(folder: Path) -> Path:
+    """Examples of a run's training, drawn."""
+    return folder / "examples.png"
+
+
 def reconstruction(folder: Path, scan: str, plane: str = FUSED) -> Path:
     """A run's volume of a scan: of the slices of one plane, or their mean."""
     if plane == FUSED:

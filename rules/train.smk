@@ -117,3 +117,28 @@ rule profile:
         settings=lambda wildcards: PLAN.training(wildcards.run),
     shell:
         "python -m dx2ct profile --settings {params.settings:q} --threads {threads} -o {output:q} &> {log:q}"
+
+
+# What a training sees: asked for by name.
+rule examples:
+    input:
+        stacks=lambda wildcards: PLAN.stacks(PLAN.usable("train")),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.usable("train"), PLAN.views_of(wildcards.run)),
+        volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
+    output:
+        layout.examples(RUN),
+    log:
+        "logs/examples/{run}.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
+    params:
+        settings=lambda wildcards: PLAN.training(wildcards.run),
+        leave_out=lambda wildcards: PLAN.leave_out("train"),
+        sheet=untracked(PLAN.sheet),
+        selection=untracked(PLAN.selection()),
+    shell:
+        "python -m dx2ct examples --settings {params.settings:q} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --data data {params.leave_out} -o {output:q} &> {log:q}"

@@ -47,6 +47,26 @@ def train(
 
 
 @app.command()
+def examples(
+    settings: Settings,
+    sheet: Sheet,
+    data: Data,
+    output: Output,
+    leave_out: LeaveOut = None,
+    selection: Selection = None,
+) -> None:
+    """Draw examples of a training as its network sees them (.png): X-rays and slices, changed copies among them."""
+    from dx2ct.config import parse, SelectionSettings
+    from dx2ct.data.cohort.sheet import read_sheet
+    from dx2ct.methods.saved import parse_run
+    from dx2ct.report.examples import write_examples
+
+    _, parsed = parse_run(settings)
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
+    write_examples(parsed, rows, data, output)
+
+
+@app.command()
 def profile(
     settings: Annotated[str | None, typer.Option(help="What train takes, as JSON.")] = None,
     run: Annotated[Path | None, typer.Option(help="Or a trained run, whose settings.json is read.")] = None,
