@@ -15,5 +15,6 @@ halfway between the skin of chest and back, z = 0 halfway up the lungs. The scan
 from dx2ct.data.sources.phantom.anatomy.draw import draw_anatomy
 from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
 from dx2ct.data.sources.phantom.anatomy.render import render
+from dx2ct.data.sources.phantom.anatomy.varied import draw_varied
 
-__all__ = ["Anatomy", "draw_anatomy", "render"]
+__all__ = ["Anatomy", "draw_anatomy", "draw_varied", "render"]

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dx2ct.data.sources.phantom.anatomy.canvas import Array, Canvas, section
+from dx2ct.data.sources.phantom.anatomy.limbs import limb_bones
 from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
 from dx2ct.data.sources.phantom.anatomy.surfaces import (
     cavity,
     cavity_axes,
-    CAVITY_EXPONENT,
     level,
     profile,
     skin_y,
@@ -18,7 +18,7 @@ from dx2ct.data.sources.phantom.anatomy.surfaces import (
     wall_y,
 )
 
-CORTEX, MARROW, CARTILAGE, DISC, CORD = 850.0, 230.0, 95.0, 80.0, 25.0
+CARTILAGE, DISC, CORD = 95.0, 80.0, 25.0
 # Ribs 1 to 12, for a lung 240 mm high: how far the bony front end lies below the head (mm), and where it lies
 # around the chest (degrees from the back).
 RIB_DROP = (40, 54, 64, 74, 82, 88, 92, 92, 84, 66, 40, 18)
@@ -33,6 +33,8 @@ def paint_bones(canvas: Canvas, anatomy: Anatomy) -> None:
     paint_sternum(canvas, anatomy)
     for side in (-1, 1):
         paint_shoulder(canvas, anatomy, side)
+    if anatomy.variety.limbs is not None:
+        _paint_bone(canvas, anatomy, limb_bones(anatomy, anatomy.variety.limbs), 3.0)
 
 
 def vertebra_z(anatomy: Anatomy, number: ArrayLike) -> Array:
@@ -43,7 +45,7 @@ def vertebra_z(anatomy: Anatomy, number: ArrayLike) -> Array:
 
 def paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     """Bodies with cortex, endplates and discs, then arches, processes and the canal."""
-    scale = anatomy.bone_scale
+    scale, variety = anatomy.bone_scale, anatomy.variety
     centres = vertebra_z(anatomy, np.arange(-3, 18))[::-1]
     front = anatomy.spine_y - anatomy.kyphosis * 1.7 - 22
     window = canvas.window((-35, front, -1e4), (35, anatomy.spine_y + 40, 1e4))
@@ -56,8 +58,8 @@ def paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     bodies = section(x, y, (spine_x, spine_y), (size * 20, size * 16), 2.2)
     disc = np.clip((off - 0.41) * 25, 0, 1)
     plate = np.exp(-(((off - 0.38) / 0.035) ** 2))
-    canvas.blend(window, bodies, DISC * disc + (1 - disc) * CORTEX * scale * 0.75)
-    inside = (MARROW + plate * 260) * scale
+    canvas.blend(window, bodies, DISC * disc + (1 - disc) * variety.cortex * scale * 0.75)
+    inside = (variety.marrow + plate * 260) * scale
     canvas.blend(window, bodies + 2.2, DISC * disc + (1 - disc) * inside)
     for number in range(-2, 17):
         paint_arch(canvas, anatomy, number)
@@ -114,7 +116,7 @@ def _on_wall(anatomy: Anatomy, angle: Array, z: Array, side: int) -> Array:
     """Points 6 mm outside the cavity at an angle from the back (radians) and a height."""
     centre_y, width, depth = cavity_axes(anatomy, z)
     sine, cosine = np.sin(angle), np.cos(angle)
-    e = CAVITY_EXPONENT
+    e = anatomy.variety.trunk.cavity_exponent
     radius = (np.abs(sine / (width + 6)) ** e + np.abs(cosine / (depth + 6)) ** e) ** (-1 / e)
     return np.stack([side * radius * sine, centre_y + radius * cosine, z], axis=1)
 
@@ -148,8 +150,8 @@ def paint_sternum(canvas: Canvas, anatomy: Anatomy) -> None:
     half = profile(down, (0, 25, 46, 60, 115, 140, 146, 170), (27, 22, 15, 14, 19, 14, 6, 4))
     around = section(x, y, (np.float32(0), sternum_y(anatomy, z)), (half, np.float32(6.5)), 2.6)
     plate = np.maximum(np.maximum(around, -down), np.maximum(down - 172, 1.5 - np.abs(down - 48)))
-    canvas.blend(window, plate, CORTEX * 0.75 * anatomy.bone_scale)
-    canvas.blend(window, plate + 1.7, MARROW * 0.8 * anatomy.bone_scale)
+    canvas.blend(window, plate, anatomy.variety.cortex * 0.75 * anatomy.bone_scale)
+    canvas.blend(window, plate + 1.7, anatomy.variety.marrow * 0.8 * anatomy.bone_scale)
 
 
 def paint_shoulder(canvas: Canvas, anatomy: Anatomy, side: int) -> None:
@@ -201,6 +203,6 @@ def _paint_blade(canvas: Canvas, anatomy: Anatomy, side: int, corners: tuple[tup
 def _paint_bone(canvas: Canvas, anatomy: Anatomy, bones: Sequence[tuple[ArrayLike, float]], cortex: float) -> None:
     """Tubes of dense cortex with marrow inside."""
     for points, radius in bones:
-        canvas.tube(points, radius, CORTEX * anatomy.bone_scale)
+        canvas.tube(points, radius, anatomy.variety.cortex * anatomy.bone_scale)
     for points, radius in bones:
-        canvas.tube(points, radius - cortex, MARROW * anatomy.bone_scale)
+        canvas.tube(points, radius - cortex, anatomy.variety.marrow * anatomy.bone_scale)

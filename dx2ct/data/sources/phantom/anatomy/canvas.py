@@ -62,12 +62,7 @@ class Canvas:
         window = self.window(np.minimum(a, b) - reach, np.maximum(a, b) + reach)
         if not self.hu[window].size:
             return
-        axis = b - a
-        x, y, z = (grid - np.float32(start) for grid, start in zip(self.grid(window), a, strict=True))
-        along = (x * axis[0] + y * axis[1] + z * axis[2]) * np.float32(1 / max(float(axis @ axis), 1e-6))
-        along = np.clip(along, 0, 1, dtype=np.float32)
-        off = (x - along * axis[0]) ** 2 + (y - along * axis[1]) ** 2 + (z - along * axis[2]) ** 2
-        self.blend(window, np.sqrt(off) - (radius_a + along * (radius_b - radius_a)), hu)
+        self.blend(window, capsule(*self.grid(window), a, b, radius_a, radius_b), hu)
 
     def ball(self, centre: ArrayLike, radius: float, hu: float) -> None:
         """Paint a ball."""
@@ -78,6 +73,16 @@ class Canvas:
         """Paint an ellipsoid whose axes are x, y, z."""
         centre, semi_axes = np.asarray(centre, float), np.asarray(semi_axes, float)
         self.paint(lambda x, y, z: ellipsoid(x, y, z, centre, semi_axes), hu, centre - semi_axes, centre + semi_axes)
+
+
+def capsule(x: Array, y: Array, z: Array, a: Array, b: Array, radius_a: float, radius_b: float) -> Array:
+    """Distance to a round-ended cone from `a` to `b` (xyz, mm)."""
+    axis = b - a
+    x, y, z = (grid - np.float32(start) for grid, start in zip((x, y, z), a, strict=True))
+    along = (x * axis[0] + y * axis[1] + z * axis[2]) * np.float32(1 / max(float(axis @ axis), 1e-6))
+    along = np.clip(along, 0, 1, dtype=np.float32)
+    off = (x - along * axis[0]) ** 2 + (y - along * axis[1]) ** 2 + (z - along * axis[2]) ** 2
+    return np.asarray(np.sqrt(off) - (radius_a + along * (radius_b - radius_a)))
 
 
 def ellipsoid(x: Array, y: Array, z: Array, centre: ArrayLike, semi_axes: ArrayLike) -> Array:

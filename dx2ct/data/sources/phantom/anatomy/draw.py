@@ -38,10 +38,10 @@ def draw_anatomy(seed: int) -> Anatomy:
         bone_scale=rng.uniform(0.65, 1.1),
         detail_seed=int(rng.integers(2**31)),
     )
-    return replace(anatomy, nodules=_place_nodules(anatomy, rng))
+    return replace(anatomy, nodules=place_nodules(anatomy, rng))
 
 
-def _place_nodules(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Nodule, ...]:
+def place_nodules(anatomy: Anatomy, rng: np.random.Generator) -> tuple[Nodule, ...]:
     """Up to three nodules, whole inside a lung and clear of the hila and of each other."""
     nodules: list[Nodule] = []
     required = int(rng.integers(0, 4))

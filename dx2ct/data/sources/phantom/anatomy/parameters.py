@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dx2ct.data.sources.phantom.anatomy.shape import Variety
+
 Point = tuple[float, float, float]
 
 
@@ -39,6 +41,7 @@ class Anatomy:
     bone_scale: float  # 1 = young and dense
     detail_seed: int  # vessels and the lungs' texture
     nodules: tuple[Nodule, ...] = ()
+    variety: Variety = Variety()
 
     @property
     def apex(self) -> float:
@@ -58,7 +61,7 @@ class Anatomy:
     @property
     def half_width(self) -> float:
         """Of the body, skin to skin."""
-        return self.cavity_half_width + self.fat + 17
+        return self.cavity_half_width + self.fat + self.variety.trunk.wall
 
     @property
     def half_depth(self) -> float:
@@ -95,6 +98,12 @@ class Anatomy:
     def liver_dome(self) -> Point:
         """A point 20 mm below the top of the right hemidiaphragm, in the liver."""
         return (-0.48 * self.cavity_half_width, -12.0, self.base + self.dome_right - 20)
+
+    def in_scanner(self, point: Point) -> Point:
+        """Where a point of the patient frame lies in the scanner, LPS mm."""
+        warp = self.variety.warp
+        x, y, z = point if warp is None else warp.bent(point)
+        return x + self.shift_mm[0], y + self.shift_mm[1], z + self.shift_mm[2]
 
     def hilum(self, side: int) -> Point:
         """Where the vessels enter the lung; side is +1 for the patient's left, -1 for the right. The left is higher."""

@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from dx2ct.data.sources.phantom.anatomy.canvas import Array, Canvas, ellipsoid, smooth_min
+from dx2ct.data.sources.phantom.anatomy.canvas import Array, Canvas, smooth_min
+from dx2ct.data.sources.phantom.anatomy.limbs import limbs_surface
 from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
 from dx2ct.data.sources.phantom.anatomy.surfaces import (
     below_diaphragm,
@@ -14,12 +15,13 @@ from dx2ct.data.sources.phantom.anatomy.surfaces import (
     heart,
     heart_parts,
     lung,
+    mediastinum,
     oriented_ellipsoid,
     profile,
     spine_centre,
 )
 
-FAT, MUSCLE, SKIN, GLAND, LIVER, SPLEEN, KIDNEY, BOWEL = -100.0, 52.0, 20.0, -35.0, 60.0, 50.0, 34.0, 30.0
+FAT, MUSCLE, SKIN, GLAND = -100.0, 52.0, 20.0, -35.0
 AIR = -990.0
 DIAPHRAGM_MM = 4
 FAR = 1e4  # beyond any scan
@@ -33,6 +35,10 @@ def paint_body(canvas: Canvas, anatomy: Anatomy) -> None:
     sides = (-1, 1) if anatomy.female else ()
     for side in sides:
         skin = smooth_min(skin, breast(anatomy, side, *grid), 14)
+    limbs = anatomy.variety.limbs
+    if limbs is not None:
+        flesh = limbs_surface(anatomy, limbs, *grid)
+        skin = smooth_min(skin, flesh, 24)
     canvas.blend(window, skin, SKIN)
     canvas.blend(window, skin + 2, FAT)
     for side in sides:
@@ -41,7 +47,10 @@ def paint_body(canvas: Canvas, anatomy: Anatomy) -> None:
     # Fat is thickest at the flanks; around the spine and over the sternum the muscle reaches further out.
     across = np.abs(grid[0]) / anatomy.half_width
     fat = (0.68 * anatomy.fat + 2) * profile(across, (0, 0.3, 0.8, 1), (0.9, 1.0, 1.2, 1.45))
-    canvas.blend(window, trunk + fat, MUSCLE)
+    muscle = trunk + fat
+    if limbs is not None:
+        muscle = smooth_min(muscle, flesh + 0.6 * anatomy.fat + 3, 16)
+    canvas.blend(window, muscle, MUSCLE)
     _paint_cavity(canvas, anatomy)
     for side in (-1, 1):  # the armpit is full of fat
         centre = (side * (0.8 * anatomy.cavity_half_width + 26), 12, anatomy.apex - 66 * anatomy.tall)
@@ -54,30 +63,13 @@ def _paint_cavity(canvas: Canvas, anatomy: Anatomy) -> None:
     grid = canvas.grid(window)
     inside = cavity(anatomy, *grid)
     abdomen = np.maximum(inside, below_diaphragm(anatomy, *grid))
-    for surface, hu in ((inside, FAT), (abdomen, MUSCLE), (abdomen + DIAPHRAGM_MM, FAT)):
+    variety = anatomy.variety
+    filling = variety.abdomen.filling_hu
+    for surface, hu in ((inside, FAT), (abdomen, MUSCLE), (abdomen + DIAPHRAGM_MM, filling)):
         canvas.blend(window, surface, hu)
-
-
-def paint_abdomen(canvas: Canvas, anatomy: Anatomy) -> None:
-    """Liver on the right, stomach with its gas and spleen on the left, kidneys behind."""
-    half_width, half_depth, base = anatomy.cavity_half_width, anatomy.cavity_half_depth, anatomy.base
-    window = canvas.window((-half_width, -FAR, -FAR), (half_width, FAR, base + anatomy.dome_right))
-    grid = canvas.grid(window)
-    room = np.maximum(cavity(anatomy, *grid), below_diaphragm(anatomy, *grid)) + DIAPHRAGM_MM + 1
-
-    right, left = base + anatomy.dome_right, base + anatomy.dome_left
-    lobe = ellipsoid(*grid, (-0.5 * half_width, -8, right - 82), (0.78 * half_width, 1.0 * half_depth, 96))
-    left_lobe = ellipsoid(*grid, (12, -0.5 * half_depth, left - 34), (72, 0.44 * half_depth, 40))
-    canvas.blend(window, np.maximum(np.minimum(lobe, left_lobe), room), LIVER + 0.25 * (anatomy.blood_hu - 40))
-    spleen = ellipsoid(*grid, (0.74 * half_width, 0.42 * half_depth, left - 46), (34, 46, 46))
-    canvas.blend(window, np.maximum(spleen, room), SPLEEN + 0.35 * (anatomy.blood_hu - 40))
-    centre, size = (0.42 * half_width, -6, left - 10 - anatomy.gastric_gas), anatomy.gastric_gas + 8
-    stomach = np.maximum(ellipsoid(*grid, centre, (1.15 * size, 1.2 * size, size + 6)), room)
-    canvas.blend(window, stomach, MUSCLE)
-    fluid_level = centre[1] + 0.25 * size  # a supine patient's gas lies in front
-    canvas.blend(window, stomach + 4, np.where(grid[1] < fluid_level, AIR, BOWEL))
-    for side in (-1, 1):
-        canvas.ellipsoid((side * 62, 0.5 * half_depth, base - 34 - 8 * (side < 0)), (26, 22, 50), KIDNEY)
+    if variety.mediastinum_hu != FAT:
+        middle = np.maximum(np.maximum(inside, mediastinum(anatomy, *grid)), -abdomen)
+        canvas.blend(window, middle, variety.mediastinum_hu)
 
 
 def paint_lungs(canvas: Canvas, anatomy: Anatomy) -> None:
@@ -89,7 +81,8 @@ def paint_lungs(canvas: Canvas, anatomy: Anatomy) -> None:
         window = canvas.window((low, -FAR, anatomy.base - 25), (high, FAR, anatomy.apex))
         grid = canvas.grid(window)
         depth = np.clip((grid[1] - anatomy.front) / (2 * anatomy.cavity_half_depth), 0, 1)
-        hu = anatomy.lung_hu - 40 + 80 * depth + _texture(grid, rng)
+        gradient = anatomy.variety.lung_gradient
+        hu = anatomy.lung_hu - gradient / 2 + gradient * depth + _texture(grid, rng)
         canvas.blend(window, lung(anatomy, side, *grid), hu)
 
 
@@ -148,18 +141,3 @@ def paint_nodules(canvas: Canvas, anatomy: Anatomy) -> None:
     """Solid lung nodules."""
     for nodule in anatomy.nodules:
         canvas.ball(nodule.centre, nodule.diameter / 2, 40)
-
-
-def paint_table(canvas: Canvas, anatomy: Anatomy) -> None:
-    """A curved couch of carbon fibre over foam, centred in the scanner, with a thin mat; behind the patient."""
-    back = anatomy.half_depth
-    window = canvas.window((-FAR, back - 60, -FAR), (FAR, back + 70, FAR))
-    x, y, z = canvas.grid(window)
-    x = x + np.float32(anatomy.shift_mm[0])  # the couch stays where the patient shifts
-    sag, sides = x**2 / 1000, np.abs(x) - 215
-    top = back + 9 - sag
-    bottom = back + 24 + 30 * np.sqrt(np.maximum(1 - (x / 215) ** 2, 0)) - sag
-    couch = np.maximum(np.maximum(top - y, y - bottom), sides)
-    mat = np.maximum(np.maximum(top - 8 - y, y - top), sides)
-    for surface, hu in ((mat, -930.0), (couch, -140.0), (couch + 2.5, -940.0)):
-        canvas.blend(window, surface + 0 * z, hu)

@@ -8,9 +8,6 @@ from scipy.interpolate import PchipInterpolator
 from dx2ct.data.sources.phantom.anatomy.canvas import Array, ellipsoid, section, smooth_min
 from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
 
-CAVITY_EXPONENT = 2.3
-BODY_EXPONENT = 2.5
-
 
 def level(anatomy: Anatomy, z: Array) -> Array:
     """Height in units of the lung: 0 at the lowest recess, 1 at the apex."""
@@ -31,36 +28,44 @@ def spine_centre(anatomy: Anatomy, z: Array) -> tuple[Array, Array]:
     """x and y of the vertebral bodies: kyphosis bends both ends to the front, scoliosis bends the middle aside."""
     u = np.clip(level(anatomy, z), -0.4, 1.4)
     x = anatomy.scoliosis * np.sin(np.pi * np.clip(u, -0.2, 1.2) * 1.1)
-    y = anatomy.spine_y - anatomy.kyphosis * (2 * np.clip(u, -0.15, 1.15) - 1) ** 2
+    y = anatomy.spine_y - spine_bend(anatomy, u)
     return np.asarray(x, np.float32), np.asarray(y, np.float32)
+
+
+def spine_bend(anatomy: Anatomy, u: Array) -> Array:
+    """How far before its deepest point the spine lies at a level, mm."""
+    trunk = anatomy.variety.trunk
+    bend = 2 * np.clip(u, -0.15, 1.15) - 1 - trunk.lean
+    depth = anatomy.kyphosis * bend**2
+    return np.where(bend < 0, trunk.lumbar * depth, depth)
 
 
 def cavity_axes(anatomy: Anatomy, z: Array) -> tuple[Array, Array, Array]:
     """Of the space inside the ribs at height z: y of its centre, half width, half depth."""
     u = level(anatomy, z)
-    knots = (-0.5, 0.0, 0.15, 0.35, 0.6, 0.8, 0.92, 1.05)
-    width = anatomy.cavity_half_width * profile(u, knots, (0.93, 0.97, 1.0, 1.0, 0.92, 0.77, 0.62, 0.46))
-    depth = anatomy.cavity_half_depth * profile(u, knots, (1.0, 1.0, 1.0, 1.0, 0.92, 0.76, 0.6, 0.44))
+    trunk = anatomy.variety.trunk
+    width = anatomy.cavity_half_width * profile(u, trunk.cavity_heights, trunk.cavity_widths)
+    depth = anatomy.cavity_half_depth * profile(u, trunk.cavity_heights, trunk.cavity_depths)
     straight = anatomy.spine_y + 34
     bent = spine_centre(anatomy, z)[1] + profile(u, (0.5, 0.8, 1.0), (34, 31, 22))
-    back = np.where(u < 0.5, straight, bent).astype(np.float32)  # the bend begins at 0.5
+    back = np.where(u < trunk.bend_from, straight, bent).astype(np.float32)
     return back - depth, width, depth
 
 
 def cavity(anatomy: Anatomy, x: Array, y: Array, z: Array) -> Array:
     """The space inside the ribs, open at both ends."""
     centre_y, width, depth = cavity_axes(anatomy, z)
-    return section(x, y, (np.float32(0), centre_y), (width, depth), CAVITY_EXPONENT)
+    return section(x, y, (np.float32(0), centre_y), (width, depth), anatomy.variety.trunk.cavity_exponent)
 
 
 def wall_y(anatomy: Anatomy, x: Array, z: Array, outside: float, side: int) -> Array:
     """y of the cavity's back (side = 1) or front (-1) wall, moved `outside` mm outwards."""
-    return _outline_y(cavity_axes(anatomy, z), CAVITY_EXPONENT, x, outside, side)
+    return _outline_y(cavity_axes(anatomy, z), anatomy.variety.trunk.cavity_exponent, x, outside, side)
 
 
 def skin_y(anatomy: Anatomy, x: Array, z: Array, outside: float, side: int) -> Array:
     """y of the skin of the back (side = 1) or the chest (-1), moved `outside` mm outwards."""
-    return _outline_y(body_axes(anatomy, z), BODY_EXPONENT, x, outside, side)
+    return _outline_y(body_axes(anatomy, z), anatomy.variety.trunk.body_exponent, x, outside, side)
 
 
 def _outline_y(axes: tuple[Array, Array, Array], exponent: float, x: Array, outside: float, side: int) -> Array:
@@ -72,19 +77,20 @@ def _outline_y(axes: tuple[Array, Array, Array], exponent: float, x: Array, outs
 def body_axes(anatomy: Anatomy, z: Array) -> tuple[Array, Array, Array]:
     """Of the skin at height z: y of its centre, half width, half depth."""
     u = level(anatomy, z)
-    width = anatomy.half_width * profile(
-        u, (-0.4, 0, 0.35, 0.78, 0.95, 1.1, 1.25), (0.95, 0.97, 1, 1, 0.92, 0.66, 0.45)
-    )
+    trunk = anatomy.variety.trunk
+    width = anatomy.half_width * profile(u, trunk.body_heights, trunk.body_widths)
     centre_y, _, depth = cavity_axes(anatomy, z)
-    front = centre_y - depth - 17 - 0.7 * anatomy.fat - profile(u, (-0.3, 0.3), (0.5 * anatomy.fat, 0))
+    front = centre_y - depth - 17 - 0.7 * anatomy.fat - profile(u, (-0.3, 0.3), (0.5 * anatomy.fat + trunk.belly, 0))
     back = anatomy.half_depth + 4 - profile(u, (0.85, 1.3), (0, 32))
+    if trunk.follow:
+        back = back - (trunk.follow * spine_bend(anatomy, u)).astype(np.float32)
     return (front + back) / 2, width, (back - front) / 2
 
 
 def body(anatomy: Anatomy, x: Array, y: Array, z: Array) -> Array:
     """Skin, without breasts; the back is flattened by the table."""
     centre_y, width, depth = body_axes(anatomy, z)
-    around = section(x, y, (np.float32(0), centre_y), (width, depth), BODY_EXPONENT)
+    around = section(x, y, (np.float32(0), centre_y), (width, depth), anatomy.variety.trunk.body_exponent)
     return np.asarray(np.maximum(around, y - anatomy.half_depth))
 
 
@@ -155,6 +161,7 @@ def mediastinum(anatomy: Anatomy, x: Array, y: Array, z: Array) -> Array:
     u = level(anatomy, z)
     spine_x, spine_y = spine_centre(anatomy, z)
     half = profile(u, (0.1, 0.35, 0.55, 0.72, 0.85, 1.0), (22, 26, 32, 32, 31, 33))
+    half = half * np.float32(anatomy.variety.trunk.mediastinum)
     centre_y = (spine_y - 30).astype(np.float32)
     sheath = section(x, y, (0.5 * spine_x + 2, centre_y), (half, np.float32(44)), 2.2)
     septum = np.abs(x - 3) - 4 - np.float32(0.0009) * np.maximum(y - (anatomy.front + 20), 0) ** 2
