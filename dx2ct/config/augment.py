@@ -33,12 +33,16 @@ class ExposureSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class AugmentSettings:
-    """Warped copies of the training scans, with X-rays of their own.
+    """Warped copies of the training scans, and of phantoms, with X-rays of their own.
 
     Lengths and angles are drawn uniformly, either way. Nothing is mirrored: the heart stays on its side.
     """
 
-    share: Fraction = key(0.0, "Share of the examples that are changed; 0: none", source=OURS)
+    share: Fraction = key(0.0, "Share of the examples of scans that are changed copies; 0: none", source=OURS)
+    phantoms: Fraction = key(
+        0.0, "Share of the examples that are phantoms of the varied kind, drawn while training", source=OURS
+    )
+    phantom_count: PositiveInt = key(400, "So many of them, by seeds from 0", source=OURS)
     voxels: PositiveInt | None = key(
         None,
         "Side of the volume that is warped and rendered; null: twice slices.size, where volumes have so many",
@@ -62,6 +66,11 @@ class AugmentSettings:
         0.15, "Share with air outside a circle, and share with air above and below", source=OURS
     )
     exposure: ExposureSettings = key(ExposureSettings, "The X-rays' geometry, for methods that take it as data")
+
+    @property
+    def changes(self) -> bool:
+        """True where examples are made while training."""
+        return self.share > 0 or self.phantoms > 0
 
     def require_inside(self, side_mm: float) -> None:
         """BadKeyError where the cube's centre could leave the cube, or the elastic field could fold it."""

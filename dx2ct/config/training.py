@@ -221,14 +221,14 @@ class LearnedSettings(XrayRunSettings):
 
     def relevant(self) -> Self:
         """Without the section augment where it changes nothing."""
-        if self.train.augment.share:
+        if self.train.augment.changes:
             return self
         return replace(self, train=replace(self.train, augment=NO_AUGMENT))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         augment = self.train.augment
-        if not augment.share:
+        if not augment.changes:
             return
         try:
             augment.require_inside(self.volume.side_mm)

@@ -55,7 +55,7 @@ def train_learned(
     """
     scans = {"train": training_scans(rows), "validation": _validation_scans(settings, rows)}
     learned = build(settings, scans, data, runtime)
-    files = fingerprint(scans["train"] + scans["validation"], data, volumes=settings.train.augment.share > 0)
+    files = fingerprint(scans["train"] + scans["validation"], data, volumes=settings.train.augment.changes)
     identity = {"settings": plain(settings), "data": files}
     training = Training(
         learned.model,

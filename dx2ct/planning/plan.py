@@ -179,7 +179,7 @@ class Plan:
     def copied_volumes(self, run: str) -> list[str]:
         """Volumes that a training makes changed copies of."""
         settings = self.resolved.settings(run)
-        copies = self.resolved.method(run).learns and settings.train.augment.share > 0
+        copies = self.resolved.method(run).learns and settings.train.augment.changes
         return [str(layout.volume(DATA, scan)) for scan in self.usable("train")] if copies else []
 
     def reconstructions(self, runs: Iterable[str], scans: Iterable[str]) -> list[str]:

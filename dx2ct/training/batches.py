@@ -81,7 +81,7 @@ class Batches(Generic[B]):
                 f"train.batch {train.batch} is {groups} groups of slices_per_patient, which {world} process(es) x "
                 f"accumulate {train.accumulate} cannot share equally"
             )
-        self.loaders = loaders if device.type == "cuda" or train.augment.share else 0
+        self.loaders = loaders if device.type == "cuda" or train.augment.changes else 0
         self.pool = ThreadPoolExecutor(max(self.loaders, 1))
         self.ahead: dict[tuple[int, int], Future[B]] = {}
 

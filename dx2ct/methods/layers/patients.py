@@ -1,4 +1,4 @@
-"""The patients of a training step: a prepared scan as it is, or a changed copy of it with X-rays of its own."""
+"""The patients of a training step: a prepared scan as it is, or a changed copy of it or of a phantom, with X-rays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,14 @@ from dx2ct.data.planes import to_plane
 from dx2ct.data.prepare.slices import area_resample
 from dx2ct.data.prepare.volume import read_cube
 from dx2ct.data.scans import as_seen, read_stack, read_xrays
+from dx2ct.data.sources.phantom.direct import draw
 from dx2ct.geometry import projection_matrices, Views
 from dx2ct.layout import PLANES
 from dx2ct.methods.contract import training_views
 
-Array = NDArray[np.float32]
+Voxels, Bits = NDArray[np.int16], NDArray[np.uint8]
 AUGMENT = 2  # what the generator of changed copies is told beside seed, step and example
-KEPT_BYTES = 2**30  # of fine volumes in memory; more are read again
+KEPT_BYTES = 2**31  # of fine volumes in memory, of scans and of phantoms; more are read or drawn again
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,8 @@ class Patients:
         voxels = settings.fine_voxels
         self.grid = CubeGrid(voxels, settings.volume.side_mm / voxels)
         self.copier = Copier(self.augment, settings.xray, self.names, self.grid, pixels, device)
-        self.fine = lru_cache(max(KEPT_BYTES // (3 * voxels**3), 1))(self._fine)
+        kept = lru_cache(max(int(KEPT_BYTES / (2.125 * voxels**3)), 1))
+        self.fine, self.phantom = kept(self._fine), kept(self._phantom)
 
     def __len__(self) -> int:
         return len(self.scans)
@@ -66,12 +68,16 @@ class Patients:
     def get(self, step: int, example: int, number: int) -> Patient:
         """Patient `number` as the example of a step sees it; example: counted over the whole batch."""
         generator = np.random.default_rng((self.settings.train.seed, step, example, AUGMENT))
-        if not self.augment.share or generator.random() >= self.augment.share:
-            return Patient(self.xrays[number], self.matrices, dict(self.stacks[number]))
-        return self._changed(generator, number)
+        phantom, changed = generator.random(2) < (self.augment.phantoms, self.augment.share)
+        if phantom:
+            return self._changed(generator, *self.phantom(int(generator.integers(self.augment.phantom_count))))
+        if changed:
+            return self._changed(generator, *self.fine(number))
+        return Patient(self.xrays[number], self.matrices, dict(self.stacks[number]))
 
-    def _changed(self, generator: np.random.Generator, number: int) -> Patient:
-        copy = self.copier.copy(generator, *self.fine(number))
+    def _changed(self, generator: np.random.Generator, hu: Voxels, bits: Bits | None) -> Patient:
+        patient = None if bits is None else np.unpackbits(bits).view(np.bool_).reshape(hu.shape)
+        copy = self.copier.copy(generator, hu, patient)
         images = dict(zip(self.names, copy.xrays.cpu().numpy(), strict=True))
         views = Views(self.grid, copy.exposures)
         volume = averaged(copy.hu, self.size).cpu().numpy()
@@ -81,11 +87,17 @@ class Patients:
             {plane: to_plane(volume, plane) for plane in PLANES},
         )
 
-    def _fine(self, number: int) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
-        """HU on the grid of copies, and which voxels are the patient."""
+    def _fine(self, number: int) -> tuple[Voxels, Bits | None]:
+        """HU on the grid of copies, and which voxels are the patient, eight in a byte."""
         cube = read_cube(layout.volume(self.data, self.scans[number]))
-        hu = np.rint(area_resample(cube.array, self.grid.size)).astype(np.int16)
-        return hu, body(hu, self.grid.spacing_mm) if self.augment.couch else None
+        return self._with_body(np.rint(area_resample(cube.array, self.grid.size)).astype(np.int16))
+
+    def _phantom(self, seed: int) -> tuple[Voxels, Bits | None]:
+        """The same of a phantom, one voxel rendered for each: thin bones are as coarse as in a scan."""
+        return self._with_body(draw(seed, self.grid.size, self.grid.spacing_mm, supersample=1))
+
+    def _with_body(self, hu: Voxels) -> tuple[Voxels, Bits | None]:
+        return hu, np.packbits(body(hu, self.grid.spacing_mm)) if self.augment.couch else None
 
 
 def averaged(hu: Tensor, size: int) -> Tensor:
