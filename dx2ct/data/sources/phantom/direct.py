@@ -10,7 +10,7 @@ from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_varied, render
 Array = NDArray[np.float32]
 
 
-def draw(seed: int, size: int, spacing_mm: float, supersample: float = 1.5) -> NDArray[np.int16]:
+def draw(seed: int, size: int, spacing_mm: float, supersample: float = 2) -> NDArray[np.int16]:
     """HU (z, y, x), LPS axes, of the varied phantom of a seed, in a cube of `size` voxels as the volume stage makes it.
 
     supersample: voxels along an edge that are rendered for one; their mean is kept.
@@ -19,7 +19,7 @@ def draw(seed: int, size: int, spacing_mm: float, supersample: float = 1.5) -> N
     fine = round(size * supersample)
     axis = (np.arange(fine) - (fine - 1) / 2) * (size * spacing_mm / fine)
     low, high, field_of_view = scan_bounds(seed, anatomy)
-    hu = render(anatomy, axis, axis, axis + (low + high) / 2 + anatomy.shift_mm[2])
+    hu = render(anatomy, axis, axis, axis + (low + high) / 2 + anatomy.shift_mm[2], 0.15 * spacing_mm)
     hu[np.abs(axis) > (high - low) / 2] = AIR_HU
     hu[:, np.hypot(axis[None], axis[:, None]) > field_of_view / 2] = AIR_HU
     return np.rint(area_resample(np.maximum(hu, AIR_HU), size)).astype(np.int16)

@@ -1,7 +1,8 @@
 """A CT grid that shapes are painted on: every shape is a signed distance in mm, negative inside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+import math
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,32 @@ Array = NDArray[np.floating[Any]]
 Value = Array | np.floating[Any]  # one number, or one per height
 Surface = Callable[[Array, Array, Array], Array]
 Window = tuple[slice, slice, slice]
+Corner = Iterable[float | np.floating[Any]]  # x, y, z
 
 
 class Canvas:
-    """HU on the voxel centres x, y, z (mm, ascending, evenly spaced), all air at first; `hu` is (z, y, x) float32."""
+    """HU on the voxel centres x, y, z (mm, ascending, evenly spaced), all air at first; `hu` is (z, y, x) float32.
 
-    def __init__(self, x: Array, y: Array, z: Array) -> None:
+    finest_mm: vessels of the lungs with a smaller radius are not worth their painting.
+    """
+
+    def __init__(self, x: Array, y: Array, z: Array, finest_mm: float = 0.0) -> None:
+        self.finest_mm = finest_mm
         self.axes = tuple(np.asarray(axis, np.float32) for axis in (x, y, z))
-        self.first = np.array([axis[0] for axis in self.axes])
-        self.step = np.array([axis[1] - axis[0] for axis in self.axes])
-        self.size = np.array([len(axis) for axis in self.axes])
-        self.edge_mm = float(self.step[0])  # an edge is as soft as a pixel is wide
-        self.hu = np.full(self.size[::-1], -1000, np.float32)
+        self.lattice = [(float(axis[0]), float(axis[1] - axis[0]), len(axis)) for axis in self.axes]
+        self.edge_mm = self.lattice[0][1]  # an edge is as soft as a pixel is wide
+        self.hu = np.full([len(axis) for axis in self.axes[::-1]], -1000, np.float32)
 
-    def window(self, low: ArrayLike, high: ArrayLike) -> Window:
+    def window(self, low: Corner, high: Corner) -> Window:
         """The voxels within the box from `low` to `high` (xyz, mm), widened by a soft edge; it may be empty."""
-        start = np.ceil((np.asarray(low) - self.edge_mm - self.first) / self.step)
-        stop = np.floor((np.asarray(high) + self.edge_mm - self.first) / self.step) + 1
-        start, stop = np.clip(start, 0, self.size).astype(int), np.clip(stop, 0, self.size).astype(int)
-        return slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0])
+        x, y, z = (self._span(axis, float(start), float(stop)) for axis, (start, stop) in enumerate(zip(low, high)))
+        return z, y, x
+
+    def _span(self, axis: int, low: float, high: float) -> slice:
+        first, step, size = self.lattice[axis]  # plain numbers: a phantom has thousands of small windows
+        start = math.ceil((low - self.edge_mm - first) / step)
+        stop = math.floor((high + self.edge_mm - first) / step) + 1
+        return slice(min(max(start, 0), size), min(max(stop, 0), size))
 
     def grid(self, window: Window) -> tuple[Array, Array, Array]:
         """x, y, z of a window's voxels, shaped to broadcast against (z, y, x)."""
@@ -40,10 +48,10 @@ class Canvas:
     def blend(self, window: Window, distance: Array, hu: ArrayLike) -> None:
         """Paint a shape given its distance on the window's voxels; `hu` is a number or broadcasts to the window."""
         voxels = self.hu[window]
-        cover = np.clip(0.5 - distance / self.edge_mm, 0, 1)
+        cover = np.minimum(np.maximum(0.5 - distance / self.edge_mm, 0), 1)
         voxels += cover * (np.asarray(hu, np.float32) - voxels)
 
-    def paint(self, surface: Surface, hu: ArrayLike, low: ArrayLike, high: ArrayLike) -> None:
+    def paint(self, surface: Surface, hu: ArrayLike, low: Corner, high: Corner) -> None:
         """Paint the inside of a surface that lies within the box from `low` to `high` (xyz, mm)."""
         window = self.window(low, high)
         if self.hu[window].size:
@@ -80,7 +88,7 @@ def capsule(x: Array, y: Array, z: Array, a: Array, b: Array, radius_a: float, r
     axis = b - a
     x, y, z = (grid - np.float32(start) for grid, start in zip((x, y, z), a, strict=True))
     along = (x * axis[0] + y * axis[1] + z * axis[2]) * np.float32(1 / max(float(axis @ axis), 1e-6))
-    along = np.clip(along, 0, 1, dtype=np.float32)
+    along = np.minimum(np.maximum(along, 0), 1).astype(np.float32)
     off = (x - along * axis[0]) ** 2 + (y - along * axis[1]) ** 2 + (z - along * axis[2]) ** 2
     return np.asarray(np.sqrt(off) - (radius_a + along * (radius_b - radius_a)))
 
@@ -106,5 +114,5 @@ def section(x: Array, y: Array, centre: tuple[Value, Value], half: tuple[Value, 
 
 def smooth_min(a: Array, b: Array, width: float) -> Array:
     """Union of two shapes with the crease between them filled over `width` mm (polynomial smooth minimum)."""
-    h = np.clip(0.5 + 0.5 * (b - a) / width, 0, 1)
+    h = np.minimum(np.maximum(0.5 + 0.5 * (b - a) / width, 0), 1)
     return np.asarray(b + h * (a - b) - width * h * (1 - h))

@@ -20,7 +20,7 @@ def paint_couch(canvas: Canvas, anatomy: Anatomy) -> None:
     top = back + couch.gap - sag
     bottom = back + couch.edge + couch.hull * np.sqrt(np.maximum(1 - (x / 215) ** 2, 0)) - sag
     shell = np.maximum(np.maximum(top - y, y - bottom), sides)
-    mat = np.maximum(np.maximum(top - 8 - y, y - top), sides)
+    mat = np.maximum(np.maximum(top - couch.mat - y, y - top), sides)
     parts = ((mat, couch.mat_hu), (shell, couch.wall_hu), (shell + couch.wall, couch.foam_hu))
     for surface, hu in parts:
         canvas.blend(window, surface + 0 * z, hu)

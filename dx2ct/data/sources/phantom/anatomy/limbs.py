@@ -44,7 +44,8 @@ def flesh(anatomy: Anatomy, limbs: Limbs) -> list[tuple[Array, Array, float, flo
 
 def limbs_surface(anatomy: Anatomy, limbs: Limbs, x: Array, y: Array, z: Array) -> Array:
     """Signed distance to all of them, with the creases filled."""
-    first, *others = (capsule(x, y, z, *part) for part in flesh(anatomy, limbs))
+    parts = [(np.float32(a), np.float32(b), *radii) for a, b, *radii in flesh(anatomy, limbs)]
+    first, *others = (capsule(x, y, z, *part) for part in parts)
     for other in others:
         first = smooth_min(first, other, 20)
     return first

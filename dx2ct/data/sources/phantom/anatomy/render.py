@@ -32,12 +32,17 @@ ORDER = (  # what is painted later hides what was painted before
 )
 
 
-def render(anatomy: Anatomy, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike) -> NDArray[np.float32]:
-    """Noise-free HU, (z, y, x) float32, at voxel centres in the scanner's LPS frame (ascending, even steps)."""
+def render(
+    anatomy: Anatomy, x_mm: ArrayLike, y_mm: ArrayLike, z_mm: ArrayLike, finest_mm: float = 0.0
+) -> NDArray[np.float32]:
+    """Noise-free HU, (z, y, x) float32, at voxel centres in the scanner's LPS frame (ascending, even steps).
+
+    finest_mm: lung vessels of a smaller radius are left out.
+    """
     x, y, z = (
         np.asarray(axis, float) - shift for axis, shift in zip((x_mm, y_mm, z_mm), anatomy.shift_mm, strict=True)
     )
-    canvas = Canvas(x, y, z)
+    canvas = Canvas(x, y, z, finest_mm)
     warp = anatomy.variety.warp
     if warp is None:
         paint_couch(canvas, anatomy)

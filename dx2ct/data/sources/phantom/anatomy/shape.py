@@ -27,7 +27,16 @@ class Trunk:
     lean: float = 0.0  # where the spine is deepest: 0 in the middle, 1 at the apex
     lumbar: float = 1.0  # bend of the lower spine against the upper
     follow: float = 0.0  # share of the spine's bend that the skin of the back shows
-    mediastinum: float = 1.0  # its width
+    sheath_widths: Profile = (22, 26, 32, 32, 31, 33)  # mm, half, of what parts the lungs around the great vessels
+    sheath_x: float = 2.0
+    sheath_y: float = 30.0  # of its middle, before the spine
+    sheath_depth: float = 44.0  # half
+    septum: float = 4.0  # half width of the mediastinum behind the sternum
+    column: float = 26.0  # half width of the spine with the tissue beside it
+    chest: float = 0.0  # how much thicker the front wall is above than below: pectoral muscles
+    dome_y: float = 0.0  # of the diaphragm's domes
+    dome_side: float = 0.53  # their half width, as a share of the cavity's
+    dome_front: float = 1.0  # how much slower the diaphragm falls to the front than to the back
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Couch:
     wall_hu: float = -140.0
     foam_hu: float = -940.0
     mat_hu: float = -930.0
+    mat: float = 8.0  # thickness
 
 
 @dataclass(frozen=True)
@@ -92,3 +102,4 @@ class Variety:
     mediastinum_hu: float = -100.0  # between the lungs, around the vessels
     cortex: float = 850.0  # HU of compact bone, times bone_scale
     marrow: float = 230.0
+    cloth: float = 0.0  # thickness of what the patient wears, mm

@@ -22,7 +22,7 @@ from dx2ct.data.sources.phantom.anatomy.surfaces import (
 )
 
 FAT, MUSCLE, SKIN, GLAND = -100.0, 52.0, 20.0, -35.0
-AIR = -990.0
+AIR, CLOTH = -990.0, -750.0
 DIAPHRAGM_MM = 4
 FAR = 1e4  # beyond any scan
 
@@ -39,6 +39,8 @@ def paint_body(canvas: Canvas, anatomy: Anatomy) -> None:
     if limbs is not None:
         flesh = limbs_surface(anatomy, limbs, *grid)
         skin = smooth_min(skin, flesh, 24)
+    if anatomy.variety.cloth:
+        canvas.blend(window, skin - anatomy.variety.cloth, CLOTH)
     canvas.blend(window, skin, SKIN)
     canvas.blend(window, skin + 2, FAT)
     for side in sides:

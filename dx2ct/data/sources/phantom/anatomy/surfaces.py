@@ -81,6 +81,8 @@ def body_axes(anatomy: Anatomy, z: Array) -> tuple[Array, Array, Array]:
     width = anatomy.half_width * profile(u, trunk.body_heights, trunk.body_widths)
     centre_y, _, depth = cavity_axes(anatomy, z)
     front = centre_y - depth - 17 - 0.7 * anatomy.fat - profile(u, (-0.3, 0.3), (0.5 * anatomy.fat + trunk.belly, 0))
+    if trunk.chest:
+        front = front - profile(u, (0.3, 0.8), (0, trunk.chest))
     back = anatomy.half_depth + 4 - profile(u, (0.85, 1.3), (0, 32))
     if trunk.follow:
         back = back - (trunk.follow * spine_bend(anatomy, u)).astype(np.float32)
@@ -105,12 +107,17 @@ def breast(anatomy: Anatomy, side: int, x: Array, y: Array, z: Array, inset: flo
 def diaphragm(anatomy: Anatomy, x: Array, y: Array) -> Array:
     """z of the diaphragm's upper side: a right dome, a lower left one, and the saddle under the heart."""
     half_width, half_depth = anatomy.cavity_half_width, anatomy.cavity_half_depth
+    trunk = anatomy.variety.trunk
+    y = y - np.float32(trunk.dome_y)
 
     def dome(x0: float, y0: float, top: float, half: tuple[float, float], drop: float) -> Array:
-        r2 = ((x - x0) / half[0]) ** 2 + ((y - y0) / half[1]) ** 2
+        back = y - y0
+        if trunk.dome_front != 1:
+            back = np.where(back < 0, back / np.float32(trunk.dome_front), back)
+        r2 = ((x - x0) / half[0]) ** 2 + (back / half[1]) ** 2
         return np.asarray(anatomy.base + top - drop * np.tanh(0.75 * r2**1.25) / 0.735)  # r2 = 1.2 near the wall
 
-    half = (0.53 * half_width, 1.05 * half_depth)
+    half = (trunk.dome_side * half_width, 1.05 * half_depth)
     right = dome(-0.48 * half_width, -12, anatomy.dome_right, half, anatomy.dome_right)
     left = dome(0.5 * half_width, -10, anatomy.dome_left, half, anatomy.dome_left)
     middle = dome(5, -0.3 * half_depth, anatomy.dome_left - 8, (0.6 * half_width, 0.95 * half_depth), 45)
@@ -160,13 +167,13 @@ def mediastinum(anatomy: Anatomy, x: Array, y: Array, z: Array) -> Array:
     """What parts the lungs, without the heart: great vessels' sheath, thin septum to the sternum, spine."""
     u = level(anatomy, z)
     spine_x, spine_y = spine_centre(anatomy, z)
-    half = profile(u, (0.1, 0.35, 0.55, 0.72, 0.85, 1.0), (22, 26, 32, 32, 31, 33))
-    half = half * np.float32(anatomy.variety.trunk.mediastinum)
-    centre_y = (spine_y - 30).astype(np.float32)
-    sheath = section(x, y, (0.5 * spine_x + 2, centre_y), (half, np.float32(44)), 2.2)
-    septum = np.abs(x - 3) - 4 - np.float32(0.0009) * np.maximum(y - (anatomy.front + 20), 0) ** 2
+    trunk = anatomy.variety.trunk
+    half = profile(u, (0.1, 0.35, 0.55, 0.72, 0.85, 1.0), trunk.sheath_widths)
+    centre_y = (spine_y - trunk.sheath_y).astype(np.float32)
+    sheath = section(x, y, (0.5 * spine_x + trunk.sheath_x, centre_y), (half, np.float32(trunk.sheath_depth)), 2.2)
+    septum = np.abs(x - 3) - trunk.septum - np.float32(0.0009) * np.maximum(y - (anatomy.front + 20), 0) ** 2
     septum = np.maximum(septum, y - spine_y)
-    column = section(x, y, (spine_x, spine_y + 8), (np.float32(26), np.float32(30)), 2.0)
+    column = section(x, y, (spine_x, spine_y + 8), (np.float32(trunk.column), np.float32(30)), 2.0)
     return smooth_min(smooth_min(sheath, septum, 14), column, 10)
 
 

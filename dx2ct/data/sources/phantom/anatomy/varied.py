@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dx2ct.data.sources.phantom.anatomy.draw import place_nodules
 from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
@@ -15,29 +16,29 @@ Random = np.random.Generator
 def draw_varied(seed: int) -> Anatomy:
     """The varied patient of a seed."""
     rng = np.random.default_rng([seed, 10])
-    female = bool(rng.random() < 0.5)
-    width = rng.normal(121, 8) + (0 if female else 8)
-    fat = float(np.clip(rng.gamma(4, 3.6), 3, 36))
+    female = bool(rng.random() < 0.45)
+    width = rng.normal(123, 8) + (0 if female else 8)
+    fat = float(np.clip(rng.gamma(3.6, 4.2), 3, 42))
     full = rng.random() < 0.8  # inspiration
     height = rng.normal(262, 22) + (0 if female else 10) - (0 if full else 35)
     anatomy = Anatomy(
         female=female,
-        shift_mm=(rng.normal(0, 8), rng.normal(14, 15), -float(rng.integers(50, 400))),
+        shift_mm=(rng.normal(0, 8), rng.normal(9, 15), -float(rng.integers(50, 400))),
         cavity_half_width=width,
-        cavity_half_depth=width * rng.uniform(0.62, 0.78),
+        cavity_half_depth=width * rng.uniform(0.65, 0.81),
         fat=fat,
         lung_height=height,
         dome_right=rng.uniform(34, 84) + (0 if full else 15),
-        dome_step=rng.uniform(-2, 24),
-        heart_scale=rng.uniform(0.85, 1.2) * (1.2 if rng.random() < 0.1 else 1),
+        dome_step=rng.uniform(-4, 20),
+        heart_scale=rng.uniform(0.84, 1.18) * (1.2 if rng.random() < 0.1 else 1),
         heart_x=rng.uniform(8, 30),
         heart_turn=rng.uniform(-0.4, 0.4),
         aorta_radius=rng.uniform(11, 18),
         aorta_bulge=rng.uniform(-3, 16),
-        kyphosis=rng.uniform(14, 42),
+        kyphosis=rng.uniform(8, 36),
         scoliosis=rng.normal(0, 6),
-        breast=rng.uniform(2, 30) if female else 0.0,
-        gastric_gas=rng.uniform(4, 30),
+        breast=rng.uniform(2, 26) if female else 0.0,
+        gastric_gas=rng.uniform(2, 27),
         lung_hu=rng.normal(-862, 22) + (0 if full else 70),
         blood_hu=rng.uniform(110, 300) if rng.random() < 0.45 else rng.uniform(30, 50),
         bone_scale=rng.uniform(0.5, 0.95),
@@ -54,52 +55,64 @@ def _draw_variety(rng: Random, width: float, fat: float) -> Variety:
         couch=_draw_couch(rng) if rng.random() < 0.95 else None,
         limbs=_draw_limbs(rng, width, fat),
         abdomen=Abdomen(
-            filling_hu=rng.uniform(-105, 30),
+            filling_hu=rng.uniform(-110, 20),
             loops=int(rng.integers(4, 26)),
             gas_share=rng.uniform(0, 0.5),
             seed=int(rng.integers(2**31)),
-            liver=rng.uniform(0.85, 1.2),
+            liver=rng.uniform(0.82, 1.15),
         ),
         warp=_draw_warp(rng),
         lung_gradient=rng.uniform(15, 90),
-        mediastinum_hu=rng.uniform(-100, 30),
+        mediastinum_hu=rng.uniform(-100, 10),
+        cloth=rng.uniform(0, 6),
         cortex=rng.uniform(650, 950),
-        marrow=rng.uniform(150, 260),
+        marrow=rng.uniform(130, 250),
     )
 
 
 def _draw_trunk(rng: Random) -> Trunk:
-    def near(values: Profile, spread: float) -> Profile:
-        return tuple(float(value) for value in values + rng.normal(0, spread, len(values)))
+    def near(values: ArrayLike, spread: float) -> Profile:
+        return tuple(float(value) for value in rng.normal(values, spread))
 
     return Trunk(
         cavity_heights=(-0.5, 0.0, 0.15, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 1.05),
         cavity_widths=near((0.94, 0.99, 1.0, 0.97, 0.94, 0.9, 0.81, 0.68, 0.53, 0.4), 0.02),
-        cavity_depths=near((0.92, 0.94, 0.96, 1.0, 1.0, 0.96, 0.82, 0.63, 0.5, 0.4), 0.025),
-        cavity_exponent=rng.uniform(2.0, 2.6),
+        cavity_depths=near((0.91, 0.93, 0.955, 1.0, 1.01, 0.95, 0.81, 0.63, 0.505, 0.41), 0.025),
+        cavity_exponent=rng.uniform(2.05, 2.7),
         body_heights=(-0.4, 0, 0.35, 0.6, 0.78, 0.95, 1.1, 1.25),
-        body_widths=near((0.95, 0.97, 0.98, 1.0, 1.02, 0.95, 0.7, 0.45), 0.025),
+        body_widths=near((0.95, 0.97, 0.98, 1.02, 1.08, 1.02, 0.75, 0.45), 0.025),
         body_exponent=rng.uniform(2.1, 2.7),
         wall=rng.uniform(13, 25),
-        belly=rng.uniform(-8, 30),
+        belly=rng.uniform(-12, 24),
         bend_from=-9.0,
-        lean=rng.uniform(-0.05, 0.35),
+        lean=rng.uniform(-0.12, 0.32),
         lumbar=rng.uniform(0.5, 1.1),
-        follow=rng.uniform(0.3, 0.9),
-        mediastinum=rng.uniform(0.8, 1.25),
+        follow=rng.uniform(0.2, 0.85),
+        sheath_widths=near(np.array((12.5, 16, 23, 28, 27, 29)) * rng.uniform(0.8, 1.25), 1.5),
+        sheath_x=rng.uniform(0, 8),
+        sheath_y=rng.uniform(38, 54),
+        sheath_depth=rng.uniform(32, 44),
+        septum=rng.uniform(3, 15),
+        column=rng.uniform(15, 22),
+        chest=rng.uniform(0, 16),
+        dome_y=rng.uniform(-40, -8),
+        dome_side=rng.uniform(0.55, 0.8),
+        dome_front=rng.uniform(1.1, 2.2),
     )
 
 
 def _draw_couch(rng: Random) -> Couch:
+    gap = rng.uniform(10, 48)
     return Couch(
-        gap=rng.uniform(4, 24),
+        gap=gap,
         curve=float(1 / rng.uniform(1e-6, 1 / 700)),
-        edge=rng.uniform(20, 45),
+        edge=gap + rng.uniform(8, 40),
         hull=rng.uniform(0, 35),
-        wall=rng.uniform(1.5, 4),
-        wall_hu=rng.uniform(-400, 50),
-        foam_hu=rng.uniform(-990, -900),
-        mat_hu=rng.uniform(-990, -880),
+        wall=rng.uniform(1.5, 3),
+        wall_hu=rng.uniform(-300, 350),
+        foam_hu=rng.uniform(-970, -880),
+        mat_hu=rng.uniform(-980, -925),
+        mat=gap + 4,
     )
 
 
@@ -109,9 +122,9 @@ def _draw_limbs(rng: Random, width: float, fat: float) -> Limbs:
     return Limbs(
         shoulder=width * rng.uniform(1.0, 1.3) + 0.5 * fat,
         shoulder_z=rng.uniform(-40, 15) if raised else rng.uniform(-60, -25),
-        shoulder_y=rng.uniform(-35, 15),
+        shoulder_y=rng.uniform(-50, 3),
         arm=(aside, rng.uniform(-0.6, 0.3), rng.uniform(0.5, 1.2)) if raised else (0.12, 0.1, -1.0),
-        radius=rng.uniform(40, 50) + 0.6 * fat,
+        radius=rng.uniform(37, 49) + 0.6 * fat,
         neck=rng.uniform(50, 64) + 0.3 * fat,
         chin=rng.uniform(5, 130),
         chin_reach=rng.uniform(40, 130),

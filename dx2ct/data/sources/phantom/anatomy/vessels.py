@@ -97,7 +97,8 @@ def paint_lung_vessels(canvas: Canvas, anatomy: Anatomy) -> None:
     rng = np.random.default_rng(anatomy.detail_seed)
     for side in (-1, 1):
         for starts, ends, radii in grow_trees(anatomy, side, rng):
-            for start, end, radius in zip(starts, ends, radii, strict=True):
+            seen = radii >= canvas.finest_mm
+            for start, end, radius in zip(starts[seen], ends[seen], radii[seen], strict=True):
                 canvas.segment(start, end, radius, 0.86 * radius, min(anatomy.blood_hu, 45 + 20 * radius))
 
 
