@@ -64,7 +64,7 @@ rule volume:
         source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
         content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
         settings=PLAN.stage("volume"),
-        series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
+        series_uid=lambda wildcards: PLAN.series_words(wildcards.scan),
     shell:
         "python -m dx2ct volume {params.source:q} --settings {params.settings:q} --series-uid={params.series_uid:q}"
         " --failure data/failed/{wildcards.scan}.txt -o {output:q} &> {log:q}"

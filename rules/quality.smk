@@ -18,7 +18,7 @@ rule quality:
     params:
         source=lambda wildcards, input: PLAN.cohort[wildcards.scan]["path"],
         content=lambda wildcards: PLAN.source_stamp(wildcards.scan),
-        series_uid=lambda wildcards: PLAN.cohort[wildcards.scan]["series_uid"],
+        series_uid=lambda wildcards: PLAN.series_words(wildcards.scan),
         views=[f"--view={view}" for view in PLAN.config.xray.views],
     shell:
         "python -m dx2ct quality {wildcards.scan} {params.source:q} --series-uid={params.series_uid:q} {params.views}"

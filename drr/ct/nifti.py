@@ -19,8 +19,11 @@ _LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_OFFSET = 2**24  # header extensions are texts
 
 
-def read_nifti(path: Path) -> Stored:
-    """What the header of a .nii, .nii.gz or .hdr says; InputError for one that is damaged or contradicts itself."""
+def read_nifti(path: Path, needs_place: bool = True) -> Stored:
+    """What the header of a .nii, .nii.gz or .hdr says; InputError for one that is damaged or contradicts itself.
+
+    needs_place: False gives a header without orientation voxels of 1 mm along the axes, for somebody who knows better.
+    """
     with open_regular(path) as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -28,7 +31,7 @@ def read_nifti(path: Path) -> Stored:
         head = stream.read(_BYTES[2])
     header, magic = _header(head)
     shape = three_axes(_sizes(header))
-    affine, remarks = _affine_mm(header, shape)
+    affine, remarks = _affine_mm(header, shape, needs_place)
     dtype = _dtype(header)
     slope, intercept = _scale(header)
     offset = _offset(header, magic)
@@ -107,7 +110,7 @@ def _offset(header: Any, magic: bytes) -> int:
     return int(offset)
 
 
-def _affine_mm(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[str, ...]]:
+def _affine_mm(header: Any, shape: tuple[int, int, int], needs_place: bool) -> tuple[Matrix, tuple[str, ...]]:
     """Voxel index to LPS mm: the sform where it has a code, as nibabel and ITK take it, or else the qform."""
     zooms = np.asarray(header["pixdim"][1:4], np.float64)
     if not (np.isfinite(zooms).all() and zooms.min() > 0):
@@ -117,6 +120,8 @@ def _affine_mm(header: Any, shape: tuple[int, int, int]) -> tuple[Matrix, tuple[
     if sform is not None:
         require_one_place(sform, qform, zooms, shape)
     chosen = qform if sform is None else sform
+    if chosen is None and not needs_place:
+        return np.eye(4), ()
     if chosen is None:
         raise InputError("states no orientation (qform_code and sform_code are 0): left and right are unknown")
     unit = int(header["xyzt_units"]) & 7

@@ -21,6 +21,7 @@ from drr.ct.limits import SUFFIXES
 from drr.ct.metaimage import read_metaimage
 from drr.ct.nifti import read_nifti
 from drr.ct.nrrd import read_nrrd
+from drr.ct.restated import Restated
 from drr.ct.sources import note
 from drr.ct.voxels import blocks, require_bounded, Stored
 from drr.errors import InputError
@@ -69,13 +70,21 @@ def named(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not a readable volume file ({reason}): fetch it again") from None
 
 
-def read_header(path: Path) -> tuple[Stored, Place]:
-    """What the header promises, and the place that it states; InputError without the path."""
+def read_header(path: Path, restated: Restated | None = None) -> tuple[Stored, Place]:
+    """What the header promises, and the place that it states; InputError without the path.
+
+    restated: what holds instead of it.
+    """
     suffix = max((one for one in SUFFIXES if path.name.lower().endswith(one)), key=len, default=None)
     if suffix is None:
         raise InputError(f"not a volume file, its name ends in none of {', '.join(SUFFIXES)}")
-    stored = _READERS[suffix](path)
+    reader = _READERS[suffix]
+    if restated and restated.states_place and reader is read_nifti:
+        stored = read_nifti(path, needs_place=False)
+    else:
+        stored = reader(path)
     require_bounded(stored)
+    stored = restated.of(stored) if restated else stored
     return stored, place_of(stored.affine_mm, stored.shape)
 
 

@@ -6,29 +6,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.consistency import Place
 from drr.ct.hounsfield import Histogram, LOWEST, require_hu
 from drr.ct.limits import MAX_HU, MIN_SLICES
+from drr.ct.restated import Restated
 from drr.ct.stored import named, read_header, tell, values
 from drr.ct.voxels import Stored
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
 
 
-def read_volume_file(path: Path) -> Volume:
+def read_volume_file(path: Path, restated: Restated | None = None) -> Volume:
     """Read a CT from a volume file as int16 HU, in its own directions; what is below -1024 HU becomes -1024.
 
+    restated: what holds instead of its header.
     Raises InputError, naming the path, where `read_as_stored` does, and for a file that is too thin, or whose values
     are NaN, infinite or not HU.
     """
     with named(path):
-        stored, place = read_header(path)
-        if min(stored.shape) < MIN_SLICES:
-            size = " x ".join(map(str, stored.shape))
-            raise InputError(f"{size} voxels are too few along one axis, a CT has at least {MIN_SLICES}")
+        stored, place = _header_of_ct(path, restated)
         hu, histogram = _hounsfield(stored)
     require_hu(path, histogram)
     tell(path, stored, place)
     return Volume(hu, place.spacing_mm, place.origin_mm, place.direction)
+
+
+def look_at_volume_file(path: Path, restated: Restated | None = None) -> Volume:
+    """The place of a CT by its header alone, without voxels (Volume.empty); InputError as of `read_volume_file`."""
+    with named(path):
+        stored, place = _header_of_ct(path, restated)
+    tell(path, stored, place)
+    x, y, z = stored.shape
+    return Volume.empty((z, y, x), place.spacing_mm, place.origin_mm, place.direction)
+
+
+def _header_of_ct(path: Path, restated: Restated | None) -> tuple[Stored, Place]:
+    stored, place = read_header(path, restated)
+    if min(stored.shape) < MIN_SLICES:
+        size = " x ".join(map(str, stored.shape))
+        raise InputError(f"{size} voxels are too few along one axis, a CT has at least {MIN_SLICES}")
+    return stored, place
 
 
 def _hounsfield(stored: Stored) -> tuple[NDArray[np.int16], Histogram]:

@@ -10,6 +10,9 @@ Settings = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where the result goes.")]
 Sheet = Annotated[Path, typer.Option(help="The cohort's sample sheet (.tsv).")]
+Header = Annotated[
+    str, typer.Option(help="What holds instead of a volume file's header, as JSON: the sheet's column `header`.")
+]
 Selection = Annotated[
     str | None,
     typer.Option(help="split, limit and filters of the section cohort as JSON; without it all rows."),

@@ -1,12 +1,15 @@
 """The stages before training: cohorts, volumes, X-rays, slices, quality."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TYPE_CHECKING
 
 import typer
 
 from drr.errors import InputError
-from dx2ct.cli.options import Data, Output, Settings, Sheet, Threads
+from dx2ct.cli.options import Data, Header, Output, Settings, Sheet, Threads
+
+if TYPE_CHECKING:
+    from dx2ct.config import HeaderSettings
 
 app = typer.Typer()
 
@@ -129,6 +132,7 @@ def volume(
     output: Output,
     series_uid: Annotated[str, typer.Option(help="Series to take; empty = the largest CT series.")] = "",
     failure: Annotated[Path | None, typer.Option(help="Record to leave when the source is unusable.")] = None,
+    header: Header = "",
 ) -> None:
     """Resample one CT to the canonical cube, int16 HU."""
     from dx2ct.config import parse, VolumeSettings
@@ -136,8 +140,8 @@ def volume(
     from dx2ct.data.prepare.volume import make_volume
 
     parsed = parse(VolumeSettings, settings)
-    with recorded(failure, source, settings, series_uid):
-        make_volume(source, parsed, output, series_uid or None)
+    with recorded(failure, source, settings, series_uid, header):
+        make_volume(source, parsed, output, series_uid or None, _restated(header))
 
 
 @app.command()
@@ -178,12 +182,13 @@ def quality(
     view: Annotated[
         list[str] | None, typer.Option(help="A view to show; may be repeated. Without: PA, lateral.")
     ] = None,
+    header: Header = "",
 ) -> None:
     """Write small pictures and the numbers of one prepared scan for the quality page."""
     from dx2ct.config.data import PA_AND_LATERAL
     from dx2ct.data.prepare.quality import write_quality
 
-    write_quality(scan, source, series_uid, data, output, view or tuple(PA_AND_LATERAL))
+    write_quality(scan, source, series_uid, data, output, view or tuple(PA_AND_LATERAL), _restated(header))
 
 
 @app.command()
@@ -197,3 +202,13 @@ def qc_page(
     from dx2ct.report.qc_page import write_qc_page
 
     write_qc_page(cohort, left_out, data, output)
+
+
+def _restated(header: str) -> "HeaderSettings | None":
+    """The option --header; an InputError names it."""
+    from dx2ct.config import HeaderSettings, parse
+
+    try:
+        return parse(HeaderSettings, header) if header else None
+    except InputError as error:
+        raise InputError(f"--header {header}: {error}") from None

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapVa
 from pydantic.dataclasses import dataclass
 
 from drr.attenuation import named
+from drr.ct.restated import Restated
 from drr.errors import InputError
 from drr.geometry import ConeBeam, PRESETS, Vector, View
 from dx2ct.config.keys import (
@@ -112,6 +113,11 @@ class PhantomSettings:
 
     seed: Seed
     version: int = stage_version(1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class HeaderSettings(Restated):
+    """The sheet's column `header`, as JSON: what holds instead of a volume file's own header."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,7 +6,6 @@ nothing else (dx2ct/config/parse.py, `tracked`): no machine, no path of the shee
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-import json
 from pathlib import Path
 import re
 from typing import Any
@@ -16,7 +15,7 @@ from dx2ct import layout
 from dx2ct.config import DerivedRow, plain, to_json, tracked
 from dx2ct.data.cohort.selection import fingerprint, leaks, select
 from dx2ct.data.cohort.sheet import checked_rows
-from dx2ct.data.prepare.failed import reason_of, stamp
+from dx2ct.data.prepare.failed import reason_of, stamp, what_is_tried
 from dx2ct.data.sources import Source, sources
 from dx2ct.layout import DATA, PLANES, RESULTS
 from dx2ct.planning.resolve import resolve, Resolved
@@ -84,7 +83,7 @@ class Plan:
         """Scans that could not be read, and why; a repaired source and changed settings are tried again."""
         found = {}
         for scan, row in self.cohort.items():
-            tried = {"settings": json.loads(self.stage("volume")), "series_uid": row["series_uid"]}
+            tried = what_is_tried(self.stage("volume"), row["series_uid"], row.get("header") or "")
             if (reason := reason_of(layout.failure(DATA, scan), Path(row["path"]), tried)) is not None:
                 found[scan] = reason
         return found
@@ -166,6 +165,14 @@ class Plan:
         if self.source_files(scan):
             return self.cohort[scan]["series_uid"]
         return to_json(stamp(path)) if path.exists() else "gone"
+
+    def series_words(self, scan: str) -> str | list[str]:
+        """What follows `--series-uid=`: a scan's series and, where the sheet restates a header, the option --header.
+
+        No option of the rules' own: their text would change, and Snakemake make the volumes of all cohorts again.
+        """
+        row = self.cohort[scan]
+        return [row["series_uid"], f"--header={row['header']}"] if row.get("header") else row["series_uid"]
 
     def xrays(self, scans: Iterable[str], views: Iterable[str] | None = None) -> list[str]:
         """X-rays of scans, of all views or some."""

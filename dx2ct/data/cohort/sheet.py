@@ -23,6 +23,7 @@ _FORMS = {
     "contrast": (r"(yes|no)?", "yes, no or empty"),
     "flags": (r"([a-z0-9-]+(,[a-z0-9-]+)*)?", "words with commas between them"),
     "seed": (r"[0-9]+", "a whole number"),
+    "header": (r"(\{.*\})?", "JSON in braces, or empty"),
 }
 _OF_SPLITS = ("|".join([*SPLITS, ""]), f"one of {', '.join(SPLITS)} or empty")  # a column split_NAME
 

@@ -11,12 +11,12 @@ from drr.files import replacing
 
 
 @contextmanager
-def recorded(record: Path | None, source: Path, settings: str, series_uid: str) -> Iterator[None]:
+def recorded(record: Path | None, source: Path, settings: str, series_uid: str, header: str = "") -> Iterator[None]:
     """Write `record` when the block raises InputError, delete it when the block succeeds; None: neither.
 
     The first line is the reason, the second what was tried, as JSON (`reason_of`).
     """
-    tried = {"settings": json.loads(settings), "series_uid": series_uid, "stamp": stamp(source)}
+    tried = what_is_tried(settings, series_uid, header) | {"stamp": stamp(source)}
     try:
         yield
     except InputError as error:
@@ -27,6 +27,12 @@ def recorded(record: Path | None, source: Path, settings: str, series_uid: str) 
         raise
     if record:
         record.unlink(missing_ok=True)
+
+
+def what_is_tried(settings: str, series_uid: str, header: str) -> dict[str, object]:
+    """What else than the source decides whether a scan can be read: settings and header are JSON."""
+    tried: dict[str, object] = {"settings": json.loads(settings), "series_uid": series_uid}
+    return tried | ({"header": header} if header else {})
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -45,7 +51,7 @@ def stamp(source: Path) -> list[int]:
 def reason_of(record: Path, source: Path, tried: Mapping[str, object]) -> str | None:
     """Why a scan could not be read; None without a record, and where something else would be tried now.
 
-    tried: settings and series_uid. A repaired source, another series or other settings are a new attempt.
+    tried: as of `what_is_tried`. A repaired source, another series or other settings are a new attempt.
     """
     if not record.is_file():
         return None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.ct.read import read_ct
+from drr.ct.restated import Restated
 from drr.files import replacing
 from drr.volume import AIR_HU, read_volume, Volume
 from dx2ct import layout
@@ -57,13 +58,22 @@ class Quality:
     strip: str
 
 
-def write_quality(scan: str, source: Path, series_uid: str, data: Path, output: Path, views: Sequence[str]) -> None:
+def write_quality(
+    scan: str,
+    source: Path,
+    series_uid: str,
+    data: Path,
+    output: Path,
+    views: Sequence[str],
+    restated: Restated | None = None,
+) -> None:
     """Read one scan as `dx2ct volume` does and look at what was prepared of it in `data`; write Quality as JSON.
 
+    restated: what holds instead of the header of a volume file.
     Raises InputError for a source, volume or X-ray that is missing or cannot be read.
     """
     with _notes(source) as warnings:
-        volume = read_ct(source, series_uid or None)
+        volume = read_ct(source, series_uid or None, restated=restated)
     cube = read_volume(layout.volume(data, scan))
     nx, ny, nz = volume.array.shape[::-1]
     z_mm = height_mm(volume)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 import SimpleITK as sitk
 
 from drr.ct.read import read_chest
+from drr.ct.restated import Restated
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import AIR_HU, read_volume, Volume
@@ -23,10 +24,15 @@ Parts = Iterable[tuple[slice, NDArray[np.float32]]]
 """Some slices of the cube, and their values."""
 
 
-def make_volume(source: Path, settings: VolumeSettings, output: Path, series_uid: str | None) -> None:
-    """Write the cube of one CT as int16 HU with its true origin (see `to_cube`); InputError names what is wrong."""
+def make_volume(
+    source: Path, settings: VolumeSettings, output: Path, series_uid: str | None, restated: Restated | None = None
+) -> None:
+    """Write the cube of one CT as int16 HU with its true origin (see `to_cube`); InputError names what is wrong.
+
+    restated: what holds instead of the header of a volume file.
+    """
     require_version(settings)
-    volume = read_chest(source, series_uid, settings.max_hole_mm)
+    volume = read_chest(source, series_uid, settings.max_hole_mm, restated)
     cube = to_cube(volume, settings)
     for remark in cut_remarks(volume, cube):
         note(f"{source}: {remark}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from drr.errors import InputError
-from dx2ct.data.prepare.failed import reason_of, recorded
+from dx2ct.data.prepare.failed import reason_of, recorded, what_is_tried
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,15 @@ def test_a_scan_is_left_out_for_its_own_faults_alone(
     assert record.exists() == is_remembered
     tried = {"settings": {}, "series_uid": "1.2"}
     assert reason_of(record, source, tried) == ("scan.zip: cannot be read" if is_remembered else None)
+
+
+def test_a_scan_is_tried_again_under_another_header(tmp_path: Path) -> None:
+    source, record = tmp_path / "ct.nii", tmp_path / "failed/scan.txt"
+    source.write_bytes(b"x")
+    with pytest.raises(InputError), recorded(record, source, "{}", "", '{"slope": 2}'):
+        raise InputError("ct.nii: are not HU")
+    reasons = [reason_of(record, source, what_is_tried("{}", "", header)) for header in ('{"slope": 2}', "", "{}")]
+    assert reasons == ["ct.nii: are not HU", None, None]
 
 
 def fail(cause: Exception | None, between: bool) -> None:
