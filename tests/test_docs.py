@@ -20,6 +20,7 @@ from dx2ct.planning.resolve import MOVED, resolve
 from tests.conftest import ROOT
 from tests.docs.pages import blocks, commands, inline, is_yaml, PAGES, Piece, SHELL, SLOW_PAGE
 from tests.docs.treatments import call, executed, named, options_of_snakemake, parsed, planned, ray_caster, treatment_of
+from tests.fabricate.datasets import ct_rate, luna16
 from tests.fabricate.scans import body
 from tests.fabricate.xray_files import lateral, pa, write_dicom
 
@@ -38,6 +39,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hu = np.kron(body(0), np.ones((1, 2, 2), np.int16))
     for name in ("TRUTH.nii.gz", "PREDICTION.nii.gz", "ct.nii.gz", "FOLDER/one.nii.gz", "FOLDER/two.nii.gz"):
         Volume(hu, (4.0, 4.0, 8.0), (0.0, 0.0, 0.0)).write(desk / name)
+    (desk / "scans.csv").write_text("file,patient\nFOLDER/one.nii.gz,A\nFOLDER/two.nii.gz,B\n")
+    luna16(desk / "LUNA16", {0: ["LIDC-IDRI-0001"], 1: ["LIDC-IDRI-0002"]})
+    ct_rate(desk / "CT-RATE", ["train_1_a_1", "train_2_a_1", "valid_1_a_1"])
     return desk
 
 

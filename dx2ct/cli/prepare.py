@@ -16,12 +16,26 @@ app = typer.Typer()
 
 @app.command()
 def cohort(
-    folder: Annotated[Path, typer.Argument(help="Folder with one's own CTs: DICOM folders or zips, NIfTI, MHA, NRRD.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|TABLE",
+            help="The source: a folder with one's own CTs, DICOM folders or zips, NIfTI, MHA, NRRD; or a table (.csv, "
+            ".tsv) of them with the columns path, patient and, as one likes, split.",
+        ),
+    ],
     output: Output,
     test: Annotated[
-        float, typer.Option(help="Fraction of the patients for testing; 1: an external test set; 0: no test.")
-    ] = 0.2,
-    val: Annotated[float, typer.Option(help="Fraction of the patients for validation.")] = 0.0,
+        float | None,
+        typer.Option(
+            help="Fraction of the patients for testing; 1: an external test set; 0: no test. Without it the splits of "
+            "the table or the data set, or 0.2."
+        ),
+    ] = None,
+    val: Annotated[
+        float | None,
+        typer.Option(help="Fraction of the patients for validation; where splits are listed, of those that train."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the patient-wise split.")] = 0,
     patient_from: Annotated[
         str | None,
@@ -31,6 +45,13 @@ def cohort(
             "below FOLDER, the scan's own name, or a regular expression on the path below FOLDER (its first group).",
         ),
     ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|luna16|ct-rate|none",
+            help="The data set that FOLDER holds; auto takes those that are unmistakable, and says so.",
+        ),
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace a sheet that is there already.")] = False,
     max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
     max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
@@ -59,13 +80,14 @@ def cohort(
         exclude_flags=exclude_flag or [],
     )
     left_out = write_cohort(
-        folder,
+        source,
         output,
         filters,
         test_fraction=test,
         val_fraction=val,
         seed=seed,
         patient_from=patient_from,
+        preset=preset,
         force=force,
     )
     if left_out:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from drr.volume import Volume
+from drr.volume import read_volume, Volume
 from tests.drr.series import body, write_series
+from tests.fabricate.datasets import ct_rate
 from tests.workflow.snake import jobs, ROOT, run
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,22 @@ def test_a_trained_run_is_scored_on_an_external_cohort_and_not_trained_again(tmp
     assert "train" not in jobs(done.stdout)
     assert (external / "results/mean/weights.safetensors").stat().st_mtime_ns == before
     assert (external / "results/metrics.csv").is_file() and (external / "results/report.html").is_file()
+
+
+def test_a_header_that_the_sheet_restates_is_read_and_tracked(tmp_path: Path) -> None:
+    """CT-RATE's raw volumes: what their metadata says is one option more for the jobs of these scans alone."""
+    folder = ct_rate(tmp_path / "rate", ["train_1_a_1", "valid_1_a_1"], "raw")
+    ct_rate(folder, ["train_2_a_1"])
+    config = surveyed(folder, tmp_path / "mine")
+    done = run(tmp_path, "results/qc.html", config=config)
+    assert done.returncode == 0, done.stdout
+    volumes = [read_volume(tmp_path / f"data/volumes/{scan}.mha").array for scan in ("train_1_a_1", "train_2_a_1")]
+    assert np.abs(np.subtract(*volumes, dtype=float)).max() <= 2  # raw is stored in steps of 2 HU
+    assert jobs(run(tmp_path, "--dry-run", "results/qc.html", config=config).stdout) == {}
+    sheet = tmp_path / "mine/cohort.tsv"
+    sheet.write_text(sheet.read_text().replace("-1024.0", "-1000.0", 1))
+    again = jobs(run(tmp_path, "--dry-run", "results/qc.html", config=config).stdout)
+    assert again == {"cohort": 1, "volume": 1, "xray": 2, "quality": 1, "qc_page": 1}
 
 
 def test_a_cohort_of_one_scan_is_prepared(tmp_path: Path) -> None:

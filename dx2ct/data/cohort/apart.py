@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 from drr.ct.sources import note
+from dx2ct.data.cohort.listed import Listed
 from dx2ct.data.cohort.names import shown
-from dx2ct.data.cohort.places import Found, LeftOut, scans_at
+from dx2ct.data.cohort.places import Found, left_out_at, scans_at
 
 PATIENCE_S = 300  # the largest series from a slow disk needs a fraction of it
 
@@ -25,10 +26,10 @@ class _Apart:
         self._process.start()
         there.close()  # so that the end of the process is the end of the pipe
 
-    def read(self, path: Path) -> tuple[list[Found], list[str]] | str:
-        """What lies at a path, and the remarks; or why it never answered, and nothing more can be asked."""
+    def read(self, place: Path | Listed) -> tuple[list[Found], list[str]] | str:
+        """What lies at a place, and the remarks; or why it never answered, and nothing more can be asked."""
         try:
-            self._here.send(path)
+            self._here.send(place)
             if self._here.poll(PATIENCE_S):
                 found: tuple[list[Found], list[str]] = self._here.recv()
                 return found
@@ -49,20 +50,20 @@ def _serve(requests: Connection) -> None:
             requests.send(_scans_with_remarks(requests.recv()))
 
 
-def scans_at_each(paths: Sequence[Path]) -> Iterator[list[Found]]:
-    """What lies at each path, in their order. Remarks of the readers go to stderr.
+def scans_at_each(places: Sequence[Path | Listed]) -> Iterator[list[Found]]:
+    """What lies at each place, in their order. Remarks of the readers go to stderr.
 
     A file may be damaged such that a library ends the whole process, or reads for ever: it is then left out, and the
     others go on.
     """
     apart = _Apart()
     try:
-        for path in paths:
-            answer = apart.read(path)
+        for place in places:
+            answer = apart.read(place)
             if isinstance(answer, str):
                 apart.end()
                 apart = _Apart()
-                yield [LeftOut(path, answer)]
+                yield [left_out_at(place, answer)]
                 continue
             found, remarks = answer
             for remark in remarks:
@@ -72,7 +73,7 @@ def scans_at_each(paths: Sequence[Path]) -> Iterator[list[Found]]:
         apart.end()
 
 
-def _scans_with_remarks(path: Path) -> tuple[list[Found], list[str]]:
+def _scans_with_remarks(place: Path | Listed) -> tuple[list[Found], list[str]]:
     with redirect_stderr(StringIO()) as text:
-        found = list(scans_at(path))
+        found = list(scans_at(place))
     return found, [line.removeprefix("note: ") for line in text.getvalue().splitlines()]

@@ -1,7 +1,7 @@
 """Names of patients, scans and files. A patient keeps its name, in any script; a scan's id is safe everywhere."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import hashlib
 from pathlib import Path
 import re
@@ -48,15 +48,19 @@ def bids_subject(way: str) -> str:
     return found[-1] if found else ""
 
 
-def scan_names(paths: Iterable[Path], folder: Path) -> list[str]:
-    """A name for every scan, from its file or folder; from the whole way below `folder` where that is not unique."""
+def scan_names(paths: Iterable[Path], folder: Path, given: Sequence[str] = ()) -> list[str]:
+    """A name for every scan, from its file or folder; from the whole way below `folder` where that is not unique.
+
+    given: for each path a name that it has already and keeps, or an empty one.
+    """
     paths = list(paths)
-    short = [_safe(stem(path)) for path in paths]
+    given = given or [""] * len(paths)
+    short = [_safe(name or stem(path)) for name, path in zip(given, paths, strict=True)]
     often = Counter(name.lower() for name in short)
     names: list[str] = []
     taken: set[str] = set()
-    for path, name in zip(paths, short, strict=True):
-        if often[name.lower()] > 1 and path != folder:
+    for path, name, has_name in zip(paths, short, given, strict=True):
+        if often[name.lower()] > 1 and path != folder and not has_name:
             name = _safe(_without_suffix(str(path.relative_to(folder)), path.is_dir()))
         number, unique = 1, name
         while unique.lower() in taken:

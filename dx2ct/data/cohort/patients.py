@@ -10,8 +10,9 @@ import re
 from drr.ct.patient import patient_key
 from drr.errors import InputError
 from dx2ct.data.cohort.groups import joined
+from dx2ct.data.cohort.lidc import ct_series, ORIGIN
 from dx2ct.data.cohort.names import bids_subject, shown, stem, undivided, written
-from dx2ct.data.cohort.places import Scan
+from dx2ct.data.cohort.places import Scan, series_of
 
 _MOST_PATHS = 6
 _AFTER_A_NAME = " ._-"
@@ -65,10 +66,11 @@ def patient_from(choice: str, folder: Path) -> PatientFrom:
 def patients_of(scans: Sequence[Scan], folder: Path, choose: PatientFrom | None = None) -> tuple[list[Name], list[str]]:
     """The patient of every scan, and remarks: which scans are believed to be one patient, and why.
 
-    choose: gives the names; None takes PatientIDs, subjects of BIDS, and names of files and folders. Names are compared
-    by `patient_key`. Two files that hold one image are one patient whatever their names are.
+    choose: gives the names of scans that are not listed; None takes PatientIDs, subjects of BIDS, names of files and
+    folders. Names are compared by `patient_key`. Two files that hold one image are one patient whatever their names
+    are, and so are two CTs of one patient of LIDC-IDRI, whose table knows their series.
     """
-    names = _names(scans, folder) if choose is None else [_chosen(choose(scan)) for scan in scans]
+    names = _all_names(scans, folder, choose)
     same, remarks = _same_images(scans, names, folder)
     keys = [[*_keys(own), *([("image", same[k])] if k in same else [])] for k, own in enumerate(names)]
     groups: dict[int, list[int]] = defaultdict(list)
@@ -80,29 +82,58 @@ def patients_of(scans: Sequence[Scan], folder: Path, choose: PatientFrom | None 
         for k in group:
             own = [one.origin for one in names[k] if one.keys & best.keys]
             found[k] = Name(best.name, own[0] if own else "the same voxels" if k in same else "another scan's names")
-        if len(group) > 1:
+        if len(group) > 1 and not _is_plain([scans[k] for k in group], [names[k] for k in group]):
             why = _why([names[k] for k in group], any(k in same for k in group))
             remarks.append(f"{_listed([scans[k].path for k in group], folder)}: one patient, {best.name}: {why}")
     return [found[k] for k in range(len(scans))], remarks
 
 
-def _chosen(name: Name | None) -> list[Name]:
-    return [name] if name else []
+def _all_names(scans: Sequence[Scan], folder: Path, choose: PatientFrom | None) -> list[list[Name]]:
+    """Of a listed scan the name that it has there; of all others what they are called, or what `choose` says."""
+    free = [k for k, scan in enumerate(scans) if not scan.listed]
+    own = [scans[k] for k in free]
+    told = [scan.listed.patient for scan in scans if scan.listed]
+    found = [[Name(scan.listed.patient, scan.listed.origin)] if scan.listed else [] for scan in scans]
+    for k, names in zip(free, _names(own, folder, told) if choose is None else map(_chosen(choose), own), strict=True):
+        found[k] = names
+    return [names + _unsaid(_of_lidc(scan), names) for names, scan in zip(found, scans, strict=True)]
+
+
+def _unsaid(further: Sequence[Name], names: Sequence[Name]) -> list[Name]:
+    said = {key for one in names for key in one.keys}
+    return [one for one in further if not one.keys & said]
+
+
+def _chosen(choose: PatientFrom) -> Callable[[Scan], list[Name]]:
+    return lambda scan: [name] if (name := choose(scan)) else []
+
+
+def _of_lidc(scan: Scan) -> list[Name]:
+    """Whose a series of LIDC-IDRI is by its UID, in whatever file it lies."""
+    row = ct_series(series_of(scan))
+    return [Name(row["patient"], ORIGIN)] if row else []
+
+
+def _is_plain(scans: Sequence[Scan], names: Sequence[Sequence[Name]]) -> bool:
+    """True where lists alone say that scans are one patient, with one name: nothing is believed, and nothing told."""
+    return any(scan.listed for scan in scans) and len({key for own in names for one in own for key in one.keys}) == 1
 
 
 def _keys(names: Sequence[Name]) -> list[tuple[str, str]]:
     return [("name", key) for one in names for key in one.keys]
 
 
-def _names(scans: Sequence[Scan], folder: Path) -> list[list[Name]]:
-    """All names that each scan has for its patient; every scan has one."""
-    known = {patient_key(one): one for scan in scans for one in scan.ids}
+def _names(scans: Sequence[Scan], folder: Path, told: Sequence[str]) -> list[list[Name]]:
+    """All names that each scan has for its patient; every scan has one. told: patients of other scans, by lists."""
+    known = {patient_key(one): one for one in (*told, *(one for scan in scans for one in scan.ids))}
     found = []
     for scan in scans:
         subject = written(bids_subject(_way(scan.path, folder)))
-        own = [Name(one, "PatientID") for one in scan.ids if not (subject and _NOBODY.fullmatch(patient_key(one)))]
+        of_lidc = _of_lidc(scan)
+        is_told = bool(subject or of_lidc)
+        own = [Name(one, "PatientID") for one in scan.ids if not (is_told and _NOBODY.fullmatch(patient_key(one)))]
         own += [Name(subject, "BIDS subject")] if subject else []
-        found.append(own or _in_path(scan, folder, known))
+        found.append(own or of_lidc or _in_path(scan, folder, known))
     nameless = [k for k, own in enumerate(found) if not own]
     stems = {k: undivided(stem(scans[k].path)) for k in nameless}
     below = _shared([scans[k].path for k in nameless])
@@ -194,9 +225,10 @@ def _has_one_id(names: Sequence[Sequence[Name]]) -> bool:
 
 
 def _best(names: Sequence[Name]) -> Name:
-    """The name for the sheet: what a scanner or a data set says before what a file is called."""
+    """The name for the sheet: a scanner's or data set's before a file's, and LIDC-IDRI's where there is no other."""
     order = ("PatientID", "BIDS subject", "folder")
-    return min(names, key=lambda one: order.index(one.origin) if one.origin in order else len(order))
+    last = len(order)
+    return min(names, key=lambda one: order.index(one.origin) if one.origin in order else last + (one.origin == ORIGIN))
 
 
 def _why(names: Sequence[Sequence[Name]], has_same_image: bool) -> str:

@@ -1,8 +1,7 @@
-"""The scans under a folder: every file, zip and folder that may be one, and what of it is none."""
+"""The scans at a place, a file, zip or folder that may be one, and what of it is none."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-import os
 from pathlib import Path
 import stat
 
@@ -10,22 +9,17 @@ import numpy as np
 
 from drr.ct.dicom import find_series, largest_per_patient, no_ct, Series
 from drr.ct.patient import patient_key
-from drr.ct.read import PICTURE_REASON, read_chest
+from drr.ct.read import look_at_chest, NO_CT_REASON, PICTURE_REASON, read_chest
 from drr.ct.sources import kind_of, members, note
 from drr.errors import InputError
-from drr.volume import AIR_HU, SUFFIXES, Volume
+from drr.volume import AIR_HU, Volume
 from dx2ct.data.cohort import images
 from dx2ct.data.cohort.facts import Facts, of_stack, of_volume
 from dx2ct.data.cohort.groups import joined
-from dx2ct.data.cohort.names import is_plain, written
+from dx2ct.data.cohort.listed import Listed
+from dx2ct.data.cohort.names import is_plain, stem, written
+from dx2ct.data.cohort.walk import unread
 
-_WORKFLOW_FOLDERS = ("data", "results", "logs", "benchmarks")
-# Files that hold scans, or may, and are not read: nobody shall think that they were.
-_UNREAD = {
-    (".img",): "an .img without the .hdr that belongs to it: put that beside it",
-    (".mgz", ".mgh", ".mnc", ".gipl"): "a volume of a kind that is not read: convert it to .nii.gz",
-    (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar"): "an archive that is not read: unpack it",
-}
 _PLACE_DECIMALS = 2  # of a millimetre
 
 Positions = frozenset[tuple[float, ...]]
@@ -36,6 +30,7 @@ class Scan:
     """A usable CT: the file or folder, its DICOM series (empty for a volume file), how it was taken, what it shows.
 
     ids: the PatientIDs of its slices as written, the most frequent first. positions: of its slices, rounded, in mm.
+    listed: what is said of it elsewhere.
     """
 
     path: Path
@@ -44,6 +39,7 @@ class Scan:
     ids: tuple[str, ...] = ()
     image: images.Image | None = None
     positions: Positions = frozenset()
+    listed: Listed | None = None
 
 
 @dataclass(frozen=True)
@@ -62,43 +58,28 @@ class LeftOut:
 Found = Scan | LeftOut
 
 
-def candidates(folder: Path, output: Path) -> list[Path]:
-    """Everything that may be a scan, in a fixed order: folders (also `folder` itself) and files of known kinds."""
-    found = [folder]
-    entered = {os.path.realpath(folder)}  # links may lead in circles
-    for name, folders, files in os.walk(folder, followlinks=True):
-        here = Path(name)
-        visible = [one for one in folders if not one.startswith(".") and here / one != output]
-        folders[:] = [one for one in visible if os.path.realpath(here / one) not in entered]
-        if (
-            ".snakemake" in folders or (here / ".snakemake").is_dir()
-        ):  # a workflow ran here: what it made is no new scan
-            folders[:] = [one for one in folders if one not in _WORKFLOW_FOLDERS]
-        entered.update(os.path.realpath(here / one) for one in folders)
-        found += [here / one for one in [*folders, *files] if not one.startswith(".")]
-    return sorted(path for path in found if _may_be_a_scan(path))
+def left_out_at(place: Path | Listed, reason: str) -> LeftOut:
+    """A place whose scan cannot be used; of a listed one the reason says where it is listed."""
+    return LeftOut(place, reason) if isinstance(place, Path) else LeftOut(place.path, place.shown_at + reason)
 
 
-def _may_be_a_scan(path: Path) -> bool:
+def series_of(scan: Scan) -> str:
+    """The DICOM series that a scan is, or that its file was made of as far as a list or the file's name says so."""
+    return scan.series_uid or (scan.listed.series_uid if scan.listed else "") or stem(scan.path)
+
+
+def scans_at(place: Path | Listed) -> Iterator[Found]:
+    """The scans that lie directly at a path, and what there is none; of a listed scan itself. It never raises."""
+    if isinstance(place, Path):
+        yield from _without_errors(_scans_at(place), place)
+    else:
+        for one in _without_errors(_listed_scan(place), place.path):
+            yield left_out_at(place, one.reason) if isinstance(one, LeftOut) else one
+
+
+def _without_errors(found: Iterator[Found], path: Path) -> Iterator[Found]:
     try:
-        if not path.is_file():  # a pipe or socket must not be opened: that would wait for ever
-            return path.is_dir() or path.name.lower().endswith((".zip", *SUFFIXES))
-        return kind_of(path) in ("zip", "volume", "picture") or bool(_unread(path))
-    except OSError:  # no permission: it is told of when it is read
-        return True
-
-
-def _unread(path: Path) -> str:
-    name = path.name.lower()
-    if name.endswith(".img") and path.with_suffix(".hdr").is_file():
-        return ""  # a half of what its .hdr names
-    return next((reason for suffixes, reason in _UNREAD.items() if name.endswith(suffixes)), "")
-
-
-def scans_at(path: Path) -> Iterator[Found]:
-    """The scans that lie directly at a path, and what there is none; it never raises."""
-    try:
-        yield from _scans_at(path)
+        yield from found
     except InputError as error:
         yield LeftOut(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
@@ -116,8 +97,8 @@ def _scans_at(path: Path) -> Iterator[Found]:
         yield LeftOut(path, PICTURE_REASON)
     elif kind_of(path) == "volume":
         yield LeftOut(path, _ODD_NAME) if not is_plain(path) else _volume_at(path)
-    elif not path.is_dir() and _unread(path):
-        yield LeftOut(path, _unread(path))
+    elif not path.is_dir() and unread(path):
+        yield LeftOut(path, unread(path))
     elif kind_of(path) == "zip" or any(path.iterdir()):
         yield from _series_at(path)
     else:
@@ -125,6 +106,30 @@ def _scans_at(path: Path) -> Iterator[Found]:
 
 
 _ODD_NAME = "its name is no text in UTF-8, or holds control characters: rename it"
+
+
+def _listed_scan(listed: Listed) -> Iterator[Found]:
+    """One scan, of a volume file by its header alone: whoever lists a file has looked at it."""
+    path, kind = listed.path, kind_of(listed.path)
+    if not path.exists():
+        raise InputError("no such file or folder")
+    if not is_plain(path):
+        raise InputError(_ODD_NAME)
+    if kind in ("picture", "other"):
+        raise InputError(PICTURE_REASON if kind == "picture" else NO_CT_REASON)
+    if kind == "volume":
+        yield Scan(path, "", of_volume(look_at_chest(path, listed.restated)), listed=listed)
+        return
+    if listed.restated:
+        raise InputError("a DICOM series states its own slope and intercept: leave both empty")
+    found = list(_series_at(path, listed.series_uid))
+    scans = [one for one in found if isinstance(one, Scan)]
+    if len(scans) > 1:
+        uids = ", ".join(one.series_uid for one in scans)
+        raise InputError(f"CTs of {len(scans)} patients: name one of their series, {uids}, as series_uid")
+    if not found:
+        raise InputError("no DICOM CT series directly in it: name the folder of its slices")
+    yield replace(scans[0], listed=listed) if scans else found[0]
 
 
 def _volume_at(path: Path) -> Found:
@@ -144,8 +149,11 @@ def _is_label_map(volume: Volume) -> bool:
     return not between.any()
 
 
-def _series_at(path: Path) -> Iterator[Found]:
-    """The scan of every patient whose DICOM slices lie directly in a folder or a zip, and the X-rays among them."""
+def _series_at(path: Path, series_uid: str = "") -> Iterator[Found]:
+    """The scan of every patient whose DICOM slices lie directly in a folder or a zip, and the X-rays among them.
+
+    series_uid: of the one series that is asked for; InputError where it is not there.
+    """
     if path.is_dir() and not any(file.is_file() and not file.name.startswith(".") for file in path.iterdir()):
         return
     with members(path, below=False) as files:
@@ -157,7 +165,10 @@ def _series_at(path: Path) -> Iterator[Found]:
         )
         if not series and not any(one.is_xray for one in others) and (others or not path.is_dir()):
             raise no_ct(others)
-        for one, remarks in largest_per_patient(_by_patient(series)):
+        if series and series_uid and series_uid not in [one.uid for one in series]:
+            raise InputError(f"no CT series {series_uid} in it, only {', '.join(one.uid for one in series)}")
+        asked = [one for one in series if series_uid in ("", one.uid)]
+        for one, remarks in largest_per_patient(_by_patient(asked)):
             yield _usable(path, one, remarks)
 
 

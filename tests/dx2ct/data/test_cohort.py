@@ -13,7 +13,8 @@ from dx2ct.config import check, FilterSettings
 from dx2ct.data.cohort.names import scan_names
 from dx2ct.data.cohort.selection import BOUNDS, read_rows
 from dx2ct.data.cohort.sheet import read_sheet
-from dx2ct.data.cohort.survey import split_patients, write_cohort
+from dx2ct.data.cohort.splits import split_patients
+from dx2ct.data.cohort.survey import write_cohort
 from dx2ct.planning.resolve import resolve
 from tests.conftest import ROOT
 from tests.drr.series import body, write_series, zipped
