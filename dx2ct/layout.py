@@ -115,6 +115,11 @@ def deviation(folder: Path, scan: str) -> Path:
     return folder / "deviations" / f"{scan}.nii.gz"
 
 
+def agreement(folder: Path) -> Path:
+    """How far X-rays of a run's reconstructions usually differ from those that they were made of."""
+    return folder / "agreement.json"
+
+
 def deviation_scale(folder: Path) -> Path:
     """What calibrates the deviation of a run's samples."""
     return folder / "deviation_scale.json"

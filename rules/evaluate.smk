@@ -141,6 +141,34 @@ rule report:
         " --config {params.config:q} -o {output:q} &> {log:q}"
 
 
+# How far X-rays of reconstructions differ from those that they were made of, so that `predict` can doubt: asked for by
+# name.
+rule agreement:
+    input:
+        weights=layout.weights(RUN),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.usable("train", "val")),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.usable("train", "val"), PLAN.views_of(wildcards.run)),
+        volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
+    output:
+        layout.agreement(RUN),
+    log:
+        "logs/agreement/{run}.log",
+    conda:
+        "../environment.yml"
+    threads: 8
+    resources:
+        gpu=lambda wildcards: PLAN.gpus_of(wildcards.run),
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(60),
+    params:
+        leave_out=lambda wildcards: PLAN.leave_out("train", "val"),
+        sheet=untracked(PLAN.sheet),
+        selection=untracked(PLAN.selection()),
+    shell:
+        "python -m dx2ct agreement --run results/{wildcards.run} --sheet {params.sheet:q}"
+        " --selection {params.selection:q} --data data {params.leave_out} --threads {threads} -o {output:q} &> {log:q}"
+
+
 # Of runs with several samples: how much wider are the errors than their deviation? Learnt on scans that neither the
 # weights nor the scores come from, which are reconstructed for it.
 rule deviation_scale:

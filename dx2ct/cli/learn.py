@@ -151,6 +151,36 @@ def deviation_scale(
 
 
 @app.command()
+def agreement(
+    run: Annotated[Path, typer.Option(help="Folder of a trained run.")],
+    sheet: Sheet,
+    data: Data,
+    output: Output,
+    leave_out: LeaveOut = None,
+    selection: Selection = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Learn how far X-rays of a run's reconstructions usually differ from those that it saw (JSON).
+
+    On validation scans and, where its training has changed copies, on new ones. `predict` doubts what differs more.
+    """
+    from dx2ct.config import LearnedSettings, parse, SelectionSettings
+    from dx2ct.data.cohort.sheet import read_sheet
+    from dx2ct.methods.saved import read_run
+    from dx2ct.scoring.agreement import learn_agreement, write_agreement
+    from dx2ct.training.device import set_up_torch
+    from dx2ct.training.runtime import Runtime
+
+    method, settings = read_run(run)
+    if not isinstance(settings, LearnedSettings):
+        raise InputError(f"{run}: {method.title} is not trained by steps: it has no agreement to learn")
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
+    trained = method.implement().load(settings, run, Runtime(set_up_torch(device, threads)))
+    write_agreement(learn_agreement(run, trained, settings, rows, data), output)
+
+
+@app.command()
 def calibration(
     scans: list[str],
     run: Annotated[Path, typer.Option(help="Folder of a run reconstructed with several samples.")],

@@ -7,13 +7,16 @@ import typer
 
 from drr.errors import InputError
 from dx2ct.cli.options import Device, MaxMemory, Threads
+from dx2ct.predict.named import DEFAULT, model_folder, NAMED
 
 app = typer.Typer()
 
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Option(help="Folder of a finished run, results/RUN.")],
+    model: Annotated[
+        str, typer.Option(help=f"Folder of a finished run, results/RUN, or a name: {', '.join(NAMED)}.")
+    ] = DEFAULT,
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
     xray: Annotated[list[str] | None, typer.Option(help="NAME=FILE, of a model's view; may be repeated.")] = None,
@@ -68,13 +71,13 @@ def predict(
     if sheet is None:
         framing = parse_framings(list(files), *words.values())
         outputs = command.Outputs(output, dicom, png, preview)
-        command.predict(load(model, device, threads, max_memory), files, framing, outputs, asked)
+        command.predict(load(model_folder(model), device, threads, max_memory), files, framing, outputs, asked)
         return
     if files or dicom or png or preview:
         raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")
     if output is None or output.is_file():
         raise InputError("--sheet writes many files: give -o FOLDER")
-    found = load(model, device, threads, max_memory)
+    found = load(model_folder(model), device, threads, max_memory)
     predict_all(found, read_films(sheet, found.views, words), output, asked)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from drr.errors import InputError
 from dx2ct import layout
-from dx2ct.config import DerivedRow, plain, to_json, tracked
+from dx2ct.config import DerivedRow, LearnedSettings, plain, to_json, tracked
 from dx2ct.data.cohort.selection import fingerprint, leaks, select
 from dx2ct.data.cohort.sheet import checked_rows
 from dx2ct.data.prepare.failed import reason_of, stamp, what_is_tried
@@ -186,7 +186,7 @@ class Plan:
     def copied_volumes(self, run: str) -> list[str]:
         """Volumes that a training makes changed copies of."""
         settings = self.resolved.settings(run)
-        copies = self.resolved.method(run).learns and settings.train.augment.changes
+        copies = isinstance(settings, LearnedSettings) and settings.train.augment.changes
         return [str(layout.volume(DATA, scan)) for scan in self.usable("train")] if copies else []
 
     def reconstructions(self, runs: Iterable[str], scans: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ from drr.volume import require_written
 from dx2ct import layout
 from dx2ct.config import plain
 from dx2ct.predict import calibrated
+from dx2ct.predict.agreement import disagreement
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing, PERCENTILES
 from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
@@ -84,6 +85,11 @@ def predict(
         volume, deviation = model.volumes_of(xrays, options)
         seconds = round(time.perf_counter() - began, 2)
         record = _record(model, files, xrays, framing) | {"sampling": plain(options), "seconds": seconds}
+        apart = model.unexplained(volume, xrays)
+        record["unexplained"] = apart
+        for text in disagreement(model.agreement, apart):
+            notes.append(text)
+            tell(text)
         if deviation is not None:
             record["deviation"] = calibrated.record(calibrated.fitting(model.scale, options))
         text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"

@@ -1,7 +1,7 @@
 """A finished run as a tool: X-rays in, a volume out. Files and films are read here, the method sees arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.config import RunSettings, SamplingOptions
+from dx2ct.config import RunSettings, SamplingOptions, XrayRunSettings
 from dx2ct.config.keys import require_version
 from dx2ct.data.scans import as_seen
 from dx2ct.geometry import Views
@@ -28,6 +28,7 @@ from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, witho
 from dx2ct.predict.scan import require_finite
 from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
+from dx2ct.scoring.agreement import Agreement, kept_agreement, unexplained
 from dx2ct.scoring.deviation import DeviationScale, kept_scale
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
@@ -56,7 +57,8 @@ class Model:
     """A trained run with its network in memory; a second call reads nothing from disk.
 
     sampled: how the run itself was last reconstructed, as its folder says; None where it does not. scale: what
-    calibrates the deviation of its samples; None where it was not learnt for these weights.
+    calibrates the deviation of its samples; agreement: how far X-rays of its answers usually differ from those that it
+    saw; each None where it was not learnt for these weights.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class Model:
     runtime: Runtime
     sampled: SamplingOptions | None = None
     scale: DeviationScale | None = None
+    agreement: Agreement | None = None
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
@@ -142,6 +145,13 @@ class Model:
         scale = fitting(self.scale, options)
         return mean, where.grid.volume(scale.applied(deviation) if scale else deviation)
 
+    def unexplained(self, volume: Volume, xrays: Mapping[str, Framed]) -> dict[str, float]:
+        """By view, the share of the X-ray that X-rays of the volume leave unexplained (dx2ct/scoring/agreement.py)."""
+        if not isinstance(self.settings, XrayRunSettings):
+            return {}
+        views, seen = self.trained.inputs.views, dict(zip(xrays, self.seen(xrays), strict=True))
+        return unexplained(volume.array, views, seen, self.settings.xray.attenuation)
+
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
         planes = self.trained.reconstruct(images, geometry, options)
         require_finite(planes, str(self.folder))
@@ -202,9 +212,10 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
         raise InputError(f"{layout.settings(folder)}: {error}, or train it again") from None
     runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
     trained = method.implement().load(settings, folder, runtime)
+    model = Model(folder, method, settings, trained, runtime, agreement=kept_agreement(folder))
     if not trained.inputs.samples:
-        return Model(folder, method, settings, trained, runtime)
-    return Model(folder, method, settings, trained, runtime, kept_sampling(folder), kept_scale(folder))
+        return model
+    return replace(model, sampled=kept_sampling(folder), scale=kept_scale(folder))
 
 
 def require_views(model: Model, given: set[str]) -> None:

@@ -9,14 +9,16 @@ import torch
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct import layout
+from dx2ct.scoring.agreement import moved_agreement
 from dx2ct.scoring.deviation import moved_scale
 
-MOST_MB = 12
+MOST_MB = 25
 _NOTE = "\nThe weights were rounded to half precision (float16) to be handed out; they are used in float32.\n"
 
 
 def publish(run: Path, output: Path) -> int:
-    """Write weights as float16, settings, how it samples, the scale of its deviation and the card into `output`.
+    """Write weights as float16, settings, how it samples, the scale of its deviation, what
+    agreement of X-rays is usual, and the card into `output`.
 
     Returns the bytes of the weights.
 
@@ -38,6 +40,7 @@ def publish(run: Path, output: Path) -> int:
         if layout.sampling(run).is_file():
             shutil.copyfile(layout.sampling(run), layout.sampling(part))
         moved_scale(run, part)
+        moved_agreement(run, part)
         layout.model_card(part).write_text(card + _NOTE, encoding="utf-8")
     return size
 

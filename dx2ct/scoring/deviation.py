@@ -93,7 +93,7 @@ def learn_scale(run: Path, scans: Sequence[str], sampling: SamplingOptions, data
     Raises InputError for no scan, and for one without a deviation.
     """
     found = {scan: body_errors(run, scan, data) for scan in scans}
-    write_scale(learn(found, sampling, _digest(run)), output)
+    write_scale(learn(found, sampling, weights_digest(run)), output)
 
 
 def coverage(deviation: Array, error: Array) -> Coverage:
@@ -133,13 +133,13 @@ def kept_scale(run: Path) -> DeviationScale | None:
     """The scale in a run's folder; None where there is none, or one of weights that were trained before."""
     path = layout.deviation_scale(run)
     scale = read_scale(path) if path.is_file() else None
-    return scale if scale and scale.weights_sha256 == _digest(run) else None
+    return scale if scale and scale.weights_sha256 == weights_digest(run) else None
 
 
 def moved_scale(run: Path, output: Path) -> None:
     """Write a run's scale into the folder `output`, for the weights that lie there; nothing where there is none."""
     if (scale := kept_scale(run)) is not None:
-        write_scale(replace(scale, weights_sha256=_digest(output)), layout.deviation_scale(output))
+        write_scale(replace(scale, weights_sha256=weights_digest(output)), layout.deviation_scale(output))
 
 
 def _applied(deviation: Array, scale: float, floor_hu: float) -> Array:
@@ -187,7 +187,8 @@ def _read(path: Path, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _digest(run: Path) -> str:
+def weights_digest(run: Path) -> str:
+    """SHA-256 of a run's weights; InputError where there are none."""
     path = layout.weights(run)
     try:
         return sha256(path.read_bytes()).hexdigest()

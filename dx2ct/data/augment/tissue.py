@@ -17,10 +17,10 @@ def draw_curve(generator: np.random.Generator, strength: float) -> NDArray[np.fl
     for i in range(1, len(moved)):
         moved[i] = max(moved[i], moved[i - 1] + LEAST_STEP_HU)
     whole = np.arange(ANCHORS_HU[0], ANCHORS_HU[-1] + 1)
-    return np.interp(whole, ANCHORS_HU, moved).astype(np.float32)
+    return np.asarray(np.interp(whole, ANCHORS_HU, moved), np.float32)
 
 
 def through(curve: NDArray[np.float32], hu: NDArray[np.int16]) -> NDArray[np.float32]:
     """HU through a curve of `draw_curve`; values beyond its ends are those of the ends."""
     places = np.clip(hu.astype(np.int32) - int(LOW_HU), 0, len(curve) - 1)
-    return curve[places]
+    return np.asarray(curve[places])

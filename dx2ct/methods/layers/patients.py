@@ -1,6 +1,6 @@
 """The patients of a training step: a prepared scan as it is, or a changed copy of it or of a phantom, with X-rays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from drr.geometry import View
 from dx2ct import layout
 from dx2ct.config import LearnedSettings
 from dx2ct.data.augment.copies import Copier
@@ -25,19 +26,24 @@ from dx2ct.geometry import projection_matrices, Views
 from dx2ct.layout import PLANES
 from dx2ct.methods.contract import training_views
 
-Voxels, Bits = NDArray[np.int16], NDArray[np.uint8]
+Voxels = NDArray[np.int16]
+Bits = NDArray[np.uint8]
 AUGMENT = 2  # what the generator of changed copies is told beside seed, step and example
 KEPT_BYTES = 2**31  # of fine volumes in memory, of scans and of phantoms; more are read or drawn again
 
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """xrays (view, H, W) in [0, 1]; matrices (view, 3, 4) of dx2ct/geometry.py; stacks: HU by plane, (slice, row,
-    column)."""
+    """xrays (view, H, W) in [0, 1]; stacks: HU by plane, (slice, row, column).
+
+    exposures: of the views around the cube's centre, matrices (view, 3, 4) what networks get of them
+    (dx2ct/geometry.py).
+    """
 
     xrays: Tensor
     matrices: Tensor
     stacks: dict[str, NDArray[np.generic]]
+    exposures: Mapping[str, View]
 
 
 class Patients:
@@ -51,8 +57,8 @@ class Patients:
     ) -> None:
         self.settings, self.pixels, self.scans, self.data = settings, pixels, scans, data
         self.augment, self.names, self.size = settings.train.augment, settings.run.views, settings.slices.size
-        views = training_views(settings)
-        self.matrices = torch.from_numpy(projection_matrices(views, self.names))
+        self.views = training_views(settings)
+        self.matrices = torch.from_numpy(projection_matrices(self.views, self.names))
         self.stacks = [{plane: read_stack(data, scan, plane, self.size) for plane in PLANES} for scan in scans]
         seen = [as_seen(read_xrays(data, scan, self.names), self.names, pixels) for scan in scans]
         self.xrays = torch.from_numpy(np.stack(seen))
@@ -73,7 +79,7 @@ class Patients:
             return self._changed(generator, *self.phantom(int(generator.integers(self.augment.phantom_count))))
         if changed:
             return self._changed(generator, *self.fine(number))
-        return Patient(self.xrays[number], self.matrices, dict(self.stacks[number]))
+        return Patient(self.xrays[number], self.matrices, dict(self.stacks[number]), self.views.exposures)
 
     def _changed(self, generator: np.random.Generator, hu: Voxels, bits: Bits | None) -> Patient:
         patient = None if bits is None else np.unpackbits(bits).view(np.bool_).reshape(hu.shape)
@@ -85,6 +91,7 @@ class Patients:
             torch.from_numpy(as_seen(images, self.names, self.pixels)),
             torch.from_numpy(projection_matrices(views, self.names)),
             {plane: to_plane(volume, plane) for plane in PLANES},
+            copy.exposures,
         )
 
     def _fine(self, number: int) -> tuple[Voxels, Bits | None]:
