@@ -1,0 +1,81 @@
+"""What a training step with changed copies costs beside one without, side by side, wall clock and CPU.
+
+python -m bench.augment [METHOD ...]: methods of workflow/config/ranking.yaml, by default lift_600, on varied phantoms
+that are drawn for it. One thread for the network and one loader, as on two cores.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+import sys
+from tempfile import TemporaryDirectory
+import time
+from typing import Any
+
+import torch
+
+from drr.volume import Volume
+from dx2ct import layout
+from dx2ct.config.augment import AugmentSettings
+from dx2ct.data.prepare.slices import make_slices
+from dx2ct.data.prepare.xrays import make_xrays
+from dx2ct.data.sources.phantom.direct import draw
+from dx2ct.methods import method_named
+from dx2ct.planning.resolve import resolve
+from dx2ct.training.runtime import Runtime
+from dx2ct.training.state import Training
+
+ROOT = Path(__file__).resolve().parents[1]
+SCANS, ROUNDS, STEPS = 6, 4, 10
+
+
+def prepare(config: Any, data: Path) -> list[str]:
+    """Varied phantoms as the stages leave scans."""
+    scans = [f"phantom-{seed}" for seed in range(SCANS)]
+    for seed, scan in enumerate(scans):
+        volume = config.volume
+        hu = draw(seed, volume.size, volume.spacing_mm, supersample=1)
+        path = layout.volume(data, scan)
+        Volume(hu, (volume.spacing_mm,) * 3, (0.0, 0.0, 0.0)).write(path)
+        make_xrays(path, config.xray, layout.xray(data, scan, "pa").parent)
+        make_slices(path, config.slices, layout.stack(data, scan, "axial").parent)
+    return scans
+
+
+def trained(settings: Any, share: float, scans: list[str], data: Path) -> Any:
+    """A training with its first steps behind it, and its losses."""
+    settings = replace(settings, train=replace(settings.train, augment=AugmentSettings(share=share)))
+    implementation: Any = method_named(settings.run.method).implement()
+    learned = implementation.build(settings, {"train": scans, "validation": []}, data, Runtime())
+    training = Training(learned.model, settings.train, "bench", discriminator=learned.discriminator)
+    run(training, learned, STEPS)
+    return training, learned
+
+
+def run(training: Training, learned: Any, steps: int) -> tuple[float, float]:
+    """Seconds of a step, wall clock and of all threads."""
+    began, used = time.perf_counter(), time.process_time()
+    for _ in range(steps):
+        training.update(*learned.losses(training.step))
+        training.settle()
+    return (time.perf_counter() - began) / steps, (time.process_time() - used) / steps
+
+
+def main() -> None:
+    """Print a line for each method."""
+    torch.set_num_threads(1)
+    resolved = resolve([ROOT / "workflow/config/ranking.yaml"], ROOT)
+    with TemporaryDirectory() as folder:
+        scans = prepare(resolved.config, Path(folder))
+        for name in sys.argv[1:] or ["lift_600_seed0"]:
+            sides = [trained(resolved.settings(name), share, scans, Path(folder)) for share in (0.0, 1.0)]
+            found = [[run(*side, STEPS) for side in sides] for _ in range(ROUNDS)]
+            plain, copies = (min(pair[side][0] for pair in found) for side in (0, 1))
+            cpu = [min(pair[side][1] for pair in found) for side in (0, 1)]
+            print(
+                f"{name}: {plain:.3f} s a step, {copies:.3f} with copies, {copies / plain:.2f} times; "
+                f"CPU {cpu[0]:.3f} and {cpu[1]:.3f} s"
+            )
+
+
+if __name__ == "__main__":
+    main()
