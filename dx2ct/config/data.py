@@ -112,6 +112,9 @@ class PhantomSettings:
     """Source phantom: the recipe of one phantom."""
 
     seed: Seed
+    recipe: Literal["plain", "varied"] = key(
+        "plain", "plain: upright builds of one form; varied: as real scans vary", earlier="plain"
+    )
     version: int = stage_version(1)
 
 

@@ -24,6 +24,7 @@ _FORMS = {
     "flags": (r"([a-z0-9-]+(,[a-z0-9-]+)*)?", "words with commas between them"),
     "seed": (r"[0-9]+", "a whole number"),
     "header": (r"(\{.*\})?", "JSON in braces, or empty"),
+    "recipe": (r"(plain|varied)?", "plain, varied or empty"),
 }
 _OF_SPLITS = ("|".join([*SPLITS, ""]), f"one of {', '.join(SPLITS)} or empty")  # a column split_NAME
 

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dx2ct.config import PhantomSettings, plain
+from dx2ct.config import PhantomSettings, tracked
 from dx2ct.data.sources import Source
 
 
 def recipe(row: Mapping[str, str]) -> PhantomSettings:
-    """What decides a phantom."""
-    return PhantomSettings(seed=int(row["seed"]))
+    """What decides a phantom; a sheet without the column `recipe` is of plain ones."""
+    return PhantomSettings(seed=int(row["seed"]), recipe="varied" if row.get("recipe") == "varied" else "plain")
 
 
 def _tracked(row: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = plain(recipe(row))
+    values: dict[str, Any] = tracked(recipe(row))
     return values
 
 

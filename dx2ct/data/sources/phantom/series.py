@@ -1,10 +1,10 @@
 """The embedded cohort: procedural thorax phantoms as zipped DICOM CT series, each as a scanner might have stored it.
 
-A seed fixes everything: the patient (package anatomy), the scan (grid, noise) and the encoding. The cohort's sheet,
-workflow/resources/phantom.tsv, is written by `python -m dx2ct.data.sources.phantom.table` from the same functions.
+Seed and recipe fix everything: the patient (package anatomy), the scan (grid, noise) and the encoding. The cohorts'
+sheets in workflow/resources are written by `python -m dx2ct.data.sources.phantom.table` from the same functions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from scipy.ndimage import gaussian_filter1d
 from dx2ct.config import PhantomSettings
 from dx2ct.config.keys import require_version
 from dx2ct.data.dicom_write import ct_files, Encoding, localizer_files, uid, write_zip
-from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, render
+from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied, render
 from dx2ct.data.sources.phantom.anatomy.canvas import Array
+from dx2ct.data.sources.phantom.direct import scan_field
 
 VERSION = PhantomSettings(seed=0).version
 LICENSE = "Synthetic data: a procedural thorax phantom, no patient. Public domain (CC0 1.0).\n"
@@ -37,6 +38,21 @@ class Scan:
     encoding: Encoding
     localizer: bool
     license_file: bool
+    round_field: bool = True  # padded outside a circle
+
+
+def draw_patient(settings: PhantomSettings) -> tuple[Anatomy, Scan]:
+    """The patient and the scan of a recipe."""
+    if settings.recipe == "plain":
+        anatomy = draw_anatomy(settings.seed)
+        return anatomy, draw_scan(settings.seed, anatomy)
+    anatomy = draw_varied(settings.seed)
+    scan, field = draw_scan(settings.seed, anatomy), scan_field(settings.seed, anatomy)
+    slices = max(int((field.high - field.low) / scan.slice_distance), 1)
+    low = (field.low + field.high - (slices - 1) * scan.slice_distance) / 2
+    return anatomy, replace(
+        scan, field_of_view=field.diameter, slices=slices, low_z=round(low, 1), round_field=field.round
+    )
 
 
 def draw_scan(seed: int, anatomy: Anatomy) -> Scan:
@@ -83,12 +99,13 @@ def scan_axes(anatomy: Anatomy, scan: Scan) -> tuple[Array, Array, Array]:
 
 
 def acquire(seed: int, anatomy: Anatomy, scan: Scan) -> NDArray[np.int16]:
-    """HU with noise, (z, y, x); the padding value outside the circular field of view."""
+    """HU with noise, (z, y, x); the padding value outside a circular field of view."""
     x, y, z = scan_axes(anatomy, scan)
     hu = render(anatomy, x, y, z)
     hu += _noise(np.random.default_rng([seed, 2]), hu.shape, scan)
     stored = np.clip(np.rint(hu), LOWEST_HU, 3071).astype(np.int16)
-    stored[:, np.hypot(x[None, :], y[:, None]) > scan.field_of_view / 2] = scan.encoding.padding_hu
+    if scan.round_field:
+        stored[:, np.hypot(x[None, :], y[:, None]) > scan.field_of_view / 2] = scan.encoding.padding_hu
     return stored
 
 
@@ -100,24 +117,27 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], scan: Scan) -> NDAr
     return np.asarray(noise * np.float32(scan.noise_hu / noise[0].std()))
 
 
-def series_uid(seed: int) -> str:
+def series_uid(seed: int, recipe: str = "plain") -> str:
     """SeriesInstanceUID of a seed's CT."""
-    return uid(VERSION, seed, "series")
+    return _uid(seed, recipe, "series")
+
+
+def _uid(seed: int, recipe: str, what: str) -> str:
+    return uid(VERSION, seed, what) if recipe == "plain" else uid(VERSION, recipe, seed, what)
 
 
 def write_phantom(scan: str, settings: PhantomSettings, output: Path) -> None:
-    """Write the phantom of `settings.seed` as the zipped DICOM series of patient `scan`."""
+    """Write the phantom of these settings as the zipped DICOM series of patient `scan`."""
     require_version(settings)
     seed = settings.seed
-    anatomy = draw_anatomy(seed)
-    setup = draw_scan(seed, anatomy)
+    anatomy, setup = draw_patient(settings)
     hu = acquire(seed, anatomy, setup)
     x, y, z = scan_axes(anatomy, setup)
     first, spacing = (x[0], y[0], z[0]), (x[1] - x[0], y[1] - y[0], setup.slice_distance)
-    common = _common(scan, seed, anatomy, setup)
+    common = _common(scan, settings, anatomy, setup)
     files = ct_files(hu, first, spacing, common, setup.encoding)
     if setup.localizer:
-        common.SeriesInstanceUID, common.SeriesNumber = uid(VERSION, seed, "localizer"), 1
+        common.SeriesInstanceUID, common.SeriesNumber = _uid(seed, settings.recipe, "localizer"), 1
         files += localizer_files(hu, first, spacing, common, setup.encoding)
     write_zip(_named(files, setup, np.random.default_rng([seed, 3])), output)
 
@@ -130,15 +150,15 @@ def _named(files: list[bytes], scan: Scan, rng: np.random.Generator) -> dict[str
     return extra | {names[i]: files[i] for i in order}
 
 
-def _common(scan: str, seed: int, anatomy: Anatomy, setup: Scan) -> Dataset:
+def _common(scan: str, settings: PhantomSettings, anatomy: Anatomy, setup: Scan) -> Dataset:
     """The attributes of patient, study, equipment and series."""
     common = Dataset()
     common.SpecificCharacterSet = "ISO_IR 100"
     common.PatientID = common.PatientName = scan
     common.PatientSex = "F" if anatomy.female else "M"
     common.PatientBirthDate = ""
-    common.StudyInstanceUID, common.SeriesInstanceUID = uid(VERSION, seed, "study"), series_uid(seed)
-    common.FrameOfReferenceUID = uid(VERSION, seed, "frame")
+    study, series, frame = (_uid(settings.seed, settings.recipe, what) for what in ("study", "series", "frame"))
+    common.StudyInstanceUID, common.SeriesInstanceUID, common.FrameOfReferenceUID = study, series, frame
     common.StudyID, common.AccessionNumber, common.ReferringPhysicianName = "1", "", ""
     common.StudyDate = common.SeriesDate = common.AcquisitionDate = common.ContentDate = "20000101"
     common.StudyTime = common.SeriesTime = common.AcquisitionTime = common.ContentTime = "120000"

@@ -12,27 +12,44 @@ from numpy.typing import ArrayLike
 
 from drr.files import replacing
 from dx2ct.data.cohort.sheet import COLUMNS
-from dx2ct.data.sources.phantom.anatomy import draw_anatomy
+from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied
 from dx2ct.data.sources.phantom.series import series_uid
 
 RESOURCES = Path("workflow/resources")
 PATH, RANKING_PATH = RESOURCES / "phantom.tsv", RESOURCES / "phantom-ranking.tsv"
 SPLIT = ["train"] * 18 + ["val"] * 2 + ["test"] * 4 + ["train"] * 16  # of seeds 1, 2, 3 ...
+TRUTH = ("nodules", "heart", "liver_dome")
 RANKING = ["train"] * 200 + ["val"] * 8 + ["test"] * 20  # of the seeds behind those: no phantom is in both cohorts
+
+VARIED_PATH = RESOURCES / "phantom-varied.tsv"
+VARIED = ["train"] * 400 + ["val"] * 8 + ["test"] * 20
 
 
 def table(split: list[str], first: int = 1) -> str:
     """A sheet as text: positions are x:y:z in the scanner's LPS frame in mm, nodules have their diameter as well."""
     text = StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow([*COLUMNS, "seed", "nodules", "heart", "liver_dome"])
+    writer.writerow([*COLUMNS, "seed", *TRUTH])
     for seed, part in enumerate(split, start=first):
         scan, anatomy = f"phantom-{seed:03d}", draw_anatomy(seed)
-        shift = np.array(anatomy.shift_mm)
-        nodules = ";".join(_join([*(nodule.centre + shift), nodule.diameter]) for nodule in anatomy.nodules)
-        places = [_join(anatomy.heart + shift), _join(anatomy.liver_dome + shift)]
-        writer.writerow([scan, scan, f"data/raw/{scan}.zip", series_uid(seed), part, seed, nodules, *places])
+        writer.writerow([scan, scan, f"data/raw/{scan}.zip", series_uid(seed), part, seed, *_truth(anatomy)])
     return text.getvalue()
+
+
+def varied_table(split: list[str], first: int = 1) -> str:
+    """A sheet of varied phantoms: as `table`, with the column `recipe`."""
+    text = StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow([*COLUMNS, "seed", "recipe", *TRUTH])
+    for seed, part in enumerate(split, start=first):
+        scan, uid, truth = f"varied-{seed:03d}", series_uid(seed, "varied"), _truth(draw_varied(seed))
+        writer.writerow([scan, scan, f"data/raw/{scan}.zip", uid, part, seed, "varied", *truth])
+    return text.getvalue()
+
+
+def _truth(anatomy: Anatomy) -> list[str]:
+    places = [_join(anatomy.in_scanner(place)) for place in (anatomy.heart, anatomy.liver_dome)]
+    return [";".join(_join([*anatomy.in_scanner(n.centre), n.diameter]) for n in anatomy.nodules), *places]
 
 
 def _join(numbers: ArrayLike) -> str:
@@ -41,7 +58,8 @@ def _join(numbers: ArrayLike) -> str:
 
 def main() -> None:
     """Write the sheets into the repository whose root is the current folder."""
-    for path, text in ((PATH, table(SPLIT)), (RANKING_PATH, table(RANKING, first=len(SPLIT) + 1))):
+    plain = ((PATH, table(SPLIT)), (RANKING_PATH, table(RANKING, first=len(SPLIT) + 1)))
+    for path, text in (*plain, (VARIED_PATH, varied_table(VARIED))):
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
 

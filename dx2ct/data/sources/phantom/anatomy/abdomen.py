@@ -45,7 +45,7 @@ def _paint_bowel(canvas: Canvas, anatomy: Anatomy) -> None:
         place = rng.uniform((-0.85, -0.75, -150), (0.85, 0.35, -10)) * (half_width, half_depth, 1)
         radii = rng.uniform((16, 12, 12), (42, 26, 24))
         hu, gas = rng.uniform(5, 60), rng.random() < abdomen.gas_share
-        centre = place + (0, 0, anatomy.base + anatomy.dome_left)
-        canvas.ellipsoid(centre, radii, hu)
+        place[2] += anatomy.base + anatomy.dome_left
+        canvas.ellipsoid(place, radii, hu)
         if gas:
-            canvas.ellipsoid(centre - (0, 0.3 * radii[1], 0), 0.62 * radii, rng.uniform(-950, -300))
+            canvas.ellipsoid(place - (0, 0.2 * radii[1], 0), 0.8 * radii, rng.uniform(-950, -300))

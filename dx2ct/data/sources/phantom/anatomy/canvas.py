@@ -18,7 +18,7 @@ Corner = Iterable[float | np.floating[Any]]  # x, y, z
 class Canvas:
     """HU on the voxel centres x, y, z (mm, ascending, evenly spaced), all air at first; `hu` is (z, y, x) float32.
 
-    finest_mm: vessels of the lungs with a smaller radius are not worth their painting.
+    finest_mm: vessels of the lungs with a smaller radius are not worth their painting, nor is every bend of a tube.
     """
 
     def __init__(self, x: Array, y: Array, z: Array, finest_mm: float = 0.0) -> None:
@@ -30,7 +30,8 @@ class Canvas:
 
     def window(self, low: Corner, high: Corner) -> Window:
         """The voxels within the box from `low` to `high` (xyz, mm), widened by a soft edge; it may be empty."""
-        x, y, z = (self._span(axis, float(start), float(stop)) for axis, (start, stop) in enumerate(zip(low, high)))
+        sides = enumerate(zip(low, high, strict=True))
+        x, y, z = (self._span(axis, float(start), float(stop)) for axis, (start, stop) in sides)
         return z, y, x
 
     def _span(self, axis: int, low: float, high: float) -> slice:
@@ -61,6 +62,9 @@ class Canvas:
         """Paint a tube of round cross-section along `points` (n, xyz); one radius, or one per point (mm)."""
         points = np.asarray(points, float)
         radii = np.broadcast_to(np.asarray(radii, float), len(points))
+        if self.finest_mm and len(points) > 5:
+            kept = np.r_[0 : len(points) - 1 : 2, len(points) - 1]
+            points, radii = points[kept].astype(np.float32), radii[kept]  # float32 is twice as fast
         for (a, radius_a), (b, radius_b) in pairwise(zip(points, radii, strict=True)):
             self.segment(a, b, radius_a, radius_b, hu)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dx2ct.data.sources.phantom.anatomy.shape import Variety
 
 Point = tuple[float, float, float]
+PLAIN = Variety()
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Anatomy:
     bone_scale: float  # 1 = young and dense
     detail_seed: int  # vessels and the lungs' texture
     nodules: tuple[Nodule, ...] = ()
-    variety: Variety = Variety()
+    variety: Variety = PLAIN
 
     @property
     def apex(self) -> float:
@@ -81,7 +82,8 @@ class Anatomy:
     @property
     def carina(self) -> Point:
         """Where the trachea divides."""
-        return (2.0, self.spine_y - 34, self.apex - 96 * self.tall)
+        x, y, z = self.variety.carina
+        return (2.0 + x, self.spine_y - 34 + y, self.apex - 96 * self.tall + z)
 
     @property
     def dome_left(self) -> float:

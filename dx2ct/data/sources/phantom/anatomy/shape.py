@@ -35,6 +35,8 @@ class Trunk:
     column: float = 26.0  # half width of the spine with the tissue beside it
     chest: float = 0.0  # how much thicker the front wall is above than below: pectoral muscles
     dome_y: float = 0.0  # of the diaphragm's domes
+    dome_right_y: float = -12.0  # of the right dome alone
+    dome_back: float = 1.05  # half depth of the domes behind, as a share of the cavity's
     dome_side: float = 0.53  # their half width, as a share of the cavity's
     dome_front: float = 1.0  # how much slower the diaphragm falls to the front than to the back
 
@@ -98,6 +100,8 @@ class Variety:
     abdomen: Abdomen = Abdomen()
     disease: Disease = Disease()
     warp: Warp | None = None
+    trachea: float = 9.0  # radius
+    carina: tuple[float, float, float] = (0.0, 0.0, 0.0)  # how far from its usual place
     lung_gradient: float = 80.0  # HU from the front of the lungs to the back
     mediastinum_hu: float = -100.0  # between the lungs, around the vessels
     cortex: float = 850.0  # HU of compact bone, times bone_scale

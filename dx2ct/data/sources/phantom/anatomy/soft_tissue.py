@@ -121,7 +121,7 @@ def paint_airways(canvas: Canvas, anatomy: Anatomy) -> None:
     right, left = (x - 32, y + 5, z - 20), (x + 42, y + 7, z - 27)
     lower_right, lower_left = (x - 42, y + 16, z - 58), (x + 54, y + 22, z - 56)
     tubes = [
-        (trachea, 9.0),
+        (trachea, anatomy.variety.trachea),
         ([(x, y, z), right], 7.0),
         ([(x, y, z), left], 6.3),
         ([(x - 22, y + 3, z - 13), (x - 40, y + 4, z - 8), (x - 54, y + 8, z + 12)], (5.0, 4.4, 3.0)),

@@ -117,8 +117,8 @@ def diaphragm(anatomy: Anatomy, x: Array, y: Array) -> Array:
         r2 = ((x - x0) / half[0]) ** 2 + (back / half[1]) ** 2
         return np.asarray(anatomy.base + top - drop * np.tanh(0.75 * r2**1.25) / 0.735)  # r2 = 1.2 near the wall
 
-    half = (trunk.dome_side * half_width, 1.05 * half_depth)
-    right = dome(-0.48 * half_width, -12, anatomy.dome_right, half, anatomy.dome_right)
+    half = (trunk.dome_side * half_width, trunk.dome_back * half_depth)
+    right = dome(-0.48 * half_width, trunk.dome_right_y, anatomy.dome_right, half, anatomy.dome_right)
     left = dome(0.5 * half_width, -10, anatomy.dome_left, half, anatomy.dome_left)
     middle = dome(5, -0.3 * half_depth, anatomy.dome_left - 8, (0.6 * half_width, 0.95 * half_depth), 45)
     return -smooth_min(smooth_min(-right, -left, 10), -middle, 12)

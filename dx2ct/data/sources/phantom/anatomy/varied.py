@@ -3,14 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dx2ct.data.sources.phantom.anatomy.draw import place_nodules
-from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy
+from dx2ct.data.sources.phantom.anatomy.parameters import Anatomy, Point
 from dx2ct.data.sources.phantom.anatomy.shape import Abdomen, Couch, Disease, Limbs, Profile, Trunk, Variety
 from dx2ct.data.sources.phantom.anatomy.warp import Warp
 
 Random = np.random.Generator
+Values = NDArray[np.float64]
 
 
 def draw_varied(seed: int) -> Anatomy:
@@ -38,7 +39,7 @@ def draw_varied(seed: int) -> Anatomy:
         kyphosis=rng.uniform(8, 36),
         scoliosis=rng.normal(0, 6),
         breast=rng.uniform(2, 26) if female else 0.0,
-        gastric_gas=rng.uniform(2, 27),
+        gastric_gas=rng.uniform(0, 26),
         lung_hu=rng.normal(-862, 22) + (0 if full else 70),
         blood_hu=rng.uniform(110, 300) if rng.random() < 0.45 else rng.uniform(30, 50),
         bone_scale=rng.uniform(0.5, 0.95),
@@ -62,16 +63,18 @@ def _draw_variety(rng: Random, width: float, fat: float) -> Variety:
             liver=rng.uniform(0.82, 1.15),
         ),
         warp=_draw_warp(rng),
+        trachea=rng.uniform(7, 10.5),
+        carina=_point(rng.normal(0, (4, 5, 9))),
         lung_gradient=rng.uniform(15, 90),
         mediastinum_hu=rng.uniform(-100, 10),
         cloth=rng.uniform(0, 6),
-        cortex=rng.uniform(650, 950),
+        cortex=rng.uniform(600, 900),
         marrow=rng.uniform(130, 250),
     )
 
 
 def _draw_trunk(rng: Random) -> Trunk:
-    def near(values: ArrayLike, spread: float) -> Profile:
+    def near(values: Profile | Values, spread: float) -> Profile:
         return tuple(float(value) for value in rng.normal(values, spread))
 
     return Trunk(
@@ -88,14 +91,16 @@ def _draw_trunk(rng: Random) -> Trunk:
         lean=rng.uniform(-0.12, 0.32),
         lumbar=rng.uniform(0.5, 1.1),
         follow=rng.uniform(0.2, 0.85),
-        sheath_widths=near(np.array((12.5, 16, 23, 28, 27, 29)) * rng.uniform(0.8, 1.25), 1.5),
+        sheath_widths=near(np.array((11.5, 15, 23, 28, 26.5, 28)) * rng.uniform(0.8, 1.25), 1.5),
         sheath_x=rng.uniform(0, 8),
         sheath_y=rng.uniform(38, 54),
         sheath_depth=rng.uniform(32, 44),
-        septum=rng.uniform(3, 15),
+        septum=rng.uniform(3, 19),
         column=rng.uniform(15, 22),
         chest=rng.uniform(0, 16),
-        dome_y=rng.uniform(-40, -8),
+        dome_y=rng.uniform(-36, -4),
+        dome_right_y=rng.uniform(-40, -8),
+        dome_back=rng.uniform(0.85, 1.08),
         dome_side=rng.uniform(0.55, 0.8),
         dome_front=rng.uniform(1.1, 2.2),
     )
@@ -132,16 +137,19 @@ def _draw_limbs(rng: Random, width: float, fat: float) -> Limbs:
 
 
 def _draw_warp(rng: Random) -> Warp:
-    turn = tuple(float(angle) for angle in np.radians(rng.normal(0, (2.5, 1.5, 3.0))))
+    """Long waves, which change a patient's build, and short ones, which shift organs against each other."""
+    turn = _point(np.radians(rng.normal(0, (2.5, 1.5, 3.0))))
+    scales = [(5.0, 180, 600)] * 3 + [(2.5, 80, 200)] * 4
     waves = tuple(
-        (
-            tuple(float(size) for size in rng.normal(0, 5, 3)),
-            tuple(float(length) for length in rng.uniform(180, 600, 3)),
-            tuple(float(phase) for phase in rng.uniform(0, 2 * np.pi, 3)),
-        )
-        for _ in range(3)
+        (_point(rng.normal(0, size, 3)), _point(rng.uniform(low, high, 3)), _point(rng.uniform(0, 2 * np.pi, 3)))
+        for size, low, high in scales
     )
-    return Warp(turn, waves)  # type: ignore[arg-type]
+    return Warp(turn, waves)
+
+
+def _point(values: ArrayLike) -> Point:
+    x, y, z = map(float, np.asarray(values))
+    return x, y, z
 
 
 def _draw_disease(rng: Random, anatomy: Anatomy) -> Disease:
@@ -151,6 +159,5 @@ def _draw_disease(rng: Random, anatomy: Anatomy) -> Disease:
     for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.25 else 0):
         x = rng.choice([-1, 1]) * rng.uniform(0.25, 0.95) * anatomy.cavity_half_width
         y, z = rng.uniform(-0.7, 0.9) * anatomy.cavity_half_depth, rng.uniform(anatomy.base + 30, anatomy.apex)
-        radii = rng.uniform(8, 38, 3)
-        patches.append(((float(x), float(y), float(z)), tuple(map(float, radii)), rng.uniform(-350, 60)))
-    return Disease(side, rng.uniform(0.05, 0.3), tuple(patches))  # type: ignore[arg-type]
+        patches.append((_point((x, y, z)), _point(rng.uniform(8, 38, 3)), rng.uniform(-350, 60)))
+    return Disease(side, rng.uniform(0.05, 0.3), tuple(patches))
