@@ -34,7 +34,11 @@ def draw(seed: int, size: int, spacing_mm: float) -> NDArray[np.int16]:
     if size < 2 or not 0 < spacing_mm < math.inf:
         raise InputError(f"phantom of {size} voxels of {spacing_mm} mm: give 2 voxels or more, and a positive spacing")
     anatomy = draw_varied(seed)
-    field = scan_field(seed, anatomy)
+    return on_grid(anatomy, scan_field(seed, anatomy), size, spacing_mm)
+
+
+def on_grid(anatomy: Anatomy, field: Field, size: int, spacing_mm: float) -> NDArray[np.int16]:
+    """HU (z, y, x) of any patient, as `draw` gives those of a varied one."""
     fine = size * max(1, math.ceil(spacing_mm / FINE_MM))
     axis = (np.arange(fine) - (fine - 1) / 2) * (size * spacing_mm / fine)
     heights = axis + (field.low + field.high) / 2 + anatomy.shift_mm[2]
