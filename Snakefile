@@ -17,6 +17,7 @@ localrules:
     all,
     cohort,
     derive,
+    folds,
     metrics,
     qc_page,
 

@@ -55,6 +55,11 @@ def seeded(name: str, seed: int) -> str:
     return f"{name}_seed{seed}"
 
 
+def folded(name: str, fold: str) -> str:
+    """The name of the training of a run on one of several folds."""
+    return f"{name}_{fold}"
+
+
 def by_seed(runs: Iterable[Path]) -> dict[str, list[Path]]:
     """Runs under the name that they share but for the seed; one without a sibling has its own."""
     found: dict[str, list[Path]] = {}
@@ -71,6 +76,11 @@ def weights(folder: Path) -> Path:
 def settings(folder: Path) -> Path:
     """A run's settings."""
     return folder / "settings.json"
+
+
+def folds(folder: Path) -> Path:
+    """Of a run with folds, which has no weights of its own: the names of its trainings by fold."""
+    return folder / "folds.json"
 
 
 def states(folder: Path) -> list[Path]:

@@ -105,6 +105,6 @@ shell.prefix("export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
 
 PLAN = planned()
 RUN = layout.run(RESULTS, "{run}")
-TESTS = PLAN.usable("test")
+TESTS = PLAN.tests
 VALIDATION = PLAN.usable("val")
-EVERYTHING = PLAN.usable("train", "val", "test")
+EVERYTHING = PLAN.in_use

@@ -15,7 +15,7 @@ rule cohort:
         content=PLAN.cohort_fingerprint(),
         sheet=untracked(PLAN.sheet),
         selection=untracked(PLAN.selection()),
-        failed=untracked(PLAN.failure_options()),
+        failed=untracked(PLAN.cohort_options()),
     shell:
         "python -m dx2ct select {params.sheet:q} --selection {params.selection:q} {params.failed}"
         " --left-out {output.left_out:q} -o {output.cohort:q} &> {log:q}"

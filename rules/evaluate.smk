@@ -3,10 +3,11 @@
 
 rule score:
     input:
-        reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], TESTS),
-        stacks=PLAN.stacks(TESTS),
-        xrays=PLAN.xrays(TESTS),
+        reconstructions=lambda wildcards: PLAN.reconstructed([wildcards.run]),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.tests_of(wildcards.run)),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.tests_of(wildcards.run)),
         nodules=PLAN.nodule_tables(),
+        folds=lambda wildcards: PLAN.folds_files([wildcards.run]),
     output:
         scores=layout.scores(RUN),
         nodules=layout.scores(RUN, "nodules"),
@@ -21,8 +22,8 @@ rule score:
     params:
         settings=PLAN.stage("score"),
         xray=PLAN.stage("xray"),
-        positions=PLAN.nodule_fingerprint(),
-        leave_out=PLAN.leave_out("test"),
+        positions=lambda wildcards: PLAN.nodule_fingerprint(wildcards.run),
+        leave_out=lambda wildcards: PLAN.score_options(wildcards.run),
         nodules=lambda wildcards, input: [f"--nodules={path}" for path in input.nodules],
         sheet=untracked(PLAN.sheet),
         selection=untracked(PLAN.selection()),
@@ -60,7 +61,7 @@ rule tables:
     input:
         metrics="results/metrics.csv",
         nodules=PLAN.files(PLAN.report, layout.scores, "nodules"),
-        weights=PLAN.files(PLAN.report, layout.weights),
+        weights=PLAN.weights(PLAN.report),
     output:
         report(
             expand("results/tables/{table}.csv", table=TABLES),
@@ -89,7 +90,7 @@ rule figures:
         slices=PLAN.files(PLAN.report, layout.scores, "slices"),
         xrays=PLAN.xrays(TESTS),
         stacks=PLAN.stacks(TESTS),
-        reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
+        reconstructions=PLAN.reconstructed(PLAN.report),
     output:
         report(
             expand("results/figures/{figure}.png", figure=FIGURES),
@@ -119,7 +120,7 @@ rule report:
         tables=expand("results/tables/{table}.csv", table=TABLES),
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
         stacks=PLAN.stacks(TESTS),
-        reconstructions=PLAN.reconstructions(PLAN.report, TESTS),
+        reconstructions=PLAN.reconstructed(PLAN.report),
         calibrations=PLAN.calibrations(PLAN.report),
         left_out=PLAN.no_patterns(PLAN.left_out_tables()),
     output:
@@ -182,7 +183,7 @@ rule deviation_scale:
     log:
         "logs/deviation_scale/{run}.log",
     wildcard_constraints:
-        run=PLAN.runs_that(PLAN.has_deviations),
+        run=PLAN.runs_that(lambda run: PLAN.has_deviations(run) and not PLAN.has_folds(run)),
     conda:
         "../environment.yml"
     resources:
@@ -199,9 +200,9 @@ rule deviation_scale:
 # And does the deviation, as it is and scaled, say how wrong their mean is in the test scans?
 rule calibration:
     input:
-        reconstructions=lambda wildcards: PLAN.reconstructions([wildcards.run], TESTS),
-        deviations=lambda wildcards: PLAN.deviations(wildcards.run, TESTS),
-        stacks=PLAN.stacks(TESTS),
+        reconstructions=lambda wildcards: PLAN.reconstructed([wildcards.run]),
+        deviations=lambda wildcards: PLAN.deviations(wildcards.run, PLAN.tests_of(wildcards.run)),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.tests_of(wildcards.run)),
         scale=lambda wildcards: PLAN.deviation_scales([wildcards.run]),
     output:
         table=layout.calibration(RUN),
@@ -216,7 +217,7 @@ rule calibration:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(60),
     params:
-        scans=TESTS,
+        scans=lambda wildcards: PLAN.tests_of(wildcards.run),
         scale=lambda wildcards, input: [f"--scale={path}" for path in input.scale],
     shell:
         "python -m dx2ct calibration {params.scans} --run results/{wildcards.run} {params.scale:q} --data data"

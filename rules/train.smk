@@ -1,4 +1,4 @@
-# A row of `runs:` is trained, then reconstructs every test scan.
+# A row of `runs:` is trained, with folds once for each, then reconstructs every test scan.
 # 8 threads are all the cores of a small machine (Snakemake lowers them to --cores), so that a training has it for
 # itself: two torch threads beside another busy job are slower than one. The GPU is counted here, and asked for on a
 # cluster; a training that is given several is started by torchrun, one process each.
@@ -8,8 +8,9 @@
 # deletes the declared outputs of a job that failed.
 rule train:
     input:
-        stacks=lambda wildcards: PLAN.stacks(PLAN.usable(*PLAN.parts_of(wildcards.run))),
-        xrays=lambda wildcards: PLAN.xrays(PLAN.usable(*PLAN.parts_of(wildcards.run)), PLAN.views_of(wildcards.run)),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.training_scans(wildcards.run)),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.training_scans(wildcards.run), PLAN.views_of(wildcards.run)),
+        start=lambda wildcards: PLAN.start_files(wildcards.run),
         volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
     output:
         layout.weights(RUN),
@@ -19,7 +20,7 @@ rule train:
     benchmark:
         "benchmarks/train/{run}.tsv"
     wildcard_constraints:
-        run=PLAN.runs_that(lambda run: not PLAN.is_derived(run)),
+        run=PLAN.trainings_that(lambda training: not PLAN.is_derived(training)),
     conda:
         "../environment.yml"
     threads: 8
@@ -30,7 +31,7 @@ rule train:
         nodes=1,  # several GPUs of one training are one machine's
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),
-        leave_out=lambda wildcards: PLAN.leave_out(*PLAN.parts_of(wildcards.run)),
+        leave_out=lambda wildcards: PLAN.train_options(wildcards.run),
         sheet=untracked(PLAN.sheet),
         selection=untracked(PLAN.selection()),
         engine=untracked(PLAN.engine()),
@@ -52,18 +53,37 @@ rule derive:
     log:
         "logs/derive/{run}.log",
     wildcard_constraints:
-        run=PLAN.runs_that(PLAN.is_derived),
+        run=PLAN.trainings_that(PLAN.is_derived),
     conda:
         "../environment.yml"
     shell:
         "cp {input.weights:q} {output.weights:q} 2> {log:q} && cp {input.settings:q} {output.settings:q} 2>> {log:q}"
 
 
+# A run with folds has no weights of its own: in its folder are the names of its trainings, and what they share.
+rule folds:
+    input:
+        settings=lambda wildcards: PLAN.files(PLAN.trainings([wildcards.run]), layout.settings),
+    output:
+        settings=layout.settings(RUN),
+        folds=layout.folds(RUN),
+    log:
+        "logs/folds/{run}.log",
+    wildcard_constraints:
+        run=PLAN.runs_that(PLAN.has_folds),
+    conda:
+        "../environment.yml"
+    params:
+        names=lambda wildcards: PLAN.folds_text(wildcards.run),
+    shell:
+        "cp {input.settings[0]:q} {output.settings:q} 2> {log:q} && echo {params.names:q} > {output.folds:q} 2>> {log:q}"
+
+
 # settings.json is written beside the weights and is no input of its own: for each file of a training Snakemake looks
 # through all that the training reads, once a reconstruction.
 rule reconstruct:
     input:
-        weights=layout.weights(RUN),
+        weights=lambda wildcards: PLAN.weights_for(wildcards.run, wildcards.scan),
         xrays=lambda wildcards: PLAN.xrays([wildcards.scan], PLAN.views_of(wildcards.run)),
         geometry=layout.volume(DATA, "{scan}"),
         files=lambda wildcards: PLAN.files_of(wildcards.run, wildcards.scan),
@@ -84,7 +104,7 @@ rule reconstruct:
         runtime=by_attempt(120),
     params:
         settings=lambda wildcards: PLAN.sampling(wildcards.run),
-        views=lambda wildcards: PLAN.view_options(wildcards.run),
+        views=lambda wildcards: PLAN.reconstruct_options(wildcards.run, wildcards.scan),
         engine=untracked(PLAN.engine()),
     shell:
         "python -m dx2ct reconstruct {wildcards.scan} --run results/{wildcards.run} --settings {params.settings:q}"

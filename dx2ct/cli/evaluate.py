@@ -19,6 +19,10 @@ def score_run(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    fold: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME: of a run with folds, test scans are those of split_NAME; may be repeated."),
+    ] = None,
     xray: Annotated[
         str | None,
         typer.Option(help="The section xray of config.yaml as JSON; without it X-rays are not compared."),
@@ -30,17 +34,19 @@ def score_run(
     from dx2ct import layout
     from dx2ct.config import parse, ScoreSettings, SelectionSettings, XraySettings
     from dx2ct.data.cohort.sheet import read_sheet
-    from dx2ct.report.model_card import write_model_card
+    from dx2ct.report.model_card import write_model_cards
     from dx2ct.scoring.run import score_run as score_all
     from dx2ct.training.device import set_up_torch
 
     set_up_torch("cpu", threads)
-    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    tests = [row.scan for row in rows if row.split == "test"]
+    chosen = parse(SelectionSettings, selection) if selection else None
+    folds: tuple[str | None, ...] = tuple(fold or ()) or (None,)
+    rows = {name: read_sheet(sheet, leave_out or (), chosen, name) for name in folds}
+    tests = list(dict.fromkeys(row.scan for some in rows.values() for row in some if row.split == "test"))
     rendered = parse(XraySettings, xray) if xray else None
     score_all(run, tests, parse(ScoreSettings, settings), data, output, rendered, sheet, nodules, threads)
     if output.resolve() == layout.scores(run).resolve():
-        write_model_card(run, sheet, rows, is_scored=True)
+        write_model_cards(run, sheet, rows)
 
 
 @app.command()

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from drr.errors import InputError
-from dx2ct.cli.options import Data, Device, Engine, LeaveOut, MaxMemory, Output, Selection, Settings, Sheet, Threads
+from dx2ct.cli.options import (
+    Data,
+    Device,
+    Engine,
+    Fold,
+    LeaveOut,
+    MaxMemory,
+    Output,
+    Selection,
+    Settings,
+    Sheet,
+    Threads,
+)
 
 app = typer.Typer()
 
@@ -19,6 +31,13 @@ def train(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    fold: Fold = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the weights that train.start_from means; without it its path, or a run beside -o."
+        ),
+    ] = None,
     engine: Engine = "{}",
     device: Device = "auto",
     threads: Threads = 0,
@@ -30,19 +49,24 @@ def train(
     from dx2ct.config import EngineSettings, parse, SelectionSettings
     from dx2ct.data.cohort.sheet import read_sheet
     from dx2ct.methods.saved import parse_run
+    from dx2ct.methods.start import start_folder
+    from dx2ct.methods.trained_on import write_trained_on
     from dx2ct.report.model_card import write_model_card
+    from dx2ct.report.provenance import trained_on
     from dx2ct.training.device import set_up_torch
     from dx2ct.training.distributed import processes, rank
     from dx2ct.training.owner import owning, require_owner
     from dx2ct.training.runtime import Runtime
 
     method, parsed = parse_run(settings)
-    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
-    runtime = Runtime(set_up_torch(device, threads), engine=parse(EngineSettings, engine))
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None, fold)
+    start = start_folder(parsed, output, start_from)
+    runtime = Runtime(set_up_torch(device, threads), engine=parse(EngineSettings, engine), start=start)
     with processes(runtime.device), owning(output):
         method.implement().train(parsed, rows, data, output, runtime)
         if rank() == 0:
             require_owner(output)
+            write_trained_on(output, trained_on(parsed, rows, sheet, fold, start))
             write_model_card(output, sheet, rows, is_scored=False)
 
 
@@ -104,6 +128,7 @@ def reconstruct(
     data: Data,
     settings: Settings = "{}",
     view: Annotated[list[str] | None, typer.Option(help="A view to use, of a model that needs not all of its.")] = None,
+    fold: Annotated[str | None, typer.Option(help="NAME: of a run with folds, by the weights in RUN_NAME.")] = None,
     engine: Engine = "{}",
     max_memory: MaxMemory = 0,
     device: Device = "auto",
@@ -120,7 +145,7 @@ def reconstruct(
 
     options = parse(SamplingOptions, settings)
     runtime = Runtime(set_up_torch(device, threads), max_memory, parse(EngineSettings, engine))
-    reconstruct_scan(scan, run, options, data, runtime, view)
+    reconstruct_scan(scan, run, options, data, runtime, view, fold)
 
 
 @app.command()

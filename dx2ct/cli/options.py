@@ -18,6 +18,9 @@ Selection = Annotated[
     typer.Option(help="split, limit and filters of the section cohort as JSON; without it all rows."),
 ]
 Data = Annotated[Path, typer.Option(help="Folder with xrays/, slices/ and volumes/.")]
+Fold = Annotated[
+    str | None, typer.Option(help="NAME: the parts that the sheet's column split_NAME says, instead of its split.")
+]
 LeaveOut = Annotated[list[str] | None, typer.Option(help="A scan of the sheet to pass over; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")]

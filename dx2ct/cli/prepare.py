@@ -101,12 +101,13 @@ def select(
     output: Output,
     left_out: Annotated[Path, typer.Option(help="Where the table of the scans left out goes.")],
     failed: Annotated[list[Path] | None, typer.Option(help="Record of a scan that could not be read.")] = None,
+    fold: Annotated[list[str] | None, typer.Option(help="NAME: keep the column split_NAME; may be repeated.")] = None,
 ) -> None:
     """Write the scans of a sheet that split, filters and limit choose, and the table of all others with reasons."""
     from dx2ct.config import parse, SelectionSettings
     from dx2ct.data.cohort.used import write_used_cohort
 
-    write_used_cohort(sheet, parse(SelectionSettings, selection), failed or (), output, left_out)
+    write_used_cohort(sheet, parse(SelectionSettings, selection), failed or (), output, left_out, fold or ())
 
 
 @app.command()

@@ -17,6 +17,7 @@ from dx2ct.config.keys import (
     PositiveFloat,
     PositiveInt,
     Seed,
+    SplitName,
     stage_version,
     STRICT,
     ViewName,
@@ -44,7 +45,7 @@ class FilterSettings:
 class SelectionSettings:
     """What decides which scans of the sheet are used."""
 
-    split: Annotated[str, Field(pattern="^[a-z0-9_]+$")] | None = key(
+    split: SplitName | None = key(
         "paper", "null: the sheet's column `split`; NAME: its column split_NAME", source="X2CT"
     )
     limit: Annotated[int, Field(ge=2)] | None = key(None, "A pilot of so many patients; null: all of them")

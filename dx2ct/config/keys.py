@@ -20,6 +20,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+SplitName = Annotated[str, Field(pattern="^[a-z0-9_]+$")]  # of a column split_NAME of the sheet
 ViewName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _NONE = object()
 

@@ -17,6 +17,7 @@ from dx2ct.config.keys import (
     PositiveFloat,
     PositiveInt,
     Seed,
+    SplitName,
     STRICT,
     ViewName,
 )
@@ -29,6 +30,7 @@ Optimizer = Literal["adam", "adamw", "muon"]
 Schedule = Literal["constant", "cosine", "linear"]
 Views = Annotated[tuple[ViewName, ...], Field(min_length=1)]
 AS_BEFORE = plain(NO_AUGMENT)
+Folds = Annotated[tuple[SplitName, ...], Field(json_schema_extra={"uniqueItems": True})]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -57,7 +59,13 @@ class TrainSettings:
     """The training of a method that learns step by step."""
 
     seed: Seed = key(0, "Of weights, batches and noise", source="default: any")
-    steps: PositiveInt = key(1, "Optimizer steps")
+    start_from: Annotated[str, Field(min_length=1)] | None = key(
+        None,
+        "Where the weights begin: those of another run, by its name, or of a model's folder, by a path with a slash",
+        source="default: at random",
+        earlier=None,
+    )
+    steps: Count = key(1, "Optimizer steps; 0: the weights of start_from as they are")
     batch: PositiveInt = key(1, "Examples of one step, of all processes together")
     accumulate: PositiveInt = key(1, "Parts that a batch is computed in, one after the other, where memory is short")
     slices_per_patient: PositiveInt = key(1, "So many of the batch share a patient, whose X-rays are encoded once")
@@ -88,6 +96,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.batch % self.slices_per_patient:
             raise BadKeyError("batch", f"{self.batch} is no multiple of slices_per_patient, {self.slices_per_patient}")
+        if not self.steps and self.start_from is None:
+            raise BadKeyError("steps", "0, but there are no weights without a training: say start_from")
 
     @property
     def betas(self) -> tuple[float, float]:
@@ -145,6 +155,12 @@ class Row:
     seeds: tuple[Seed, ...] | None = key(
         None,
         "The run is trained once with each, as RUN_seedN; null: as `seeds` of the configuration says",
+        earlier=None,
+    )
+    folds: Folds | None = key(
+        None,
+        "The run is trained once for each, as RUN_NAME, on the scans that the sheet's column split_NAME trains on, and "
+        "reconstructs its test scans; null: as `folds` of the configuration says",
         earlier=None,
     )
 

@@ -48,6 +48,8 @@ class Method:
     implementation: an Implementation, or "module:object", which is imported when it is needed. samples: it starts from
     noise, so that the section reconstruct means something to it. files: of a row and a scan, files of the user's own
     that its reconstruction reads. any_view: some of a run's views are enough for a reconstruction.
+    may_change: keys of its row and sections (model.dropout) without which weights mean the same: a training may have
+    them otherwise than the one whose weights it starts from.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Method:
     implementation: "Implementation[Any] | str"
     samples: bool = False
     any_view: bool = False
+    may_change: tuple[str, ...] = ()
     files: Callable[[Any, str], list[str]] = lambda row, scan: []
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 import json
 from pathlib import Path
 from textwrap import shorten
@@ -16,6 +17,7 @@ from dx2ct.config import LearnedSettings, plain
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods.base import training_scans
 from dx2ct.methods.saved import read_weights, write_run
+from dx2ct.methods.start import require_start, start_folder
 from dx2ct.training.batches import fingerprint
 from dx2ct.training.distributed import rank
 from dx2ct.training.loop import fit, StepLosses
@@ -52,11 +54,18 @@ def train_learned(
 
     The last state stays until the run is used (dx2ct/predict/scan.py): until the workflow has noted that the training
     is done, a kill would have it done again. Under torchrun every process calls this, and rank 0 writes.
+    Raises InputError for weights to start from that are not this network's.
     """
     scans = {"train": training_scans(rows), "validation": _validation_scans(settings, rows)}
+    start = start_folder(settings, output, runtime.start)
+    if start:
+        require_start(settings, start)
     learned = build(settings, scans, data, runtime)
     files = fingerprint(scans["train"] + scans["validation"], data, volumes=settings.train.augment.changes)
     identity = {"settings": plain(settings), "data": files}
+    if start:
+        load_start(learned.model, start)
+        identity["start"] = sha256(layout.weights(start).read_bytes()).hexdigest()
     training = Training(
         learned.model,
         settings.train,
@@ -69,7 +78,8 @@ def train_learned(
     training.load(output)
     fit(training, learned.losses, output, runtime.device, learned.validate, runtime.engine)
     if rank() == 0:
-        weights = training.best if settings.train.validation.keep == "best" else training.average
+        keeps_best = settings.train.validation.keep == "best" and settings.train.steps
+        weights = training.best if keeps_best else training.average
         write_run(save({name: value.cpu().contiguous() for name, value in weights.items()}), settings, output)
 
 
@@ -81,6 +91,20 @@ def _validation_scans(settings: LearnedSettings, rows: Sequence[Row]) -> list[st
     if not scans:
         raise InputError(f"train.validation.every is {asked.every}, but the cohort has no scan of split {asked.split}")
     return scans
+
+
+def load_start(model: nn.Module, folder: Path) -> None:
+    """Put the weights of another run in, the state that is no weight included; InputError, naming the first misfit.
+
+    A mean volume that a network keeps (lift) is that of the source's scans: its weights have learnt what to add to
+    that volume, and to another one it would be wrong from the first step. The training can add the difference.
+    """
+    found, state = read_weights(folder, load_file), model.state_dict()
+    for name in sorted(found.keys() | state.keys()):
+        theirs, mine = (tuple(some[name].shape) if name in some else "missing" for some in (found, state))
+        if theirs != mine:
+            raise InputError(f"{layout.weights(folder)}: {name} is {theirs}, in this network {mine}: not its weights")
+    model.load_state_dict(found)
 
 
 def load_weights(model: nn.Module, run: Path) -> None:

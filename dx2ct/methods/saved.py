@@ -96,6 +96,8 @@ def read_run(run: Path) -> tuple[Method, Any]:
 def require_weights(run: Path) -> Path:
     """The run's file of weights; InputError where the run is not finished."""
     path = layout.weights(run)
+    if layout.folds(run).is_file():
+        raise InputError(f"{run}: has weights for each of its folds and none of its own: take {run}_FOLD")
     if not path.is_file():
         raise InputError(f"{path}: missing: the run is not finished, train it first")
     return path
@@ -110,6 +112,17 @@ def read_weights(run: Path, load: Callable[[Path], dict[str, T]]) -> dict[str, T
         return load(path)
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: damaged weights ({str(error).splitlines()[0]}): copy the run again") from None
+
+
+def read_metadata(run: Path) -> dict[str, str]:
+    """What the file of a run's weights says beside its values; InputError as of `read_weights`."""
+    from safetensors import safe_open
+
+    def metadata(path: Path) -> dict[str, str]:
+        with safe_open(path, "np") as file:
+            return dict(file.metadata() or {})
+
+    return read_weights(run, metadata)
 
 
 def read_arrays(run: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -105,7 +105,8 @@ class SinglePass(Implementation[S], Generic[S, N]):
         batches = Batches(examples, device, rank(), world(), runtime.engine.loaders)
         torch.manual_seed(settings.train.seed)
         model, plain = self.network(settings), self.discriminator(settings)
-        self.start(settings, model, scans["train"], data)
+        if settings.train.start_from is None:
+            self.start(settings, model, scans["train"], data)
         autocast = autocast_of(settings.train.precision, device)
         model, network = on_device(model, device, runtime.engine)
         gan = Discriminator(plain.to(device), together(plain.to(device), device)) if plain else None

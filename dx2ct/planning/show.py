@@ -8,7 +8,8 @@ from dx2ct.config import plain
 from dx2ct.config.keys import extra_of
 from dx2ct.config.walk import is_section, keys
 from dx2ct.planning.layers import KeyPath
-from dx2ct.planning.resolve import origin_of, Resolved
+from dx2ct.planning.resolved import Resolved
+from dx2ct.planning.values import origin_of
 
 
 def to_yaml(found: Resolved) -> str:

@@ -19,6 +19,7 @@ from dx2ct.config import (
     XraySettings,
 )
 from dx2ct.config.keys import key, Name, Seed, STRICT
+from dx2ct.config.training import Folds
 from dx2ct.methods import methods
 
 DERIVED = "derived run"  # the tag of its row, which cannot be the name of a method or a key
@@ -44,6 +45,9 @@ class Config(Sections):
 
     seeds: Annotated[tuple[Seed, ...], Field(json_schema_extra={"uniqueItems": True})] = key(
         (), "Every run that learns by steps is trained once with each, as RUN_seedN; empty: once, with its own seed"
+    )
+    folds: Folds = key(
+        (), "Every run is trained once for each, as RUN_NAME, by the sheet's column split_NAME; empty: by cohort.split"
     )
     methods: Any = None
     runs: Mapping[str, Any] = Field(default_factory=dict)

@@ -68,6 +68,8 @@ def predict(
     notes = [text for one in xrays.values() for text in one.notes]
     if any(one.xray.kind == "film" for one in xrays.values()):
         notes.append(DOMAIN_SHIFT)
+    if outputs.volume and model.trained_on:
+        notes.append(f"the model was {model.trained_on.words}")
     options, left_out = model.sampling_of(xrays, **asked)
     if model.trained.inputs.samples and outputs.volume:
         notes += [*left_out, in_words(options, model.sampled)]
@@ -154,6 +156,7 @@ def _record(
                 path.name: digest(path) for path in (layout.settings(model.folder), layout.weights(model.folder))
             },
             "settings": plain(model.settings),
+            "trained_on": plain(model.trained_on)["stages"] if model.trained_on else None,
         },
         "device": str(model.runtime.device),
         "inputs": {

@@ -1,7 +1,7 @@
 """A finished run as a tool: X-rays in, a volume out. Files and films are read here, the method sees arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
+from dx2ct.methods.trained_on import read_trained_on, TrainedOn
 from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.checks import doubts
@@ -58,7 +59,7 @@ class Model:
 
     sampled: how the run itself was last reconstructed, as its folder says; None where it does not. scale: what
     calibrates the deviation of its samples; agreement: how far X-rays of its answers usually differ from those that it
-    saw; each None where it was not learnt for these weights.
+    saw; each None where it was not learnt for these weights. trained_on: None where the weights do not say it.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Model:
     sampled: SamplingOptions | None = None
     scale: DeviationScale | None = None
     agreement: Agreement | None = None
+    trained_on: TrainedOn | None = None
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
@@ -212,10 +214,10 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
         raise InputError(f"{layout.settings(folder)}: {error}, or train it again") from None
     runtime = Runtime(set_up_torch(device, threads), max_memory_mb)
     trained = method.implement().load(settings, folder, runtime)
-    model = Model(folder, method, settings, trained, runtime, agreement=kept_agreement(folder))
-    if not trained.inputs.samples:
-        return model
-    return replace(model, sampled=kept_sampling(folder), scale=kept_scale(folder))
+    samples = trained.inputs.samples
+    sampled, scale = (kept_sampling(folder), kept_scale(folder)) if samples else (None, None)
+    agreement, trained_on = kept_agreement(folder), read_trained_on(folder)
+    return Model(folder, method, settings, trained, runtime, sampled, scale, agreement, trained_on)
 
 
 def require_views(model: Model, given: set[str]) -> None:

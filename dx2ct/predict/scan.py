@@ -25,17 +25,20 @@ def reconstruct_scan(
     data: Path,
     runtime: Runtime,
     views: Sequence[str] | None = None,
+    fold: str | None = None,
 ) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
     Of several samples also their standard deviation, RUN/deviations/SCAN.nii.gz: float32 HU, as it is, because its
     scale is learnt from such files (dx2ct/scoring/deviation.py). Of a run that samples also
     RUN/sampling.json, so that `predict` samples as the workflow does.
-    views: some of the run's, of a method that needs no more; None: all of them.
+    views: some of the run's, of a method that needs no more; None: all of them. fold: of a run with folds, whose
+    training has not seen the scan: its weights are in RUN_FOLD.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
-    method, settings = read_run(run)
-    trained = method.implement().load(settings, run, runtime).of_scan(scan)
+    training = run.with_name(layout.folded(run.name, fold)) if fold else run
+    method, settings = read_run(training)
+    trained = method.implement().load(settings, training, runtime).of_scan(scan)
     spec = trained.inputs
     grid = read_grid(data, scan, spec.views.grid.size)
     xrays = read_xrays(data, scan, views or spec.names)
@@ -48,8 +51,8 @@ def reconstruct_scan(
         _write(grid, volume, layout.reconstruction(run, scan, plane))
     _write(grid, planes.mean, layout.reconstruction(run, scan))
     if spec.samples:
-        keep_sampling(options, run)
-    forget_finished(run)  # the training is over and used; `snakemake -R train` must begin anew
+        keep_sampling(options, training)
+    forget_finished(training)  # the training is over and used; `snakemake -R train` must begin anew
 
 
 def require_finite(planes: Planes, name: str) -> None:

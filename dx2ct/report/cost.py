@@ -12,6 +12,7 @@ from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.data.tables import read_table, Row
 from dx2ct.report.table import Cell, Column
+from dx2ct.scoring.run import trainings_of
 
 NO_PARAMETERS = ("running_mean", "running_var", "num_batches_tracked")  # what batch normalisation counts
 COST = (
@@ -28,23 +29,29 @@ def cost_of(run: Path, benchmarks: Path) -> dict[str, Cell]:
     """A row of the table cost; None for what is not known.
 
     gflop: of RUN/profile.json where somebody asked for it, else counted from the settings of DX2CT, without a pass.
-    A method of whole volumes has none: its pass is no slice.
+    A method of whole volumes has none: its pass is no slice. Of a run with folds train_h is of all its trainings.
     """
     passes = [
         row for path in sorted((benchmarks / "reconstruct" / run.name).glob("*.tsv")) for row in _rows(path, "\t")
     ]
-    training = _rows(layout.training_log(run), ",")
-    trained = _rows(benchmarks / "train" / f"{run.name}.tsv", "\t")
-    seconds = _numbers(training[-1:], "seconds") or _numbers(trained[-1:], "s")
+    trainings = trainings_of(run)
+    trained = [row for one in trainings for row in _rows(benchmarks / "train" / f"{one.name}.tsv", "\t")]
+    seconds = [value for one in trainings for value in _seconds(one, benchmarks)]
     return {
         "run": run.name,
-        "parameters": _parameters(layout.weights(run)),
+        "parameters": _parameters(layout.weights(trainings[0])),
         "gflop": _gflop(run),
-        "train_h": seconds[0] / 3600 if seconds else None,
+        "train_h": sum(seconds) / 3600 if len(seconds) == len(trainings) else None,
         "train_mb": max(_numbers(trained, "max_rss"), default=None),
         "reconstruct_s": median(_numbers(passes, "s")) if passes else None,
         "reconstruct_mb": max(_numbers(passes, "max_rss"), default=None),
     }
+
+
+def _seconds(training: Path, benchmarks: Path) -> list[float]:
+    """How long a training took, by its own log or by the workflow's; none where neither says."""
+    logged = _numbers(_rows(layout.training_log(training), ",")[-1:], "seconds")
+    return logged or _numbers(_rows(benchmarks / "train" / f"{training.name}.tsv", "\t")[-1:], "s")
 
 
 def _parameters(weights: Path) -> int | None:

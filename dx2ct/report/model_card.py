@@ -1,7 +1,7 @@
 """RUN/model_card.md: what a run's weights are, in the form that the Hugging Face Hub reads."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import json
 import math
@@ -14,8 +14,9 @@ from dx2ct.data.cohort.sheet import Row
 from dx2ct.data.tables import read_table
 from dx2ct.methods import methods
 from dx2ct.methods.saved import read_run
+from dx2ct.methods.trained_on import read_trained_on
 from dx2ct.metrics import measured
-from dx2ct.report.provenance import columns_of
+from dx2ct.report.provenance import data_of
 from dx2ct.report.templating import environment
 from dx2ct.scoring.run import read_fused, read_settings
 from dx2ct.scoring.summary import means
@@ -35,26 +36,41 @@ class Description:
     elsewhere: bool = False
 
 
-def write_model_card(run: Path, sheet: Path, rows: Sequence[Row], is_scored: bool) -> None:
+def write_model_cards(run: Path, sheet: Path, rows: Mapping[str | None, Sequence[Row]]) -> None:
+    """Write the card of a run that was scored or, with folds, of each of its trainings, of the scans that it tests.
+
+    rows: the scans of the sheet by fold, None where there is none.
+    """
+    for fold, some in rows.items():
+        training = run.with_name(layout.folded(run.name, fold)) if fold else run
+        if layout.settings(training).is_file() or not fold:  # a fold without a test scan is not trained
+            write_model_card(training, sheet, some, is_scored=True, scored=run)
+
+
+def write_model_card(run: Path, sheet: Path, rows: Sequence[Row], is_scored: bool, scored: Path | None = None) -> None:
     """Write the card from the run's settings.json and, where it is there, its training.csv.
 
     rows: the scans of the sheet that the run used. is_scored: its scores.csv belongs to these weights; right after a
-    training it is that of the weights before. Raises InputError for files that cannot be read.
+    training it is that of the weights before. scored: the run whose scores.csv has those of its test scans.
+    Raises InputError for files that cannot be read.
     """
-    settings, columns = read_settings(run), columns_of(sheet)
-    is_phantom, is_lidc = "seed" in columns, "idc_uuid" in columns
+    settings, data = read_settings(run), data_of(sheet)
     volume, splits = settings["volume"], Counter(row.split for row in rows)
+    trained_on = read_trained_on(run) if layout.weights(run).is_file() else None
+    tests = [row.scan for row in rows if row.split == "test"]
     text = (
         environment(is_html=False)
         .get_template("model_card.md.j2")
         .render(
-            **_scores(run if is_scored else None),
+            **_scores((scored or run) if is_scored else None, tests),
             method=describe(run),
             name=run.resolve().name,
             sheet=sheet.name,
-            is_phantom=is_phantom,
-            is_lidc=is_lidc,
-            data_short="procedural phantoms" if is_phantom else "LIDC-IDRI" if is_lidc else sheet.name,
+            scored_on=data,
+            data_short={"phantom": "procedural phantoms", "lidc": "LIDC-IDRI", "own": sheet.name}[data],
+            stages=trained_on.stages if trained_on else (),
+            data=sorted({stage.data for stage in trained_on.stages}) if trained_on else [data],
+            is_trained=settings.get("train", {}).get("steps", 1) > 0,
             counts={split: splits[split] for split in ("train", "val", "test")},
             size=settings["slices"]["size"],
             cube_mm=volume["size"] * volume["spacing_mm"],
@@ -77,11 +93,12 @@ def describe(run: Path) -> Description:
     return Description(method.title, " ".join(text.split()), method.source, method.samples, "trained_on" in row)
 
 
-def _scores(run: Path | None) -> dict[str, object]:
-    """Means of the headline metrics that are known, of the mean volume; of no run none."""
+def _scores(run: Path | None, tests: Sequence[str]) -> dict[str, object]:
+    """Means of the headline metrics that are known, of the mean volumes of test scans; of no run none."""
     if run is None:
         return {"scores": {}, "scored": 0, "data_range_hu": 0.0}
     fused = read_fused(run)
+    fused = fused[fused.index.isin(tests)]
     found = means(fused, [metric for metric in measured(()) if metric.headline])
     known = {name: value for name, value in found.items() if math.isfinite(value)}
     return {"scores": known, "scored": len(fused), "data_range_hu": float(fused["data_range_hu"].iloc[0])}

@@ -15,7 +15,7 @@ from dx2ct.data.tables import read_table as read_rows
 from dx2ct.data.tables import Row
 from dx2ct.report.calibration import caption
 from dx2ct.report.pictures import CASES, test_scans
-from dx2ct.report.provenance import columns_of, commit, count, reasons, today, versions
+from dx2ct.report.provenance import commit, count, data_of, folds_of, reasons, today, versions
 from dx2ct.report.results import DEFINED, HEADLINE, results, scans
 from dx2ct.report.table import read_table
 from dx2ct.report.tables import tables
@@ -50,16 +50,17 @@ def write_report(
     runs: folders with settings.json, scores.csv, volumes/, calibration.png and .csv where there are several samples.
     left_out: tables of scans left out (.tsv with columns path or scan, and reason) or records SCAN.txt, whose first
     line is the reason; leave_out: scans of the sheet that were passed over.
-    Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
+    Raises InputError for a file that is missing or cannot be read, and when the runs share no test scan.
     """
-    tests = test_scans(inputs.sheet, leave_out)
+    tests = test_scans(runs, inputs.sheet, leave_out)
+    folded = [run.name for run in runs if layout.folds(run).is_file()]
     metrics = read_rows(inputs.metrics, AGAIN)
     shown = tables(views_of(metrics[0] if metrics else ())).values()
     page = (
         environment(is_html=True, filters={"number": _number})
         .get_template("report.html.j2")
         .render(
-            is_phantom="seed" in columns_of(inputs.sheet),
+            is_phantom=data_of(inputs.sheet) == "phantom",
             results=results(metrics),
             defined=DEFINED,
             ranges=dict.fromkeys(_number(row["data_range_hu"], 0) for row in metrics),
@@ -74,6 +75,8 @@ def write_report(
             shown=tests[:CASES],
             runs=[run.name for run in runs],
             splits=count(inputs.sheet, leave_out),
+            folded=folded,
+            folds={fold: count(inputs.sheet, leave_out, fold) for fold in folds_of(inputs.sheet)},
             left_out=reasons(leave_out, left_out),
             scans=scans(runs),
             settings={run.name: json.dumps(read_settings(run), indent=2, sort_keys=True) for run in runs},

@@ -20,7 +20,7 @@ from dx2ct.figures.curves import loss_figure, scatter_figure, slices_figure
 from dx2ct.figures.grid import error_figure, grid_figure
 from dx2ct.figures.panels import Case
 from dx2ct.metrics import views_in
-from dx2ct.scoring.run import AGAIN, read_fused
+from dx2ct.scoring.run import AGAIN, read_fused, trainings_of
 from dx2ct.scoring.scan import SLICE_COLUMNS
 
 CASES = 2  # the first test scans of the sheet: chosen by order, not by score
@@ -33,12 +33,10 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
     """Write output/NAME.png and .pdf of layout.FIGURES, and of training where a run has a training.csv.
 
     runs: folders with scores.csv, slices.csv, volumes/. figure3 and errors show the scan of median PSNR (`ranked`).
-    Raises InputError for a file that is missing or cannot be read, and when the sheet has no test scan.
+    Raises InputError for a file that is missing or cannot be read, and when the runs share no test scan.
     """
-    tests = test_scans(sheet, leave_out)
+    tests = test_scans(runs, sheet, leave_out)
     ranking = [scan for scan in ranked(runs) if scan in tests]
-    if not ranking:
-        raise InputError(f"{runs[0] / 'scores.csv'}: none of its scans is a test scan of {sheet}: run the score stage")
     middle = ranking[len(ranking) // 2]
     truth, volumes = volumes_of(middle, runs, data)
     figures = {
@@ -48,7 +46,7 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
         "psnr_by_slice": slices_figure({run.name: _slices(run) for run in runs}),
         "scatter": scatter_figure({run.name: fused_psnr(run) for run in runs}),
     }
-    curves = {run.name: _loss(log) for run in runs if (log := layout.training_log(run)).is_file()}
+    curves = {run.name: loss for run in runs if len((loss := _loss(run))[0])}
     if curves:
         figures["training"] = loss_figure(curves)
     for name in each(list(figures), "figures", "figure"):
@@ -58,11 +56,15 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
             (output / f"training.{suffix}").unlink(missing_ok=True)
 
 
-def test_scans(sheet: Path, leave_out: Sequence[str]) -> list[str]:
-    """Names of the sheet's test scans; InputError when there is none."""
-    tests = [row.scan for row in read_sheet(sheet, leave_out) if row.split == "test"]
+def test_scans(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str]) -> list[str]:
+    """Names of the sheet's scans that all runs were scored on, in its order; InputError when there is none.
+
+    Which part of the split they are in does not matter: on folds a scan is tested by one and trained on by others.
+    """
+    scored = set(ranked(runs))
+    tests = [row.scan for row in read_sheet(sheet, leave_out) if row.scan in scored]
     if not tests:
-        raise InputError(f"{sheet}: nothing to report: no scan with split test is left")
+        raise InputError(f"{sheet}: nothing to report: none of its scans is scored by all of {len(runs)} runs")
     return tests
 
 
@@ -90,10 +92,14 @@ def _case(scan: str, runs: Sequence[Path], data: Path) -> Case:
     return Case(scan, small, *volumes_of(scan, runs, data))
 
 
-def _loss(log: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and losses."""
-    table = read_frame(log, "train the run again", text=(), columns=("step", "loss"))
-    return np.asarray(table["step"]), np.asarray(table["loss"])
+def _loss(run: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and losses, means over the trainings of a run with folds; empty where nothing was optimised."""
+    logs = [log for training in trainings_of(run) if (log := layout.training_log(training)).is_file()]
+    found = [read_frame(log, "train the run again", text=(), columns=("step", "loss")) for log in logs]
+    if not found:
+        return np.empty(0), np.empty(0)
+    mean = pd.concat(found).groupby("step")["loss"].mean()
+    return np.asarray(mean.index), np.asarray(mean)
 
 
 def _slices(run: Path) -> pd.DataFrame:

@@ -7,11 +7,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 import platform
 import subprocess
+from typing import Literal
 
+from drr.ct.patient import patient_key
 from drr.errors import InputError
+from dx2ct.config import RunSettings
 from dx2ct.data.cohort.selection import SPLITS
-from dx2ct.data.cohort.sheet import read_sheet
+from dx2ct.data.cohort.sheet import read_sheet, Row
 from dx2ct.data.tables import read_table
+from dx2ct.methods.trained_on import known_or_unknown, Stage, TrainedOn
 
 PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "scikit-image", "lpips", "matplotlib", "snakemake")
 
@@ -50,17 +54,41 @@ def today() -> str:
     return datetime.now().astimezone().date().isoformat()
 
 
+def data_of(sheet: Path) -> Literal["phantom", "lidc", "own"]:
+    """What a sheet's scans are, by its columns: only the phantom cohort's has `seed`, only LIDC-IDRI's `idc_uuid`."""
+    columns = columns_of(sheet)
+    return "phantom" if "seed" in columns else "lidc" if "idc_uuid" in columns else "own"
+
+
+def trained_on(
+    settings: RunSettings, rows: Sequence[Row], sheet: Path, fold: str | None, start: Path | None
+) -> TrainedOn:
+    """What weights were trained on that these settings trained on these rows: after what those of `start` were."""
+    before = known_or_unknown(start) if start else TrainedOn(())
+    steps = getattr(getattr(settings, "train", None), "steps", 0)
+    if start and not steps:
+        return before
+    train = [row for row in rows if row.split == "train"]
+    patients = len({patient_key(row.patient) for row in train})
+    return before.then(Stage(data_of(sheet), sheet.name, len(train), patients, steps, fold))
+
+
 def columns_of(sheet: Path) -> list[str]:
-    """The columns of a sheet: only the phantom cohort's has `seed`, only LIDC-IDRI's `idc_uuid`."""
+    """The columns of a sheet."""
     try:
         return sheet.read_text(encoding="utf-8").partition("\n")[0].split("\t")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{sheet}: sheet cannot be read ({error})") from None
 
 
-def count(sheet: Path, leave_out: Sequence[str]) -> list[tuple[str, int, int]]:
+def folds_of(sheet: Path) -> list[str]:
+    """The folds in use, whose columns the table of the cohort keeps."""
+    return [name.removeprefix("split_") for name in columns_of(sheet) if name.startswith("split_")]
+
+
+def count(sheet: Path, leave_out: Sequence[str], fold: str | None = None) -> list[tuple[str, int, int]]:
     """(split, scans, patients)."""
-    rows = read_sheet(sheet, leave_out)
+    rows = read_sheet(sheet, leave_out, fold=fold)
     scans = Counter(row.split for row in rows)
     patients = Counter(split for _, split in {(row.patient, row.split) for row in rows})
     return [(split, scans[split], patients[split]) for split in SPLITS]

@@ -9,6 +9,7 @@ import torch
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct import layout
+from dx2ct.methods.saved import read_metadata
 from dx2ct.scoring.agreement import moved_agreement
 from dx2ct.scoring.deviation import moved_scale
 
@@ -35,7 +36,7 @@ def publish(run: Path, output: Path) -> int:
     card = layout.model_card(run).read_text(encoding="utf-8")
     with replacing(output) as part:
         part.mkdir()
-        layout.weights(part).write_bytes(save(weights))
+        layout.weights(part).write_bytes(save(weights, read_metadata(run)))
         shutil.copyfile(layout.settings(run), layout.settings(part))
         if layout.sampling(run).is_file():
             shutil.copyfile(layout.sampling(run), layout.sampling(part))

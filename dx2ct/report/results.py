@@ -31,7 +31,7 @@ def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
         Column("psnr_db_std", "± over scans, dB", 2),
         Column("psnr_db_std_trainings", "± over trainings, dB", 2),
     )
-    counts = (Column("scans", "scans", 0), Column("trainings", "trainings", 0))
+    counts = tuple(Column(name, name, 0) for name in ("scans", "folds", "trainings"))
     fused = (RUN, METHOD, VIEWS, *ABLATIONS, *counts, *map(column, HEADLINE), *deviations)
     return [
         Table("fused", _FUSED, fused, lines),

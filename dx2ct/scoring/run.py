@@ -81,6 +81,17 @@ def read_settings(run: Path) -> dict[str, Any]:
     return settings
 
 
+def trainings_of(run: Path) -> list[Path]:
+    """The folders of a run's weights: its own or, with folds, those of its trainings."""
+    path = layout.folds(run)
+    if not path.is_file():
+        return [run]
+    try:
+        return [run.with_name(name) for name in json.loads(path.read_text(encoding="utf-8")).values()]
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: no names of trainings ({error}): delete it and run the folds stage") from None
+
+
 def read_scores(run: Path) -> pd.DataFrame:
     """The run's scores.csv; numbers as float, empty ones as NaN. InputError where a metric is missing."""
     path = layout.scores(run)

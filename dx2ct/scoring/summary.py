@@ -10,7 +10,7 @@ import pandas as pd
 from dx2ct import layout
 from dx2ct.layout import FUSED
 from dx2ct.metrics import measured, Metric, views_in
-from dx2ct.scoring.run import read_scores, read_settings, write_table
+from dx2ct.scoring.run import read_scores, read_settings, trainings_of, write_table
 
 ABLATIONS = ["views", "conditioning", "query_transformer", "prediction"]  # of a run's row of settings
 PLANES = "_planes"  # ends the name of a mean over the three plane volumes
@@ -21,7 +21,8 @@ def write_metrics(runs: Sequence[Path], output: Path) -> None:
 
     A metric's own column is of the mean volume; *_planes are means over the three plane volumes, which is how the paper
     averages. psnr_db_std: sample deviation over scans; psnr_db_std_trainings: over the means of trainings, of a run
-    with several seeds. Empty where a column does not apply.
+    with several seeds. folds: of a run that was trained once for each, so that no scan is one that its weights have
+    seen; each counts once. Empty where a column does not apply.
     """
     write_table(pd.DataFrame([_together(name, group) for name, group in layout.by_seed(runs).items()]), output)
 
@@ -47,6 +48,8 @@ def _together(name: str, trainings: Sequence[Path]) -> dict[str, Any]:
         if key == "data_range_hu":
             found["psnr_db_std_trainings"] = pd.Series([row["psnr_db"] for row in rows]).std()
             found["trainings"] = len(rows)
+            folded = layout.folds(trainings[0]).is_file()
+            found["folds"] = str(len(trainings_of(trainings[0]))) if folded else ""
         found[key] = float(np.mean([row[key] for row in rows])) if isinstance(value, float) else value
     return found
 

@@ -76,6 +76,18 @@ def select(rows: Sequence[Row], cohort: Mapping[str, Any]) -> tuple[list[Row], l
     return kept, [(scan, reason) for scan, reason in reasons.items() if scan not in names]
 
 
+def divided(rows: Sequence[Row], fold: str) -> list[Row]:
+    """The rows that the column split_FOLD names a part for, with that part as their `split`.
+
+    Raises InputError for a sheet without the column.
+    """
+    column = f"split_{fold}"
+    if rows and column not in rows[0]:
+        known = [name.removeprefix("split_") for name in rows[0] if name.startswith("split_")]
+        raise InputError(f"the sheet has no column {column}; its folds are {', '.join(known) or 'none'}")
+    return [row | {"split": row[column]} for row in rows if row[column]]
+
+
 def flags_of(row: Mapping[str, str]) -> set[str]:
     """Known defects of a scan: the words of its column `flags`."""
     return set(filter(None, (row.get("flags") or "").split(",")))
@@ -100,6 +112,13 @@ def leaks(rows: Sequence[Row]) -> list[str]:
             raise InputError(f"patient {names[0]}{also} is in two splits ({', '.join(splits)})")
         found.append(names[0])
     return found
+
+
+def shared_patients(some: Sequence[Row], others: Sequence[Row]) -> list[str]:
+    """Patients with scans among both, but for known leaks of a published split."""
+    keys = {patient_key(row["patient"]) for row in some if LEAK not in flags_of(row)}
+    shared = (row["patient"] for row in others if patient_key(row["patient"]) in keys and LEAK not in flags_of(row))
+    return list(dict.fromkeys(shared))
 
 
 def fingerprint(kept: Sequence[Row], left_out: Sequence[tuple[str, str]]) -> str:

@@ -7,7 +7,7 @@ import re
 
 from drr.errors import InputError
 from dx2ct.config import SelectionSettings
-from dx2ct.data.cohort.selection import leaks, read_rows, select, SPLITS
+from dx2ct.data.cohort.selection import divided, leaks, read_rows, select, SPLITS
 from dx2ct.data.cohort.selection import Row as Line
 
 COLUMNS = ("scan", "patient", "path", "series_uid", "split")
@@ -67,11 +67,15 @@ def checked_rows(path: str | Path, columns: Iterable[str] = ()) -> list[Line]:
 
 
 def read_sheet(
-    path: str | Path, leave_out: Collection[str] = (), selection: SelectionSettings | None = None
+    path: str | Path,
+    leave_out: Collection[str] = (),
+    selection: SelectionSettings | None = None,
+    fold: str | None = None,
 ) -> list[Row]:
     """The scans of a sheet that are used.
 
-    selection: which of its rows, and which of its splits; None takes all rows and the column `split`.
+    selection: which of its rows, and which of its splits; None takes all rows and the column `split`. fold: NAME, by
+    whose column split_NAME the scans are divided instead.
     Raises InputError for what `checked_rows` refuses and for a patient in two splits, unless the sheet marks its scans
     as a known leak of a published split.
     """
@@ -79,6 +83,8 @@ def read_sheet(
     try:
         if selection:
             lines, _ = select(lines, asdict(selection))
+        if fold:
+            lines = divided(lines, fold)
         leaks(lines)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -36,7 +36,7 @@ class VolumeValidation(ScanValidation):
 class VolumeTraining(VolumeTrainSettings):
     """Training on whole volumes, as X2CT-GAN's authors train."""
 
-    steps: PositiveInt = again(TrainSettings, "steps", 22_900, "X2CT: 100 epochs of 916 volumes, batches of 4")
+    steps: Count = again(TrainSettings, "steps", 22_900, "X2CT: 100 epochs of 916 volumes, batches of 4")
     batch: PositiveInt = again(TrainSettings, "batch", 4, "X2CT")
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-4, "X2CT")
     beta1: Beta = again(TrainSettings, "beta1", 0.5, "X2CT")

@@ -16,4 +16,5 @@ the condition enters the U-Net by {{ conditioning }}; the network predicts {{ pr
     settings=Dx2ctSettings,
     implementation="dx2ct.methods.dx2ct.method:IMPLEMENTATION",
     samples=True,
+    may_change=("model.encoder.pretrained", "model.unet.dropout"),
 )

@@ -47,7 +47,8 @@ class Dx2ct(Implementation[Dx2ctSettings]):
         batches = Batches(examples, device, rank(), world(), runtime.engine.loaders)
         torch.manual_seed(settings.train.seed)
         model = DX2CT(settings)
-        if isinstance(model.conditions, Conditions) and settings.model.encoder.pretrained:
+        begins = settings.train.start_from is None
+        if begins and isinstance(model.conditions, Conditions) and settings.model.encoder.pretrained:
             model.conditions.encoder.load_pretrained(settings.model.encoder.pretrained)
         autocast = autocast_of(settings.train.precision, device)
         model, network = on_device(model, device, runtime.engine)

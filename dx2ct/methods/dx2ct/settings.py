@@ -183,7 +183,7 @@ class Dx2ctValidation(ValidationSettings):
 class Dx2ctTraining(TrainSettings):
     """DX2CT's training: mean squared error of the prediction."""
 
-    steps: PositiveInt = again(
+    steps: Count = again(
         TrainSettings, "steps", 1_758_720, "digest: 80 epochs of 916 scans x 384 slices, batches of 16"
     )
     batch: PositiveInt = again(TrainSettings, "batch", 16, "digest")

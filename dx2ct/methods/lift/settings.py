@@ -73,7 +73,7 @@ class LiftModel:
 class LiftTraining(VolumeTrainSettings):
     """Squared and absolute error on [0, 1]."""
 
-    steps: PositiveInt = again(TrainSettings, "steps", 137_550, "ours: 150 epochs of 917 scans")
+    steps: Count = again(TrainSettings, "steps", 137_550, "ours: 150 epochs of 917 scans")
     optimizer: Optimizer = again(TrainSettings, "optimizer", "muon", OURS)
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 2e-3, OURS)
     weight_decay: NotNegative = again(TrainSettings, "weight_decay", 0.01, OURS)

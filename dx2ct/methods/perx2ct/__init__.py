@@ -12,4 +12,5 @@ METHOD = Method(
 one forward pass a slice from {{ views | length }} X-ray{{ "s" if views | length > 1 }} ({{ views | join(", ") }}).""",
     settings=Perx2ctSettings,
     implementation="dx2ct.methods.perx2ct.network:IMPLEMENTATION",
+    may_change=("run.zoom_share", "model.encoder.pretrained", "model.lpips_weight"),
 )

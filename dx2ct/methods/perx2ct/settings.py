@@ -97,7 +97,7 @@ class Perx2ctTraining(TrainSettings):
     """L1 and, weighted, LPIPS."""
 
     seed: Seed = again(TrainSettings, "seed", 23, "PerX2CT")
-    steps: PositiveInt = again(TrainSettings, "steps", 1_406_976, "default: as many slices as DX2CT sees")
+    steps: Count = again(TrainSettings, "steps", 1_406_976, "default: as many slices as DX2CT sees")
     batch: PositiveInt = again(TrainSettings, "batch", 20, "PerX2CT")
     learning_rate: PositiveFloat = again(TrainSettings, "learning_rate", 9e-5, "PerX2CT: 4.5e-6 a slice")
     beta1: Beta = again(TrainSettings, "beta1", 0.5, "PerX2CT")

@@ -12,4 +12,13 @@ METHOD = Method(
 {{ views | length }} X-ray{{ "s" if views | length > 1 }} ({{ views | join(", ") }}).""",
     settings=X2ctganSettings,
     implementation="dx2ct.methods.x2ctgan.network:IMPLEMENTATION",
+    may_change=(
+        "run.discriminator",
+        "model.dropout",
+        "model.discriminator_channels",
+        "model.discriminator_layers",
+        "model.gan_weight",
+        "model.voxel_weight",
+        "model.projection_weight",
+    ),
 )

@@ -30,6 +30,7 @@ EDGES = (None, "nonsense", "", -1, 0, 0.5, 1, 2, 48, 1e9, True, [], {}, [1, 2, 3
 LAXER = {
     "is no multiple of slices_per_patient": "methods.METHOD.train.batch",
     "an example is a volume": "methods.{cnn2d,x2ctgan,lift}.train.slices_per_patient",
+    "0, but there are no weights without a training": "methods.METHOD.train.steps",
     "patience and keep: best need validations": "methods.METHOD.train.validation.every",
     "is no multiple of": "methods.{dx2ct,perx2ct}.model: groups of channels, heads of a width",
     "is no level of a U-Net": "methods.dx2ct.model.unet.attention_levels",

@@ -21,6 +21,7 @@ import dx2ct
 from dx2ct import layout
 from dx2ct.cli import app
 from dx2ct.config import SamplingOptions
+from dx2ct.methods.trained_on import Stage, TrainedOn, write_trained_on
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
@@ -52,6 +53,20 @@ def test_a_classical_method_refuses_a_film(films: dict[str, Path], data: Path, t
     assert not (tmp_path / "a.nii").exists()
 
 
+def test_what_the_weights_were_trained_on_is_said_and_recorded(data: Path, tmp_path: Path, capsys):
+    run = random_run(tmp_path / "fine", tiny("lift"))
+    stages = (Stage("phantom", "phantom.tsv", 200, 200, 400), Stage("own", "cohort.tsv", 6, 5, 150, "fold1"))
+    write_trained_on(run, TrainedOn(stages))
+    predict(dx2ct.load(run, "cpu", 1), xray_files(data), {}, Outputs(tmp_path / "ct.nii.gz"), {})
+    said = "the model was trained on 200 procedural phantoms of phantom.tsv, then on 6 CTs of cohort.tsv (fold fold1)"
+    assert f"note: {said}\n" in capsys.readouterr().err
+    record = json.loads((tmp_path / "ct.run.json").read_text())
+    assert said in record["notes"]
+    assert record["model"]["trained_on"][1] == {
+        "data": "own", "sheet": "cohort.tsv", "scans": 6, "patients": 5, "steps": 150, "fold": "fold1"
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: Path, capsys):
     out = tmp_path / "out"
@@ -75,6 +90,7 @@ def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: P
     assert record["inputs"]["lateral"]["framing"]["flip"] and record["inputs"]["lateral"]["spacing_mm"] == [0.2, 0.2]
     printed = capsys.readouterr().err
     assert "domain shift" in printed and "Not a medical device" in printed and "by PixelSpacing" in printed
+    assert record["model"]["trained_on"] is None and "trained on" not in printed, "weights of earlier versions"
     for name in ("sheet.png", "preview.png"):
         assert cv2.imread(str(out / name)).std() > 20
 

@@ -5,12 +5,16 @@ from pathlib import Path
 import re
 
 import pytest
+from safetensors.torch import save
+import torch
 import yaml
 
 from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods import methods
+from dx2ct.methods.saved import read_run, write_run
+from dx2ct.methods.trained_on import Stage, TrainedOn, write_trained_on
 from dx2ct.report.model_card import write_model_card
 from dx2ct.scoring.run import score_columns
 from tests.fabricate import settings_of
@@ -117,6 +121,38 @@ def test_volumes_of_others_were_not_trained_here(tmp_path: Path) -> None:
     _, body = card(tmp_path, settings=settings)
     assert "a thousand chests" in body and "scored them on scans of phantom.tsv" in body
     assert "to train on" not in body and "Trained on procedural phantoms" not in body
+
+
+PHANTOMS, LIDC = Stage("phantom", "p.tsv", 200, 200, 9), Stage("lidc", "l.tsv", 916, 909, 9)
+OWN, UNKNOWN = Stage("own", "mine.tsv", 2, 2, 1), Stage("unknown", "model", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("stages", "said", "unsaid"),
+    [
+        (
+            (PHANTOMS, OWN),
+            "1. 200 procedural phantoms of p.tsv, 9 steps\n2. 2 CTs of mine.tsv, 1 step\n",
+            "phantoms only",
+        ),
+        ((PHANTOMS, OWN), "CTs of the user's own, named in mine.tsv", "LIDC-IDRI ("),
+        ((LIDC, OWN), "LIDC-IDRI (Armato", "hantom"),
+        ((PHANTOMS, PHANTOMS), "Trained on procedural phantoms only", "user's own"),
+        ((OWN,), "CTs of the user's own, named in mine.tsv", "Trained in this order"),
+        ((UNKNOWN, OWN), "1. what the weights of model do not say\n2. 2 CTs", "hantom"),
+    ],
+)
+def test_what_came_before_is_named_with_its_terms(
+    tmp_path: Path, stages: tuple[Stage, ...], said: str, unsaid: str
+) -> None:
+    """Of weights that started from others: each training in its order, and what holds for the data of each."""
+    card(tmp_path, "mine")
+    run = tmp_path / "my_run"
+    write_run(save({"x": torch.zeros(1)}), read_run(run)[1], run)
+    write_trained_on(run, TrainedOn(stages))
+    write_model_card(run, tmp_path / "mine.tsv", ROWS, is_scored=False)
+    text = layout.model_card(run).read_text()
+    assert said in text and unsaid not in text
 
 
 def test_of_an_unknown_method_nothing_is_invented(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dx2ct.data.prepare.slices import make_slices
 from dx2ct.data.prepare.volume import make_volume
 from dx2ct.data.sources.phantom.series import write_phantom
 from dx2ct.methods.saved import read_run
+from dx2ct.methods.trained_on import read_trained_on, Stage, TrainedOn, write_trained_on
 from dx2ct.report.publish import publish
 from tests.fabricate import random_run
 
@@ -21,9 +22,13 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 XRAYS = {view: EXAMPLES / f"{view}.mha" for view in ("pa", "lateral")}
 
 
+TRAINED_ON = TrainedOn((Stage("phantom", "phantom.tsv", 200, 200, 400), Stage("own", "cohort.tsv", 6, 6, 150)))
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = random_run(tmp_path / "run")
+    write_trained_on(folder, TRAINED_ON)
     (folder / "model_card.md").write_text("It knows phantoms only.\n")
     return folder
 
@@ -35,6 +40,7 @@ def test_a_published_model_is_half_as_large_and_says_the_same(run: Path, tmp_pat
     whole, half = ((folder / "weights.safetensors").stat().st_size for folder in (run, tmp_path / "small"))
     assert 0.9 * half < size <= half < 0.6 * whole
     assert "phantoms only" in (tmp_path / "small/model_card.md").read_text()
+    assert read_trained_on(tmp_path / "small") == TRAINED_ON
     results = [dx2ct.load(folder, "cpu", 1).reconstruct(XRAYS, steps=2).array for folder in (run, tmp_path / "small")]
     assert 0 < np.abs(results[0].astype(float) - results[1]).mean() < 0.02 * results[0].std()
 

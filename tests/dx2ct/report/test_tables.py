@@ -174,6 +174,23 @@ def test_costs_come_from_what_was_recorded(tmp_path):
     assert cost_of(run, tmp_path / "benchmarks")["train_h"] == 2, "what a resumed training took in all"
 
 
+def test_the_cost_of_folds_is_that_of_all_their_trainings(tmp_path):
+    (run, *_) = write_project(tmp_path / "results")
+    layout.folds(run).write_text(json.dumps({"a": "mean_a", "b": "mean_b"}))
+    for fold, seconds in (("a", 1800), ("b", 5400)):
+        (tmp_path / f"results/mean_{fold}").mkdir()
+        (run / "weights.safetensors").rename(tmp_path / "results/mean_a/weights.safetensors") if fold == "a" else None
+        path = tmp_path / f"benchmarks/train/mean_{fold}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cost_of(run, tmp_path / "benchmarks")["train_h"] is None, "not of all is nothing"
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:30:00\t{seconds}\n")
+    found = cost_of(run, tmp_path / "benchmarks")
+    assert (found["train_h"], found["train_mb"], found["parameters"]) == (2.0, 5400.0, 15)
+    layout.folds(run).write_text("[]")
+    with pytest.raises(InputError, match=r"folds\.json: no names of trainings .*: delete it and run the folds stage"):
+        cost_of(run, tmp_path / "benchmarks")
+
+
 def test_a_damaged_file_of_weights_is_named(tmp_path):
     (run, *_) = write_project(tmp_path / "results")
     for content in (b"", b"short", b"\x10\0\0\0\0\0\0\0not json at all!", b"\xff" * 40):
