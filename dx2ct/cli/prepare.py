@@ -52,6 +52,9 @@ def cohort(
             help="The data set that FOLDER holds; auto takes those that are unmistakable, and says so.",
         ),
     ] = "auto",
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="A fold for each patient, who is tested by it: columns split_foldN.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a sheet that is there already.")] = False,
     max_slice_mm: Annotated[float | None, typer.Option(help="Largest distance between slices.")] = None,
     max_gap_mm: Annotated[float | None, typer.Option(help="Largest hole between neighbouring slices.")] = None,
@@ -88,6 +91,7 @@ def cohort(
         seed=seed,
         patient_from=patient_from,
         preset=preset,
+        leave_one_out=leave_one_out,
         force=force,
     )
     if left_out:

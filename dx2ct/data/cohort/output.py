@@ -1,7 +1,7 @@
 """What `dx2ct cohort` leaves: the sheet, the scans left out, and a configuration that names both."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -31,6 +31,7 @@ cohort:
   split: null
   limit: null
 """
+_FOLDS = "folds: [{names}]   # every run is trained once for each, without the patient that it tests\n"
 
 
 def require_new(output: Path, force: bool) -> None:
@@ -45,36 +46,51 @@ def require_new(output: Path, force: bool) -> None:
 
 
 def write(
-    output: Path, rows: Sequence[Row], scans: Sequence[Scan], names: Sequence[Name], left_out: Sequence[LeftOut]
+    output: Path,
+    rows: Sequence[Row],
+    scans: Sequence[Scan],
+    names: Sequence[Name],
+    left_out: Sequence[LeftOut],
+    folds: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Write the three files, and say what is in them and what to type next."""
+    """Write the three files, and say what is in them and what to type next.
+
+    folds: {fold: {patient: part}}, columns split_FOLD that every run is trained by.
+    """
     sheet, table, config = (output / name for name in (SHEET, LEFT_OUT, CONFIG))
     _hide_from_git(output)
     cells = [
-        asdict(row) | scan.facts | {"patient_from": name.origin} | _listed_cells(scan)
+        asdict(row)
+        | scan.facts
+        | {"patient_from": name.origin}
+        | _listed_cells(scan)
+        | {f"split_{fold}": part_of[row.patient] for fold, part_of in folds.items()}
         for row, scan, name in zip(rows, scans, names, strict=True)
     ]
     further = sorted({column for scan in scans for column in _listed_cells(scan)})
-    columns = [*COLUMNS, *FACTS, "patient_from", *further]
+    columns = [*COLUMNS, *FACTS, "patient_from", *dict.fromkeys([*further, *(f"split_{fold}" for fold in folds)])]
     write_table(sheet, columns, ([row.get(column, "") for column in columns] for row in cells))
     write_table(table, ("path", "reason"), ((shown(one.path), shown(one.reason)) for one in left_out))
     count = Counter(row.split for row in rows)
-    target = "all" if count["train"] and count["test"] else "results/qc.html"
+    target = "all" if folds or (count["train"] and count["test"]) else "results/qc.html"
     command = _command(config, target)
     quoted = {
         "sheet": json.dumps(str(sheet), ensure_ascii=False),
         "left_out": json.dumps(str(table), ensure_ascii=False),
     }
     with replacing(config) as part:
-        part.write_text(_CONFIG.format(command=command, **quoted), encoding="utf-8")
+        text = _CONFIG.format(command=command, **quoted) + (_FOLDS.format(names=", ".join(folds)) if folds else "")
+        part.write_text(text, encoding="utf-8")
     people = len({row.patient for row in rows})
     print(f"{len(rows)} scans of {people} patients: {count['train']} train, {count['val']} val, {count['test']} test")
+    if folds:
+        print(f"leave one out: {len(folds)} folds, split_fold1 to split_fold{len(folds)}, each tests one patient")
     otherwise = "" if all(scan.listed for scan in scans) else "; --patient-from says otherwise"
     print(f"patients by {', '.join(dict.fromkeys(name.origin for name in names))}{otherwise}")
-    if folds := [column.removeprefix("split_") for column in further if column.startswith("split_")]:
-        print(f"further splits, as cohort.split of {config}: {', '.join(folds)}")
+    if others := [column.removeprefix("split_") for column in further if column.startswith("split_")]:
+        print(f"further splits, as cohort.split of {config}: {', '.join(others)}")
     for split, what in (("train", "no training"), ("test", "no score")):
-        if not count[split]:
+        if not count[split] and not folds:
             note(f"no patient in split {split}: {what} from this cohort, see docs/data.md")
     print(f"wrote {sheet}\nnext: {command}")
 

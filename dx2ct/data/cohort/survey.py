@@ -7,6 +7,7 @@ from drr.errors import InputError
 from dx2ct.config import FilterSettings
 from dx2ct.data.cohort import output as files
 from dx2ct.data.cohort.datasets import ANY, listing_of
+from dx2ct.data.cohort.folds import leave_one_out as folds_by_patient
 from dx2ct.data.cohort.kept import agreeing, filtered, leave, named
 from dx2ct.data.cohort.listing import Listing
 from dx2ct.data.cohort.look import everything
@@ -30,6 +31,7 @@ def write_cohort(
     seed: int = 0,
     patient_from: str | None = None,
     preset: str = ANY,
+    leave_one_out: bool = False,
     force: bool = False,
 ) -> int:
     """Write cohort.tsv, left_out.tsv and config.yaml into `output`; return how many scans turned out unusable.
@@ -42,7 +44,8 @@ def write_cohort(
 
     test_fraction, val_fraction: None takes the splits that are listed, or the defaults (`splits.split_scans`).
     patient_from: None, or what else tells patients apart (`patients.patient_from`). preset: which data set a folder is
-    (`datasets`). force: replace an older sheet.
+    (`datasets`). leave_one_out: with a column split_foldN for each patient, and `folds` in the configuration.
+    force: replace an older sheet.
     Raises InputError, and writes nothing, when no scan can be used, the fractions make no split, or a file is there.
     """
     require_split(test_fraction, val_fraction)
@@ -79,7 +82,8 @@ def write_cohort(
             scan_names([one.path for one in kept], listing.folder, given), names, kept, strict=True
         )
     ]
-    files.write(output, rows, kept, names, left_out)
+    folds = folds_by_patient([one.name for one in names]) if leave_one_out else {}
+    files.write(output, rows, kept, names, left_out, folds)
     return unusable
 
 

@@ -27,13 +27,15 @@ def write(
     val: float = 0.0,
     seed: int = 0,
     patient_from: str | None = None,
+    leave_one_out: bool = False,
     force: bool = False,
     **filters: object,
 ) -> int:
     values = dict.fromkeys([*BOUNDS, "contrast"]) | {"exclude_flags": []} | filters
     chosen = check(FilterSettings, **values)
     split = {"test_fraction": test, "val_fraction": val}
-    return write_cohort(folder, output, chosen, **split, seed=seed, patient_from=patient_from, force=force)
+    how = {"seed": seed, "patient_from": patient_from, "leave_one_out": leave_one_out, "force": force}
+    return write_cohort(folder, output, chosen, **split, **how)
 
 
 def left_out(output: Path) -> dict[str, str]:
@@ -192,6 +194,35 @@ def test_one_patient_is_prepared_or_tested(cts, tmp_path, capsys, test, split):
 def test_all_train_or_all_are_an_external_test(cts, tmp_path, test, parts):
     write(cts, tmp_path / "mine", test)
     assert {row.split for row in read_sheet(tmp_path / "mine" / "cohort.tsv")} == parts
+
+
+def test_leave_one_out_tests_every_patient_once_in_the_order_of_their_names(cts, tmp_path, capsys):
+    write_series(cts / "b again", patient="B")
+    assert write(cts, tmp_path / "out", leave_one_out=True, seed=3) == 0
+    rows = read_rows(tmp_path / "out/cohort.tsv")
+    folds = [name for name in rows[0] if name.startswith("split_")]
+    assert folds == ["split_fold1", "split_fold2", "split_fold3"]
+    for column, patient in zip(folds, ("A", "B", "c"), strict=True):
+        assert {row["patient"] for row in rows if row[column] == "test"} == {patient}
+        assert all(row[column] == "train" for row in rows if row["patient"] != patient)
+        assert len(read_sheet(tmp_path / "out/cohort.tsv", fold=column.removeprefix("split_"))) == 4
+    config = resolve([tmp_path / "out/config.yaml"], ROOT).config
+    assert config.folds == ("fold1", "fold2", "fold3") and config.cohort.sheet == str(tmp_path / "out/cohort.tsv")
+    assert "leave one out: 3 folds, split_fold1 to split_fold3" in capsys.readouterr().out
+    assert write(cts, tmp_path / "again", leave_one_out=True, seed=4) == 0
+    again = read_rows(tmp_path / "again/cohort.tsv")
+    assert [[row[name] for name in folds] for row in again] == [[row[name] for name in folds] for row in rows]
+    assert write(cts, tmp_path / "none") == 0
+    assert "split_fold1" not in read_rows(tmp_path / "none/cohort.tsv")[0]
+    assert "folds" not in (tmp_path / "none/config.yaml").read_text()
+
+
+def test_leave_one_out_needs_two_patients(tmp_path):
+    write_series(tmp_path / "cts/one", patient="A")
+    write_series(tmp_path / "cts/two", patient="A")
+    with pytest.raises(InputError, match=r"^1 patient: --leave-one-out needs two at least, one to train on and one to"):
+        write(tmp_path / "cts", tmp_path / "out", leave_one_out=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_not_a_folder(tmp_path):
