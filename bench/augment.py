@@ -33,7 +33,7 @@ def prepare(config: Any, data: Path) -> list[str]:
     scans = [f"phantom-{seed}" for seed in range(SCANS)]
     for seed, scan in enumerate(scans):
         volume = config.volume
-        hu = draw(seed, volume.size, volume.spacing_mm, supersample=1)
+        hu = draw(seed, volume.size, volume.spacing_mm)
         path = layout.volume(data, scan)
         Volume(hu, (volume.spacing_mm,) * 3, (0.0, 0.0, 0.0)).write(path)
         make_xrays(path, config.xray, layout.xray(data, scan, "pa").parent)

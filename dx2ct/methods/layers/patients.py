@@ -100,8 +100,8 @@ class Patients:
         return self._with_body(np.rint(area_resample(cube.array, self.grid.size)).astype(np.int16))
 
     def _phantom(self, seed: int) -> tuple[Voxels, Bits | None]:
-        """The same of a phantom, one voxel rendered for each: thin bones are as coarse as in a scan."""
-        return self._with_body(draw(seed, self.grid.size, self.grid.spacing_mm, supersample=1))
+        """The same of a phantom."""
+        return self._with_body(draw(seed, self.grid.size, self.grid.spacing_mm))
 
     def _with_body(self, hu: Voxels) -> tuple[Voxels, Bits | None]:
         return hu, np.packbits(body(hu, self.grid.spacing_mm)) if self.augment.couch else None
