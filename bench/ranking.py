@@ -34,13 +34,15 @@ LARGE_MM = 15
 
 
 def cpu_seconds(results: Path, run: str) -> float:
-    """Of the training; one that was interrupted is counted to its whole length, as its own log has it."""
+    """Of the training; of one that was interrupted what its last part took, times all steps over that part's."""
     benchmark = pd.read_csv(results.parent / layout.BENCHMARKS / "train" / f"{run}.tsv", sep="\t")
-    last, log = benchmark.iloc[-1], layout.training_log(layout.run(results, run))
-    if not log.is_file():
+    last, path = benchmark.iloc[-1], layout.training_log(layout.run(results, run))
+    if not path.is_file():
         return float(last["cpu_time"])
-    logged = float(pd.read_csv(log)["seconds"].iloc[-1])
-    return float(last["cpu_time"]) * max(1.0, logged / float(last["s"]))
+    log = pd.read_csv(path)
+    began = log["seconds"].iloc[-1] - float(last["s"])  # of the whole training's wall clock, which goes on
+    before = float(np.interp(began, [0.0, *log["seconds"]], [0.0, *log["step"]]))
+    return float(last["cpu_time"]) * log["step"].iloc[-1] / (log["step"].iloc[-1] - before)
 
 
 def collected(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
