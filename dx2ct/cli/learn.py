@@ -149,11 +149,17 @@ def reconstruct(
 
 
 @app.command()
-def publish(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], output: Output) -> None:
+def publish(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    output: Output,
+    attribution: Annotated[
+        Path | None, typer.Option(help="Text for the card, as the licences of the training scans ask for it.")
+    ] = None,
+) -> None:
     """Write a run as a small model to hand out: weights in half precision, settings, card. `predict` takes it."""
     from dx2ct.report.publish import publish
 
-    size = publish(run, output)
+    size = publish(run, output, attribution)
     print(f"{output}: {size / 2**20:.1f} MB of weights")
 
 

@@ -25,6 +25,7 @@ class Stage:
     """One training of weights: its scans, patients and steps, and the sheet that names the scans.
 
     data: phantom, lidc, own; unknown: these weights were there, and do not say more. fold: its column split_FOLD.
+    drawn: phantoms beside them that were drawn while training (train.augment).
     """
 
     data: Literal["phantom", "lidc", "own", "unknown"]
@@ -33,6 +34,7 @@ class Stage:
     patients: Count
     steps: Count
     fold: str | None = None
+    drawn: Count = 0
 
     @property
     def words(self) -> str:
@@ -41,7 +43,8 @@ class Stage:
             return f"what the weights of {self.sheet} do not say"
         several = "CTs of LIDC-IDRI" if self.data == "lidc" else f"{WORDS[self.data]}s"
         what = WORDS[self.data] if self.scans == 1 else several
-        return f"{self.scans} {what} of {self.sheet}" + (f" (fold {self.fold})" if self.fold else "")
+        found = f"{self.scans} {what} of {self.sheet}" + (f" (fold {self.fold})" if self.fold else "")
+        return f"{self.drawn} drawn phantoms and {found}" if self.drawn else found
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -11,7 +11,8 @@ from typing import Literal
 
 from drr.ct.patient import patient_key
 from drr.errors import InputError
-from dx2ct.config import RunSettings
+from dx2ct.config import LearnedSettings, RunSettings
+from dx2ct.config.augment import NO_AUGMENT
 from dx2ct.data.cohort.selection import SPLITS
 from dx2ct.data.cohort.sheet import read_sheet, Row
 from dx2ct.data.tables import read_table
@@ -70,7 +71,13 @@ def trained_on(
         return before
     train = [row for row in rows if row.split == "train"]
     patients = len({patient_key(row.patient) for row in train})
-    return before.then(Stage(data_of(sheet), sheet.name, len(train), patients, steps, fold))
+    return before.then(Stage(data_of(sheet), sheet.name, len(train), patients, steps, fold, _drawn(settings)))
+
+
+def _drawn(settings: RunSettings) -> int:
+    """How many phantoms a training draws beside its scans."""
+    augment = settings.train.augment if isinstance(settings, LearnedSettings) else NO_AUGMENT
+    return augment.phantom_count if augment.phantoms else 0
 
 
 def columns_of(sheet: Path) -> list[str]:

@@ -17,11 +17,11 @@ MOST_MB = 25
 _NOTE = "\nThe weights were rounded to half precision (float16) to be handed out; they are used in float32.\n"
 
 
-def publish(run: Path, output: Path) -> int:
-    """Write weights as float16, settings, how it samples, the scale of its deviation, what
-    agreement of X-rays is usual, and the card into `output`.
+def publish(run: Path, output: Path, attribution: Path | None = None) -> int:
+    """Write weights as float16, settings, how it samples, what is known of its deviation and agreement, and the card.
 
-    Returns the bytes of the weights.
+    attribution: a text whose words the card ends with, as the licences of the training scans ask for it. Returns the
+    bytes of the weights.
 
     Raises InputError for a run without weights or card, for weights that float16 cannot hold, and for more than
     MOST_MB, which is no small model.
@@ -33,7 +33,7 @@ def publish(run: Path, output: Path) -> int:
     size = sum(value.nbytes for value in weights.values())
     if size > MOST_MB * 2**20:
         raise InputError(f"{run}: {size / 2**20:.0f} MB in half precision, a small model has at most {MOST_MB}")
-    card = layout.model_card(run).read_text(encoding="utf-8")
+    card = layout.model_card(run).read_text(encoding="utf-8") + _NOTE + _attributed(attribution)
     with replacing(output) as part:
         part.mkdir()
         layout.weights(part).write_bytes(save(weights, read_metadata(run)))
@@ -42,8 +42,17 @@ def publish(run: Path, output: Path) -> int:
             shutil.copyfile(layout.sampling(run), layout.sampling(part))
         moved_scale(run, part)
         moved_agreement(run, part)
-        layout.model_card(part).write_text(card + _NOTE, encoding="utf-8")
+        layout.model_card(part).write_text(card, encoding="utf-8")
     return size
+
+
+def _attributed(text: Path | None) -> str:
+    if text is None:
+        return ""
+    try:
+        return f"\n## Attribution\n\n{text.read_text(encoding='utf-8').strip()}\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{text}: attribution cannot be read ({error}): name a text file") from None
 
 
 def _halved(run: Path, name: str, value: torch.Tensor) -> torch.Tensor:
