@@ -81,7 +81,6 @@ def test_no_argument_shows_the_commands() -> None:
     [
         ["train", "--sheat", "x"],
         ["nonsense"],
-        ["predict"],
         ["volume", "a.zip"],
         ["config", "--resolv"],
         ["reconstruct", "a", "--threads", "-1"],
