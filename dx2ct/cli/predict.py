@@ -31,6 +31,13 @@ def predict(
     rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
     flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
     invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,
+    spacing_mm: Annotated[
+        list[str] | None, typer.Option(help="[VIEW:]MM of a pixel at the detector, where the file does not say it.")
+    ] = None,
+    sid_mm: Annotated[list[str] | None, typer.Option(help="[VIEW:]MM from source to detector; 1800 is usual.")] = None,
+    odd_mm: Annotated[
+        list[str] | None, typer.Option(help="[VIEW:]MM from the middle of the patient to the detector; 200 is usual.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the solver.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the noise.")] = None,
     samples: Annotated[
@@ -56,8 +63,9 @@ def predict(
     """Reconstruct a CT from X-ray files with a trained run. VIEW is pa, lateral or a NAME; options may be repeated.
 
     How it samples is, where nothing is said, as the run was last reconstructed by the workflow, else as in the paper.
-    A film is first turned as its header says, then: crop, rotate, flip, pad to a square. At the left must be: PA, the
-    patient's right; lateral, the front.
+    A film is first turned as its header says, then: crop, rotate, flip. Of it that is shown which the training's field
+    holds of a patient: give --spacing-mm where the file has no scale. At the left must be: PA, the patient's right;
+    lateral, the front.
     """
     from dx2ct.predict import command
     from dx2ct.predict.batch import predict_all, read_films
@@ -66,6 +74,7 @@ def predict(
 
     files = _files(pa, lateral, xray or [])
     words = {"crop": crop or (), "rotate": rotate or (), "flip": flip or (), "invert": invert or ()}
+    words |= {"spacing_mm": spacing_mm or (), "sid_mm": sid_mm or (), "odd_mm": odd_mm or ()}
     given = {"steps": steps, "seed": seed, "samples": samples, "solver": solver, "planes": planes, "noise": noise}
     asked = {name: value for name, value in (given | {"consistency": consistency}).items() if value is not None}
     if sheet is None:

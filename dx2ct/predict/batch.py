@@ -15,7 +15,7 @@ from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing, parse_framings
 from dx2ct.predict.model import Model
 
-FRAMINGS = ("crop", "rotate", "flip", "invert")
+FRAMINGS = ("crop", "rotate", "flip", "invert", "spacing_mm", "sid_mm", "odd_mm")
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 _MAX_BYTES = 2**24
 

@@ -46,6 +46,15 @@ def without_border(view: str, xray: Xray, how: Framing) -> Xray:
     return xray
 
 
+def box_of(xray: Xray) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is not known as blank, right and bottom exclusive."""
+    rows, columns = xray.pixels.shape
+    if xray.blank is None or xray.blank.all():
+        return 0, 0, columns, rows
+    across, down = (np.flatnonzero(~xray.blank.all(axis=axis)) for axis in (0, 1))
+    return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
+
+
 def image_box(pixels: NDArray[np.float32], blank: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom inside borders of the highest value, right and bottom exclusive; None without any."""
     inside = pixels[~blank]

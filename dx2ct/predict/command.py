@@ -65,7 +65,7 @@ def predict(
     """
     check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
-    notes = [text for one in xrays.values() for text in one.notes]
+    notes = [*dict.fromkeys(text for one in xrays.values() for text in one.notes)]  # what holds for all views, once
     if any(one.xray.kind == "film" for one in xrays.values()):
         notes.append(DOMAIN_SHIFT)
     if outputs.volume and model.trained_on:
@@ -168,6 +168,7 @@ def _record(
                 "framing": asdict(framing.get(view, Framing())),
                 "percentiles": PERCENTILES if one.xray.kind == "film" else None,
                 **one.xray.facts,
+                "place": asdict(one.place) if one.place else None,
             }
             for view, one in xrays.items()
         },

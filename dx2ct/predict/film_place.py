@@ -1,4 +1,4 @@
-"""Where the pixels of a DICOM film lie: spacing, shutters and collimator, and which way rows and columns run."""
+"""Which pixels of a DICOM film are image, by shutters and collimator, and which way rows and columns run."""
 
 from typing import Any
 
@@ -8,48 +8,18 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from drr.ct.dicom_parse import text, whole
-from dx2ct.predict.xray import SQUARE
 
-_SPACINGS = {
-    "PixelSpacing": "as the file gives it, perhaps calibrated to the patient",
-    "ImagerPixelSpacing": "at the detector, larger than in the patient",
-    "NominalScannedPixelSpacing": "of the scanned plate",
-}
 _FLIPS = ("FieldOfViewHorizontalFlip", "FieldOfViewRotation")
 _EDGES = ("LeftVerticalEdge", "RightVerticalEdge", "UpperHorizontalEdge", "LowerHorizontalEdge")
 _MASKS = ("Shutter", "Collimator")  # DICOM PS3.3 C.7.6.11 and C.8.7.3: the same elements under two names
 _SMALLEST = 0.05  # of the image that a shutter may leave; one that leaves less is a mistake
 TAGS = (
-    *("ViewPosition", "PatientOrientation", "PixelAspectRatio", "PixelSpacingCalibrationType"),
-    *_SPACINGS,
+    *("ViewPosition", "PatientOrientation"),
     *_FLIPS,
     *(f"{mask}{name}" for mask in _MASKS for name in ("Shape", *_EDGES)),
     *("CenterOfCircularShutter", "RadiusOfCircularShutter", "VerticesOfThePolygonalShutter"),
     *("CenterOfCircularCollimator", "RadiusOfCircularCollimator", "VerticesOfThePolygonalCollimator"),
 )
-
-
-def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[float, float, str]]:
-    """Spacing of square pixels in mm, for the record; notes; a pixel's height and width in one unit, and whence."""
-    aspect = _positive(header, "PixelAspectRatio")
-    for keyword, meaning in _SPACINGS.items():
-        sides = _positive(header, keyword)
-        if sides is None:
-            continue
-        row, column = sides
-        size = f"{row:g} x {column:g}"
-        notes = [f"pixels of {size} mm by {keyword} ({meaning})"]
-        if aspect and abs(aspect[0] / aspect[1] / (row / column) - 1) > SQUARE:
-            notes.append(
-                f"PixelAspectRatio {aspect[0]:g}\\{aspect[1]:g} contradicts {keyword}, which was followed: "
-                "look at --preview"
-            )
-        step = min(sides) if abs(row / column - 1) > SQUARE else None
-        found: dict[str, object] = {"spacing_mm": [step, step] if step else [row, column], "spacing_from": keyword}
-        return found, notes, (row, column, f"{keyword} {size} mm")
-    missing: dict[str, object] = {"spacing_mm": None, "spacing_from": None}
-    row, column = aspect or (1.0, 1.0)
-    return missing, ["the file states no pixel spacing"], (row, column, f"PixelAspectRatio {row:g}\\{column:g}")
 
 
 def directions_of(header: Dataset) -> tuple[tuple[str, str] | None, list[str]]:
@@ -123,9 +93,3 @@ def _area(header: Dataset, mask: str, shape: str, rows: int, columns: int) -> ND
 def _integers(header: Dataset, keyword: str) -> list[int]:
     value: Any = header.get(keyword)
     return [] if value in (None, "") else [int(one) for one in np.atleast_1d(value)]
-
-
-def _positive(header: Dataset, keyword: str) -> tuple[float, float] | None:
-    value: Any = header.get(keyword)
-    sides = () if value in (None, "") else tuple(float(one) for one in np.atleast_1d(value))
-    return (sides[0], sides[1]) if len(sides) == 2 and 0 < min(sides) <= max(sides) < np.inf else None

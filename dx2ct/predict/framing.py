@@ -1,7 +1,8 @@
-"""From the image of a file to the square image that a network is given."""
+"""What a user says of an X-ray's image, and the image turned as its view must lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 from typing import Any
 
 import cv2
@@ -9,48 +10,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.errors import InputError
+from dx2ct.predict.turn import AS_IT_IS, MIRRORED, QUARTERS, Turn
 from dx2ct.predict.xray import require_grey_levels, Xray
 
 PERCENTILES = (0.5, 99.5)
+_FORMS = {"crop": "VIEW:LEFT,TOP,RIGHT,BOTTOM", "rotate": "VIEW:DEGREES"}  # of the others VIEW alone
+_LENGTHS = ("spacing_mm", "sid_mm", "odd_mm")
 
 
 @dataclass(frozen=True)
 class Framing:
-    """What is done to one X-ray, in this order.
+    """What is done to one X-ray, in this order, and what is said of the place where it was taken.
 
     crop: left, top, right, bottom in pixels of the file as a viewer shows it, right and bottom exclusive. rotate:
     degrees clockwise, a multiple of 90, after the turn that the file's header asks for. flip: left to right. invert:
-    bone is dark in the file.
+    bone is dark in the file. spacing_mm: of its pixels at the detector; sid_mm: from source to detector; odd_mm: from
+    the middle of the patient to the detector; None: as the file says, or as is usual (place.py).
     """
 
     crop: tuple[int, int, int, int] | None = None
     rotate: int = 0
     flip: bool = False
     invert: bool = False
+    spacing_mm: float | None = None
+    sid_mm: float | None = None
+    odd_mm: float | None = None
 
     def __post_init__(self) -> None:
         if self.rotate % 90:
             raise InputError(f"rotate {self.rotate}: a multiple of 90 degrees")
+        for name in _LENGTHS:
+            if (length := getattr(self, name)) is not None and not 0 < length < math.inf:
+                raise InputError(f"{name} {length:g}: a length above 0 mm")
 
     @property
     def moves(self) -> bool:
         """True when pixels change their places."""
-        return self.crop is not None or self.rotate % 360 != 0 or self.flip
+        return self.crop is not None or bool(self.turn)
+
+    @property
+    def turn(self) -> Turn:
+        """Rotation and flip in one."""
+        return QUARTERS[self.rotate // 90 % 4].then(MIRRORED if self.flip else AS_IT_IS)
+
+    @property
+    def places(self) -> bool:
+        """True when something is said of where it was taken."""
+        return any(getattr(self, name) is not None for name in _LENGTHS)
 
 
 def parse_framings(
-    views: Sequence[str], crop: Sequence[str], rotate: Sequence[str], flip: Sequence[str], invert: Sequence[str]
+    views: Sequence[str],
+    crop: Sequence[str] = (),
+    rotate: Sequence[str] = (),
+    flip: Sequence[str] = (),
+    invert: Sequence[str] = (),
+    spacing_mm: Sequence[str] = (),
+    sid_mm: Sequence[str] = (),
+    odd_mm: Sequence[str] = (),
 ) -> dict[str, Framing]:
-    """The framing of every view from the command line's VIEW or VIEW:VALUE words."""
+    """The framing of every view from the command line's VIEW, VIEW:VALUE or, of lengths for all views, VALUE words."""
     words: dict[str, dict[str, Any]] = {view: {} for view in views}
     for option, values in (("crop", crop), ("rotate", rotate), ("flip", flip), ("invert", invert)):
         for word in values:
             view, colon, value = word.partition(":")
-            takes_value = option in ("crop", "rotate")
-            if view not in words or bool(colon) != takes_value:
-                form = {"crop": "VIEW:LEFT,TOP,RIGHT,BOTTOM", "rotate": "VIEW:DEGREES"}.get(option, "VIEW")
+            if view not in words or bool(colon) != (option in _FORMS):
+                form = _FORMS.get(option, "VIEW")
                 raise InputError(f"--{option} {word}: say {form}, where VIEW is {' or '.join(views)}")
-            words[view][option] = _whole_numbers(option, word, value) if takes_value else True
+            words[view][option] = _whole_numbers(option, word, value) if colon else True
+    for option, values in zip(_LENGTHS, (spacing_mm, sid_mm, odd_mm), strict=True):
+        for word in sorted(values, key=lambda word: ":" in word):  # of one view over that of all
+            view, colon, value = word.rpartition(":")
+            if colon and view not in words:
+                form = f"--{option.replace('_', '-')} {word}: say VIEW:MM or MM"
+                raise InputError(f"{form}, where VIEW is {' or '.join(views)}")
+            for said in [view] if colon else views:
+                words[said][option] = _length(option, word, value)
     return {view: Framing(**said) for view, said in words.items()}
 
 
@@ -71,8 +106,7 @@ def oriented(xray: Xray, how: Framing) -> NDArray[np.float32]:
         pixels = 1 - pixels if how.invert else pixels
         if blank is not None:
             pixels[blank] = 0
-    pixels = np.rot90(xray.turn.of(pixels), -how.rotate // 90)
-    return np.ascontiguousarray(pixels[:, ::-1] if how.flip else pixels)
+    return np.ascontiguousarray(xray.turn.then(how.turn).of(pixels))
 
 
 def squared(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,6 +131,13 @@ def _whole_numbers(option: str, word: str, value: str) -> int | tuple[int, ...]:
     if len(found) != count:
         raise InputError(f"--{option} {word}: {count} whole number{'s' * (count > 1)} after the colon")
     return found if count > 1 else found[0]
+
+
+def _length(option: str, word: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(f"--{option.replace('_', '-')} {word}: a number of mm, alone or after VIEW:") from None
 
 
 def _cropped(

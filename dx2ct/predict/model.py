@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from drr.ct.sources import note
 from drr.errors import InputError
+from drr.geometry import View
 from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.config import RunSettings, SamplingOptions, XrayRunSettings
@@ -24,6 +25,8 @@ from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
+from dx2ct.predict.place import Place
+from dx2ct.predict.placed import built_in, placed
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
 from dx2ct.predict.scan import require_finite
@@ -44,13 +47,16 @@ DOMAIN_SHIFT = (
 class Framed:
     """One view: the X-ray, the image made of it (row, column), what the user should know of it.
 
-    moved: pixels have left the places that the geometry gives them.
+    place: where it was taken; exposure: of the image, around the origin; None where a geometry is given apart. moved:
+    pixels are not those that the training's exposure has.
     """
 
     xray: Xray
     image: NDArray[np.float32]
     notes: tuple[str, ...]
     moved: bool = False
+    place: Place | None = None
+    exposure: View | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,12 +98,13 @@ class Model:
 
         xrays: of each view a file (PNG, JPEG, TIFF, DICOM, .mha line integrals) or an array or tensor (row, column) of
         line integrals (1/mm times mm, dimensionless), head at the top, as drr renders them; at least as many pixels a
-        side as the network sees (see repr). geometry: where they were taken and the grid to reconstruct on; without it
-        the training's, around the origin. options: what `sampling` takes: steps, seed, samples ...; what is not said is
+        side as the network sees (see repr). geometry: where they were taken and the grid to reconstruct on, of images
+        that are given whole; without it arrays are of the training's, and of files `framing` and header say it (docs/
+        films.md), around the origin. options: what `sampling` takes: steps, seed, samples ...; what is not said is
         as the run itself samples. Warnings of `prepare` are not shown here: call it yourself to read them. Raises
         InputError.
         """
-        prepared = self.prepare(xrays, framing or {})
+        prepared = self.prepare(xrays, framing or {}, is_placed=geometry is None)
         asked, notes = self.sampling_of(prepared, **options)
         for text in notes:
             note(text)
@@ -114,11 +121,27 @@ class Model:
             return without_consistency(found), [why]
         return found, []
 
-    def prepare(self, given: Mapping[str, Any], framing: Mapping[str, Framing]) -> dict[str, Framed]:
-        """Read, frame and check the X-rays of the model's views; InputError where others are given."""
+    def prepare(
+        self, given: Mapping[str, Any], framing: Mapping[str, Framing], is_placed: bool = True
+    ) -> dict[str, Framed]:
+        """Read, frame and check the X-rays of the model's views; InputError where others are given.
+
+        is_placed: of each file that is shown which the training's field holds of the patient; else all of it.
+        """
         require_views(self, {view for view, xray in given.items() if xray is not None})
         there = [view for view in self.views if given.get(view) is not None]
-        return {view: self._prepared(view, given[view], framing.get(view, Framing())) for view in there}
+        return {view: self._prepared(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
+
+    @property
+    def takes_geometry(self) -> bool:
+        """True where it can be told how each X-ray was taken."""
+        return bool(getattr(self.settings, "takes_geometry", False))
+
+    def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:
+        """The training's, around the origin, with the X-rays' own exposures where the method can be told them."""
+        trained = self.trained.inputs.views
+        own = {view: one.exposure for view, one in xrays.items() if one.exposure is not None and self.takes_geometry}
+        return Views(trained.grid, dict(trained.exposures) | own)
 
     def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
         """What a network sees: (view, pixels, pixels) in [0, 1], as in its training."""
@@ -138,7 +161,7 @@ class Model:
         require_steps(options, self.settings)
         if options.consistency.iterations or not spec.radiographs:
             _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
-        where = geometry or spec.views
+        where = geometry or self.geometry_of(xrays)
         planes = self._planes({view: one.image for view, one in xrays.items()}, where, options)
         mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
         if planes.deviation is None:
@@ -151,7 +174,7 @@ class Model:
         """By view, the share of the X-ray that X-rays of the volume leave unexplained (dx2ct/scoring/agreement.py)."""
         if not isinstance(self.settings, XrayRunSettings):
             return {}
-        views, seen = self.trained.inputs.views, dict(zip(xrays, self.seen(xrays), strict=True))
+        views, seen = self.geometry_of(xrays), dict(zip(xrays, self.seen(xrays), strict=True))
         return unexplained(volume.array, views, seen, self.settings.xray.attenuation)
 
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
@@ -159,16 +182,15 @@ class Model:
         require_finite(planes, str(self.folder))
         return planes
 
-    def _prepared(self, view: str, given: Any, framing: Framing) -> Framed:
+    def _prepared(self, view: str, given: Any, framing: Framing, is_placed: bool) -> Framed:
         if not isinstance(given, str | Path | Xray):
             return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
         xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
         xray = without_border(view, xray, framing)
         unpadded = oriented(xray, framing)
-        image = squared(unpadded)
         pixels = self.trained.inputs.pixels
-        if len(image) < pixels:
-            raise InputError(f"{xray.name}: {len(image)} pixels a side, the network sees {pixels}: give a larger image")
+        if (side := max(unpadded.shape)) < pixels:
+            raise InputError(f"{xray.name}: {side} pixels a side, the network sees {pixels}: give a larger image")
         notes = [
             f"{xray.name}: {note}"
             for note in (
@@ -181,7 +203,16 @@ class Model:
                 ),
             )
         ]
-        return Framed(xray, image, tuple(notes), framing.moves or bool(xray.turn) or image.shape != xray.pixels.shape)
+        moved = framing.moves or bool(xray.turn)
+        if not is_placed:
+            image = squared(unpadded)
+            return Framed(xray, image, tuple(notes), moved or image.shape != xray.pixels.shape)
+        training = self.trained.inputs.views.exposures[view]
+        image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
+        notes += [f"{xray.name}: {note}" for note in said]
+        notes += [] if self.takes_geometry else built_in(self.method.title, place, training)
+        moved = moved or exposure is not training or image is not unpadded
+        return Framed(xray, image, tuple(notes), moved, place, exposure)
 
 
 def _array(view: str, given: Any) -> NDArray[np.float32]:
@@ -199,7 +230,11 @@ def _are_integrals(xrays: Mapping[str, Framed]) -> bool:
 def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
     for view, one in xrays.items():
         if one.xray.kind != "integrals" or one.moved:
-            why = "was cropped, turned or padded" if one.xray.kind == "integrals" else "is a film: its grey has no unit"
+            why = (
+                "was cropped, turned or padded, or taken in another geometry"
+                if one.xray.kind == "integrals"
+                else "is a film: its grey has no unit"
+            )
             raise InputError(f"{one.xray.name}: {who} needs the line integrals of the {view} view, this {why}")
 
 

@@ -13,7 +13,7 @@ from drr.ct.dicom_header import XRAY_CLASSES, XRAY_MODALITIES
 from drr.ct.dicom_parse import brief, Budget, items, parse_header, text, whole
 from drr.ct.sources import Member
 from drr.errors import InputError
-from dx2ct.predict import film_grey, film_pixels, film_place, film_window
+from dx2ct.predict import film_grey, film_pixels, film_place, film_scale, film_window
 from dx2ct.predict.xray import require_size, with_square_pixels, Xray
 
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
@@ -23,6 +23,7 @@ _TAGS = [
     *film_grey.TAGS,
     *film_window.TAGS,
     *film_place.TAGS,
+    *film_scale.TAGS,
     *_LUTS,
 ]
 
@@ -66,11 +67,11 @@ def _read(path: Path) -> Xray:
         "view": text(header, "ViewPosition"),
         "steps": [*steps, *done],
     }
-    spacing, spacing_notes, sides = film_place.spacing_of(header)
+    spacing, spacing_notes, sides = film_scale.spacing_of(header)
     directions, place = film_place.directions_of(header)
     notes = (*pixels.notes, *outside, *said, *spacing_notes, *place)
     known = padding if padding.any() else None
-    xray = Xray(film, "film", path.name, facts | spacing, notes, known, directions)
+    xray = Xray(film, "film", path.name, facts | spacing | film_scale.distances_of(header), notes, known, directions)
     return with_square_pixels(xray, *sides)
 
 

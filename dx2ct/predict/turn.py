@@ -39,8 +39,22 @@ class Turn:
         pixels = pixels.T if self.transposed else pixels
         return pixels[:: -1 if self.up_down else 1, :: -1 if self.left_right else 1]
 
+    def then(self, other: "Turn") -> "Turn":
+        """Both in one: this first. Exchanging rows and columns exchanges the mirrors that came before."""
+        up_down, left_right = self.up_down, self.left_right
+        if other.transposed:
+            up_down, left_right = left_right, up_down
+        return Turn(self.transposed != other.transposed, up_down != other.up_down, left_right != other.left_right)
+
+    @property
+    def undone(self) -> "Turn":
+        """What brings the turned image back."""
+        return Turn(False, self.up_down, self.left_right).then(Turn(self.transposed))
+
 
 AS_IT_IS = Turn()
+MIRRORED = Turn(left_right=True)
+QUARTERS = (AS_IT_IS, Turn(True, False, True), Turn(False, True, True), Turn(True, True, False))  # clockwise
 # By the value of EXIF's and TIFF's Orientation (TIFF 6.0, section 8): what brings the image upright.
 BY_ORIENTATION = {
     1: AS_IT_IS,

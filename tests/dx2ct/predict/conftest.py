@@ -29,7 +29,7 @@ def films(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "in").mkdir()
     files = {"pa": tmp_path / "in/pa.png", "lateral": tmp_path / "in/lateral.dcm"}
     cv2.imwrite(str(files["pa"]), (pa() * 65535).astype(np.uint16))
-    write_dicom(files["lateral"], (lateral() * 4000).astype(np.uint16), PixelSpacing=[0.2, 0.2])
+    write_dicom(files["lateral"], (lateral() * 4000).astype(np.uint16), PixelSpacing=[2.0, 2.0])
     return files
 
 

@@ -40,9 +40,9 @@ DONE = {"a-base.dcm": ["rescale by 1 and 0"], "o-modlut-inverting.dcm": ["modali
 
 
 def prepared(model: Model, view: str, given: object) -> Framed:
-    """One view as the network is given it, beside an unremarkable other one."""
+    """One view as a whole, squared, beside an unremarkable other one."""
     others = {"pa": film(pa()), "lateral": film(lateral())}
-    return model.prepare(others | {view: given}, {})[view]
+    return model.prepare(others | {view: given}, {}, is_placed=False)[view]
 
 
 def test_every_film_is_seen_as_it_was_meant(cases: Path, model: Model):

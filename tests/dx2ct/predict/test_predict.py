@@ -87,9 +87,9 @@ def test_everything_is_written(model: Model, films: dict[str, Path], tmp_path: P
     )
     for view, path in films.items():
         assert record["inputs"][view]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert record["inputs"]["lateral"]["framing"]["flip"] and record["inputs"]["lateral"]["spacing_mm"] == [0.2, 0.2]
+    assert record["inputs"]["lateral"]["framing"]["flip"] and record["inputs"]["lateral"]["spacing_mm"] == [2.0, 2.0]
     printed = capsys.readouterr().err
-    assert "domain shift" in printed and "Not a medical device" in printed and "by PixelSpacing" in printed
+    assert "domain shift" in printed and "Not a medical device" in printed and "(PixelSpacing)" in printed
     assert record["model"]["trained_on"] is None and "trained on" not in printed, "weights of earlier versions"
     for name in ("sheet.png", "preview.png"):
         assert cv2.imread(str(out / name)).std() > 20

@@ -112,7 +112,9 @@ def test_dicom_lookup_tables(implicit: bool, tmp_path: Path):
 @pytest.mark.parametrize(
     ("tags", "name", "spacing_mm"),
     [
-        ({"PixelSpacing": [0.2, 0.2], "ImagerPixelSpacing": [0.3, 0.3]}, "PixelSpacing", 0.2),
+        ({"PixelSpacing": [0.2, 0.2], "ImagerPixelSpacing": [0.3, 0.3]}, "ImagerPixelSpacing", 0.3),
+        ({"PixelSpacing": [0.2, 0.2], "PixelSpacingCalibrationType": "FIDUCIAL"}, "PixelSpacing, FIDUCIAL", 0.2),
+        ({"PixelSpacing": [0.2, 0.2]}, "PixelSpacing", 0.2),
         ({"ImagerPixelSpacing": [0.3, 0.3]}, "ImagerPixelSpacing", 0.3),
         ({}, None, None),
     ],
@@ -121,7 +123,8 @@ def test_spacing_says_where_it_comes_from(tags: dict, name: str | None, spacing_
     write_dicom(tmp_path / "a.dcm", RAMP, **tags)
     xray = read_xray(tmp_path / "a.dcm")
     assert xray.facts["spacing_from"] == name and xray.facts["spacing_mm"] == (spacing_mm and [spacing_mm] * 2)
-    assert any((name or "no pixel spacing") in note for note in xray.notes)
+    in_patient = "FIDUCIAL" in str(name)
+    assert xray.facts.get("spacing_at") == (name and ("patient" if in_patient else "detector"))
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])

@@ -50,7 +50,7 @@ def test_patient_orientation_turns_a_film_as_its_view_lies(view: str, model: Mod
 def test_options_come_after_the_header_s_turn_and_a_crop_before_it(model: Model, tmp_path: Path):
     path = as_dicom(tmp_path / "a.dcm", pa()[:, ::-1], PatientOrientation=["R", "F"])
     undone = prepared(model, "pa", path, Framing(flip=True))
-    np.testing.assert_array_equal(undone.image[:, 20:180], prepared(model, "pa", path).image[:, 20:180][:, ::-1])
+    np.testing.assert_allclose(undone.image, prepared(model, "pa", path).image[:, ::-1], atol=0.04)
     cropped = prepared(model, "pa", path, Framing(crop=(0, 0, 80, 200)))
     right_half = prepared(model, "pa", as_dicom(tmp_path / "b.dcm", pa()), Framing(crop=(80, 0, 160, 200)))
     np.testing.assert_array_equal(cropped.image, right_half.image)
@@ -75,7 +75,7 @@ def test_a_header_that_contradicts_the_view_is_a_note(
     view: str, tags: dict[str, Any], said: str | None, model: Model, tmp_path: Path
 ):
     found = prepared(model, view, as_dicom(tmp_path / "a.dcm", IMAGES[view](), **tags))
-    notes = [note for note in found.notes if "spacing" not in note]
+    notes = [note for note in found.notes if "spacing" not in note and "built in" not in note]
     assert said in notes[0] if said else not notes
     assert not found.xray.turn
 

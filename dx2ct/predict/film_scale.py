@@ -1,0 +1,61 @@
+"""Millimetres of a DICOM film: the size of its pixels, where that size holds, and how far source and patient were."""
+
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from drr.ct.dicom_parse import text
+from dx2ct.predict.xray import SQUARE
+
+# The first that a file has is taken: at the detector the scale is exact, in the patient it holds at one depth.
+_SPACINGS = ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing")
+_DISTANCES = {
+    "sid_mm": "DistanceSourceToDetector",
+    "sod_mm": "DistanceSourceToPatient",
+    "magnification": "EstimatedRadiographicMagnificationFactor",
+}
+TAGS = ("PixelAspectRatio", "PixelSpacingCalibrationType", *_SPACINGS, *_DISTANCES.values())
+
+
+def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[float, float, str]]:
+    """Spacing of square pixels in mm, for the record; notes; a pixel's height and width in one unit, and whence.
+
+    spacing_at: `patient` where PixelSpacing was calibrated to it (DICOM PS3.3 10.7), else `detector`.
+    """
+    aspect = _positive(header, "PixelAspectRatio")
+    for keyword in _SPACINGS:
+        sides = _positive(header, keyword)
+        if sides is None:
+            continue
+        row, column = sides
+        size, notes = f"{row:g} x {column:g}", []
+        if aspect and abs(aspect[0] / aspect[1] / (row / column) - 1) > SQUARE:
+            notes.append(
+                f"PixelAspectRatio {aspect[0]:g}\\{aspect[1]:g} contradicts {keyword}, which was followed: "
+                "look at --preview"
+            )
+        step = min(sides) if abs(row / column - 1) > SQUARE else None
+        calibration = text(header, "PixelSpacingCalibrationType").upper() if keyword == "PixelSpacing" else ""
+        found: dict[str, object] = {
+            "spacing_mm": [step, step] if step else [row, column],
+            "spacing_from": f"{keyword}, {calibration}" if calibration else keyword,
+            "spacing_at": "patient" if calibration in ("GEOMETRY", "FIDUCIAL") else "detector",
+        }
+        return found, notes, (row, column, f"{keyword} {size} mm")
+    missing: dict[str, object] = {"spacing_mm": None, "spacing_from": None}
+    row, column = aspect or (1.0, 1.0)
+    return missing, [], (row, column, f"PixelAspectRatio {row:g}\\{column:g}")
+
+
+def distances_of(header: Dataset) -> dict[str, float]:
+    """What the file says of source, patient and detector, for the record; place.py judges it."""
+    values = {name: header.get(keyword) for name, keyword in _DISTANCES.items()}
+    found = {name: float(value) for name, value in values.items() if value not in (None, "")}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def _positive(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    value: Any = header.get(keyword)
+    sides = () if value in (None, "") else tuple(float(one) for one in np.atleast_1d(value))
+    return (sides[0], sides[1]) if len(sides) == 2 and 0 < min(sides) <= max(sides) < np.inf else None
