@@ -33,15 +33,20 @@ RANGE_HU = 2500.0
 Array = NDArray[np.floating[Any]]
 BEAM = PRESETS["chest_film"]
 SPACING = BEAM.pixel_mm[0]
-# Of all views. "squared": every film stretched into the training's geometry, as if nothing were known of films.
-CASES: dict[str, Framing | None] = {
-    "squared": None,
-    "spacing given": Framing(spacing_mm=SPACING),
-    "no scale": Framing(),
-    "spacing 10 % too small": Framing(spacing_mm=0.9 * SPACING),
-    "spacing 10 % too large": Framing(spacing_mm=1.1 * SPACING),
-    "patient 50 mm nearer the detector": Framing(spacing_mm=SPACING, odd_mm=150.0),
-    "detector at 1,500 mm": Framing(spacing_mm=SPACING, sid_mm=1500.0),
+GIVEN = Framing(spacing_mm=SPACING)
+# Passes into the training's beam, None: as usual, and what is said of the views. "squared": films stretched into the
+# training's geometry, as if nothing were known of films.
+CASES: dict[str, tuple[int | None, Framing | None]] = {
+    "squared": (0, None),
+    "spacing given, no passes": (0, GIVEN),
+    "spacing given": (None, GIVEN),
+    "spacing given, 1 pass": (1, GIVEN),
+    "spacing given, 8 passes": (8, GIVEN),
+    "no scale": (None, Framing()),
+    "spacing 10 % too small": (None, Framing(spacing_mm=0.9 * SPACING)),
+    "spacing 10 % too large": (None, Framing(spacing_mm=1.1 * SPACING)),
+    "patient 50 mm nearer the detector": (None, Framing(spacing_mm=SPACING, odd_mm=150.0)),
+    "detector at 1,500 mm": (None, Framing(spacing_mm=SPACING, sid_mm=1500.0)),
 }
 
 
@@ -58,11 +63,11 @@ def films_of(model: Model, data: Path, scan: str, folder: Path) -> dict[str, Pat
     return files
 
 
-def error(model: Model, xrays: Mapping[str, object], truth: Array, how: Framing | None) -> Array:
+def error(model: Model, xrays: Mapping[str, object], truth: Array, passes: int | None, how: Framing | None) -> Array:
     """PSNR and MAE."""
     framing = dict.fromkeys(model.views, how or Framing())
     geometry = model.trained.inputs.views if how is None else None
-    off = windowed(model.reconstruct(xrays, framing=framing, geometry=geometry).array) - truth
+    off = windowed(model.reconstruct(xrays, framing=framing, geometry=geometry, passes=passes).array) - truth
     return np.array([10 * np.log10(RANGE_HU**2 / np.mean(off**2)), np.abs(off).mean()])
 
 
@@ -75,11 +80,11 @@ def main(run: str, data: str, sheet: str, split: str = "val") -> None:
     for scan in scans:
         size = model.trained.inputs.views.grid.size
         truth = windowed(np.array(read_stack(Path(data), scan, "axial", size)))
-        found["training's beam"].append(error(model, read_xrays(Path(data), scan, model.views), truth, None))
+        found["training's beam"].append(error(model, read_xrays(Path(data), scan, model.views), truth, 0, None))
         with tempfile.TemporaryDirectory() as folder:
             films = films_of(model, Path(data), scan, Path(folder))
-            for name, how in CASES.items():
-                found[name].append(error(model, films, truth, how))
+            for name, case in CASES.items():
+                found[name].append(error(model, films, truth, *case))
     print(f"{len(scans)} phantoms of split {split}, {run}\n{'':36}PSNR dB   MAE HU   dB against the training's beam")
     best = np.array(found["training's beam"])
     for name, pairs in found.items():

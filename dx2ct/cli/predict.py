@@ -56,6 +56,10 @@ def predict(
     consistency: Annotated[
         int | None, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
     ] = None,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=0, help="So often films of a beam that was not learnt are carried into the training's."),
+    ] = None,
     max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
@@ -80,14 +84,15 @@ def predict(
     if sheet is None:
         framing = parse_framings(list(files), *words.values())
         outputs = command.Outputs(output, dicom, png, preview)
-        command.predict(load(model_folder(model), device, threads, max_memory), files, framing, outputs, asked)
+        found = load(model_folder(model), device, threads, max_memory)
+        command.predict(found, files, framing, outputs, asked, passes=passes)
         return
     if files or dicom or png or preview:
         raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")
     if output is None or output.is_file():
         raise InputError("--sheet writes many files: give -o FOLDER")
     found = load(model_folder(model), device, threads, max_memory)
-    predict_all(found, read_films(sheet, found.views, words), output, asked)
+    predict_all(found, read_films(sheet, found.views, words), output, asked, passes)
 
 
 def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str, Path]:

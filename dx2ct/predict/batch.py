@@ -75,7 +75,9 @@ def _row(
         raise InputError(f"{sheet}: line {number}: {error}") from None
 
 
-def predict_all(model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[str, Any]) -> None:
+def predict_all(
+    model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[str, Any], passes: int | None = None
+) -> None:
     """Write NAME.nii.gz, NAME.run.json and NAME.preview.png of every row into `folder`; a line for each on stderr.
 
     A row that fails does not stop the others. Raises InputError, naming them, when all are done.
@@ -92,7 +94,7 @@ def predict_all(model: Model, rows: Sequence[Row], folder: Path, asked: Mapping[
         began = time.perf_counter()
         outputs = Outputs(folder / f"{row.name}.nii.gz", preview=folder / f"{row.name}.preview.png")
         try:
-            predict(model, row.files, row.framing, outputs, asked, tell_once)
+            predict(model, row.files, row.framing, outputs, asked, tell_once, passes)
             done = f"{time.perf_counter() - began:.1f} s"
         except (InputError, OSError, MemoryError) as error:
             failed.append(row.name)

@@ -57,11 +57,12 @@ def predict(
     outputs: Outputs,
     asked: Mapping[str, Any],
     tell: Callable[[str], object] = note,
+    passes: int | None = None,
 ) -> None:
     """Reconstruct the X-rays of `files` by view and write what `outputs` asks for; the preview alone costs seconds.
 
     asked: what `sampling` takes; what is not said is as the run itself samples. tell: what is called with every note,
-    and at the end with what the result is no good for.
+    and at the end with what the result is no good for. passes: into the training's beam, None: as usual.
     """
     check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
@@ -70,6 +71,8 @@ def predict(
         notes.append(DOMAIN_SHIFT)
     if outputs.volume and model.trained_on:
         notes.append(f"the model was {model.trained_on.words}")
+    carried, said = model.passes_of(xrays, passes)
+    notes += said
     options, left_out = model.sampling_of(xrays, **asked)
     if model.trained.inputs.samples and outputs.volume:
         notes += [*left_out, in_words(options, model.sampled)]
@@ -84,9 +87,10 @@ def predict(
         writers[outputs.preview] = lambda part: write_preview(images, seen, part)
     if outputs.volume:
         began = time.perf_counter()
-        volume, deviation = model.volumes_of(xrays, options)
+        volume, deviation = model.volumes_of(xrays, options, passes=passes)
         seconds = round(time.perf_counter() - began, 2)
-        record = _record(model, files, xrays, framing) | {"sampling": plain(options), "seconds": seconds}
+        record = _record(model, files, xrays, framing) | {"sampling": plain(options), "passes": carried}
+        record["seconds"] = seconds
         apart = model.unexplained(volume, xrays)
         record["unexplained"] = apart
         for text in disagreement(model.agreement, apart):

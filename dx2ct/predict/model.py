@@ -21,12 +21,13 @@ from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
 from dx2ct.methods.trained_on import read_trained_on, TrainedOn
+from dx2ct.predict import carried
 from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.place import Place
-from dx2ct.predict.placed import built_in, placed
+from dx2ct.predict.placed import placed
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
 from dx2ct.predict.scan import require_finite
@@ -92,6 +93,7 @@ class Model:
         *,
         geometry: Views | None = None,
         framing: Mapping[str, Framing] | None = None,
+        passes: int | None = None,
         **options: object,
     ) -> Volume:
         """The CT of X-rays by view name, int16 HU, (z, y, x) in patient axes (LPS).
@@ -100,15 +102,15 @@ class Model:
         line integrals (1/mm times mm, dimensionless), head at the top, as drr renders them; at least as many pixels a
         side as the network sees (see repr). geometry: where they were taken and the grid to reconstruct on, of images
         that are given whole; without it arrays are of the training's, and of files `framing` and header say it (docs/
-        films.md), around the origin. options: what `sampling` takes: steps, seed, samples ...; what is not said is
-        as the run itself samples. Warnings of `prepare` are not shown here: call it yourself to read them. Raises
-        InputError.
+        films.md), around the origin. passes: as of `volumes_of`. options: what `sampling` takes: steps, seed, samples
+        ...; what is not said is as the run itself samples. Warnings of `prepare` are not shown here: call it yourself
+        to read them. Raises InputError.
         """
         prepared = self.prepare(xrays, framing or {}, is_placed=geometry is None)
         asked, notes = self.sampling_of(prepared, **options)
         for text in notes:
             note(text)
-        return self.volumes_of(prepared, asked, geometry)[0]
+        return self.volumes_of(prepared, asked, geometry, passes)[0]
 
     def sampling_of(self, xrays: Mapping[str, Framed], **options: Any) -> tuple[SamplingOptions, list[str]]:
         """What `sampling` takes, over how the run itself samples; and what could not be as the run has it.
@@ -132,15 +134,25 @@ class Model:
         there = [view for view in self.views if given.get(view) is not None]
         return {view: self._prepared(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
 
-    @property
-    def takes_geometry(self) -> bool:
-        """True where it can be told how each X-ray was taken."""
-        return bool(getattr(self.settings, "takes_geometry", False))
-
     def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:
         """The training's, around the origin, with the X-rays' own exposures where the method can be told them."""
+        takes_geometry = getattr(self.settings, "takes_geometry", False)
+        return self._beams(xrays) if takes_geometry else self.trained.inputs.views
+
+    def passes_of(self, xrays: Mapping[str, Framed], asked: int | None = None) -> tuple[int, list[str]]:
+        """How often films are carried into the training's beam (carried.py), and a note where they are of another."""
+        there = {view: one.exposure for view, one in xrays.items() if one.exposure is not None}
+        trained = self.trained.inputs.views.exposures
+        if not carried.is_unlearnt(there, trained, self.settings):
+            return 0, []
+        usual = carried.SAMPLED_PASSES if self.trained.inputs.samples else carried.PASSES
+        passes = usual if asked is None else asked
+        return passes, [carried.in_words(there, trained, self.settings, passes)]
+
+    def _beams(self, xrays: Mapping[str, Framed]) -> Views:
+        """As they were taken, of what is not known as the training's."""
         trained = self.trained.inputs.views
-        own = {view: one.exposure for view, one in xrays.items() if one.exposure is not None and self.takes_geometry}
+        own = {view: one.exposure for view, one in xrays.items() if one.exposure is not None}
         return Views(trained.grid, dict(trained.exposures) | own)
 
     def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
@@ -149,10 +161,17 @@ class Model:
         return as_seen(images, list(images), self.trained.inputs.pixels)
 
     def volumes_of(
-        self, xrays: Mapping[str, Framed], options: SamplingOptions, geometry: Views | None = None
+        self,
+        xrays: Mapping[str, Framed],
+        options: SamplingOptions,
+        geometry: Views | None = None,
+        passes: int | None = None,
     ) -> tuple[Volume, Volume | None]:
         """The CT of prepared X-rays, the mean of the planes' volumes, as the workflow's reconstruction; of several
-        samples also their standard deviation, float32 HU, calibrated where the scale holds for `options`."""
+        samples also their standard deviation, float32 HU, calibrated where the scale holds for `options`.
+
+        passes: so often films of a beam that the model has not learnt are carried into the training's; None: as usual.
+        """
         spec = self.trained.inputs
         if not spec.samples and options != sampling():
             raise InputError(
@@ -162,7 +181,11 @@ class Model:
         if options.consistency.iterations or not spec.radiographs:
             _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
         where = geometry or self.geometry_of(xrays)
-        planes = self._planes({view: one.image for view, one in xrays.items()}, where, options)
+        images: Mapping[str, Any] = {view: one.image for view, one in xrays.items()}
+        for _ in range(0 if geometry else self.passes_of(xrays, passes)[0]):
+            answer = self._planes(images, where, replace(options, samples=1)).mean
+            images, where = self._carried(xrays, answer), spec.views
+        planes = self._planes(images, where, options)
         mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
         if planes.deviation is None:
             return mean, None
@@ -174,8 +197,14 @@ class Model:
         """By view, the share of the X-ray that X-rays of the volume leave unexplained (dx2ct/scoring/agreement.py)."""
         if not isinstance(self.settings, XrayRunSettings):
             return {}
-        views, seen = self.geometry_of(xrays), dict(zip(xrays, self.seen(xrays), strict=True))
+        views, seen = self._beams(xrays), dict(zip(xrays, self.seen(xrays), strict=True))
         return unexplained(volume.array, views, seen, self.settings.xray.attenuation)
+
+    def _carried(self, xrays: Mapping[str, Framed], answer: NDArray[np.float32]) -> dict[str, Any]:
+        """The X-rays as the network sees them, in the training's beam by its answer."""
+        films = dict(zip(xrays, self.seen(xrays), strict=True))
+        attenuation = self.settings.xray.attenuation  # type: ignore[attr-defined]  # of all that see X-rays
+        return carried.carried(films, answer, self._beams(xrays), self.trained.inputs.views, attenuation)
 
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
         planes = self.trained.reconstruct(images, geometry, options)
@@ -210,7 +239,6 @@ class Model:
         training = self.trained.inputs.views.exposures[view]
         image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
         notes += [f"{xray.name}: {note}" for note in said]
-        notes += [] if self.takes_geometry else built_in(self.method.title, place, training)
         moved = moved or exposure is not training or image is not unpadded
         return Framed(xray, image, tuple(notes), moved, place, exposure)
 

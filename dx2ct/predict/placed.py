@@ -17,7 +17,10 @@ _COVERED = 0.9  # of the training's field: less is said
 
 
 def exposure_of(xray: Xray, how: Framing, training: View, place: Place) -> View:
-    """Of the X-ray's image after crop and turn, around the origin: the central ray meets the middle of its field."""
+    """Of the X-ray's image after crop and turn, around the origin: the central ray meets the middle of the whole image.
+
+    Or of its field, along an axis that has borders at both ends: one end alone may be air that was taken for a border.
+    """
     rows, columns = xray.pixels.shape
     turn = xray.turn.then(how.turn)
     upright = facing(training, place.sid_mm, place.odd_mm, (rows, columns), place.pixel_mm)
@@ -25,7 +28,8 @@ def exposure_of(xray: Xray, how: Framing, training: View, place: Place) -> View:
         upright = facing(training, place.sid_mm, place.odd_mm, (columns, rows), place.pixel_mm[::-1])
     as_stored = turned(upright, turn.undone)
     left, top, right, bottom = box_of(xray)
-    across, down = (left + right - columns) / 2, (top + bottom - rows) / 2
+    across = (left + right - columns) / 2 if left > 0 and right < columns else 0
+    down = (top + bottom - rows) / 2 if top > 0 and bottom < rows else 0
     as_stored = cropped(as_stored, -across, -down, columns - across, rows - down)
     return turned(cropped(as_stored, *(how.crop or (0, 0, columns, rows))), turn)
 
@@ -48,15 +52,6 @@ def placed(
     if place.is_training:
         return shown, place, training, []
     return shown, place, window, _notes(view, place, window, covered)
-
-
-def built_in(method: str, place: Place, training: View) -> list[str]:
-    """What cannot be cured by showing the right field; empty where nothing is."""
-    if place.is_training:
-        return []
-    trained, now = float(np.linalg.norm(training.source_mm)), place.sid_mm - place.odd_mm
-    distances = f"{trained:.0f} mm from the middle of the patient, here it was {now:.0f}"
-    return [f"{method} has the training's source built in, {distances}: what lies before and behind is misplaced"]
 
 
 def _notes(view: str, place: Place, window: View, covered: float) -> list[str]:
