@@ -157,7 +157,7 @@ class Model:
 
     def seen(self, xrays: Mapping[str, Framed]) -> NDArray[np.float32]:
         """What a network sees: (view, pixels, pixels) in [0, 1], as in its training."""
-        images = {view: one.image for view, one in xrays.items()}
+        images = {view: np.asarray(one.image, np.float32) for view, one in xrays.items()}
         return as_seen(images, list(images), self.trained.inputs.pixels)
 
     def volumes_of(

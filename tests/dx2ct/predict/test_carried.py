@@ -96,6 +96,8 @@ def test_passes_are_made_of_films_alone_and_as_often_as_asked(lifting: Model):
     arrays = {view: np.eye(64, dtype=np.float32) for view in films}
     assert lifting.passes_of(lifting.prepare(arrays, {})) == (0, [])
     assert lifting.passes_of(lifting.prepare(films, {}, is_placed=False)) == (0, [])
+    mixed = films | {"lateral": np.mgrid[:64, :64][0]}  # whole numbers, in the training's beam
+    assert lifting.passes_of(lifting.prepare(mixed, {}))[0] == 4 and lifting.reconstruct(mixed).array.any()
     squared = lifting.reconstruct(films, geometry=training)
     np.testing.assert_array_equal(squared.array, lifting.reconstruct(films, geometry=training, passes=3).array)
 
