@@ -1,7 +1,7 @@
 """A finished run as a tool: X-rays in, a volume out. Files and films are read here, the method sees arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
