@@ -37,7 +37,7 @@ def in_words(exposures: Mapping[str, View], training: Mapping[str, View], settin
     """What is done with films of a beam that was not learnt."""
     name = max(exposures, key=lambda one: abs(distance_mm(exposures[one]) - distance_mm(training[one])))
     learnt = f"{distance_mm(training[name]):.0f} mm" + (f" (+- {_learnt(settings):.0%})" if _learnt(settings) else "")
-    done = f"carried into the training's beam in {passes} passes by X-rays of the answer itself"
+    done = f"carried into the training's beam in up to {passes} passes by X-rays of the answer itself"
     left = "what lies before and behind is misplaced (--passes)"
     return (
         f"the source was {distance_mm(exposures[name]):.0f} mm from the middle of the patient, the model has learnt "

@@ -182,9 +182,8 @@ class Model:
             _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
         where = geometry or self.geometry_of(xrays)
         images: Mapping[str, Any] = {view: one.image for view, one in xrays.items()}
-        for _ in range(0 if geometry else self.passes_of(xrays, passes)[0]):
-            answer = self._planes(images, where, replace(options, samples=1)).mean
-            images, where = self._carried(xrays, answer), spec.views
+        if passes := 0 if geometry else self.passes_of(xrays, passes)[0]:
+            images, where = self._carried(xrays, images, where, replace(options, samples=1), passes)
         planes = self._planes(images, where, options)
         mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
         if planes.deviation is None:
@@ -200,11 +199,27 @@ class Model:
         views, seen = self._beams(xrays), dict(zip(xrays, self.seen(xrays), strict=True))
         return unexplained(volume.array, views, seen, self.settings.xray.attenuation)
 
-    def _carried(self, xrays: Mapping[str, Framed], answer: NDArray[np.float32]) -> dict[str, Any]:
-        """The X-rays as the network sees them, in the training's beam by its answer."""
+    def _carried(
+        self,
+        xrays: Mapping[str, Framed],
+        images: Mapping[str, Any],
+        where: Views,
+        options: SamplingOptions,
+        passes: int,
+    ) -> tuple[Mapping[str, Any], Views]:
+        """The X-rays in the training's beam by the network's answers, as long as these agree better with the films."""
         films = dict(zip(xrays, self.seen(xrays), strict=True))
+        beams, training = self._beams(xrays), self.trained.inputs.views
         attenuation = self.settings.xray.attenuation  # type: ignore[attr-defined]  # of all that see X-rays
-        return carried.carried(films, answer, self._beams(xrays), self.trained.inputs.views, attenuation)
+        kept, least = (images, where), np.inf
+        for _ in range(passes + 1):
+            answer = self._planes(images, where, options).mean
+            apart = float(np.mean(list(unexplained(answer, beams, films, attenuation).values())))
+            if apart >= least:
+                break
+            kept, least = (images, where), apart
+            images, where = carried.carried(films, answer, beams, training, attenuation), training
+        return kept
 
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
         planes = self.trained.reconstruct(images, geometry, options)

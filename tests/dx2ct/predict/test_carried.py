@@ -85,11 +85,9 @@ def test_passes_are_made_of_films_alone_and_as_often_as_asked(lifting: Model):
     films = {"pa": film(pa()), "lateral": film(lateral())}
     prepared = lifting.prepare(films, {})
     assert lifting.passes_of(prepared)[0] == 4 and lifting.passes_of(prepared, 1)[0] == 1
-    assert "carried into the training's beam in 4 passes" in lifting.passes_of(prepared)[1][0]
+    assert "carried into the training's beam in up to 4 passes" in lifting.passes_of(prepared)[1][0]
     passes, notes = lifting.passes_of(prepared, 0)
     assert passes == 0 and "what lies before and behind is misplaced (--passes)" in notes[0]
-    none, one = (lifting.reconstruct(films, passes=passes).array for passes in (0, 1))
-    assert not np.array_equal(none, one)
     training = lifting.trained.inputs.views
     told = {view: Framing(sid_mm=949.0, odd_mm=408.0) for view in films}
     assert lifting.passes_of(lifting.prepare(films, told)) == (0, [])
@@ -102,16 +100,24 @@ def test_passes_are_made_of_films_alone_and_as_often_as_asked(lifting: Model):
     np.testing.assert_array_equal(squared.array, lifting.reconstruct(films, geometry=training, passes=3).array)
 
 
+@pytest.mark.parametrize(("shares", "changes"), [((0.5, 0.4, 0.3), True), ((0.5, 0.4, 0.6), True), ((0.5, 0.6), False)])
+def test_passes_end_where_the_answer_agrees_no_better(
+    shares: tuple[float, ...], changes: bool, lifting: Model, monkeypatch: pytest.MonkeyPatch
+):
+    films = {"pa": film(pa()), "lateral": film(lateral())}
+    plain, left = lifting.reconstruct(films, passes=0).array, list(shares)
+    monkeypatch.setattr("dx2ct.predict.model.unexplained", lambda *_: {"pa": left.pop(0)})
+    assert np.array_equal(lifting.reconstruct(films, passes=2).array, plain) != changes and not left
+
+
 def test_the_record_and_the_command_line_say_how_often(lifting: Model, films: dict[str, Path], tmp_path: Path):
     words = ["predict", "--model", str(lifting.folder), "--pa", str(films["pa"]), "--lateral", str(films["lateral"])]
     words += ["--device", "cpu", "--threads", "1", "-o", str(tmp_path / "ct.nii.gz"), "--passes", "1"]
     words += ["--spacing-mm", "pa:2.1", "--sid-mm", "1700"]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
     record = json.loads((tmp_path / "ct.run.json").read_text())
-    assert record["passes"] == 1 and "in 1 passes" in " ".join(record["notes"])
+    assert record["passes"] == 1 and "in up to 1 passes" in " ".join(record["notes"])
     pa_place, lateral_place = (record["inputs"][view]["place"] for view in ("pa", "lateral"))
     assert pa_place["pixel_mm"] == [2.1, 2.1] and pa_place["spacing_from"] == "--spacing-mm"
     assert lateral_place["pixel_mm"] == [2.0, 2.0] and lateral_place["spacing_from"] == "PixelSpacing"
     assert lateral_place["sid_mm"] == 1700 and lateral_place["odd_from"] == "usual"
-    assert not np.array_equal(*(lifting.reconstruct(films, passes=1, framing=how).array
-                                for how in ({}, {"pa": Framing(spacing_mm=2.1, sid_mm=1700)})))  # fmt: skip
