@@ -91,8 +91,9 @@ def table_text() -> str:
         parts.append(f"### `method: {name}`, {methods()[name].title}\n\n{_rows(methods()[name].row, '')}")
     parts.append(f"### A derived run\n\n{(DerivedRow.__doc__ or '').strip()}\n\n{_rows(DerivedRow, '')}")
     parts.append("## `report`\n\nThe runs of `results/metrics.csv` and `results/report.html`, a list of names.\n")
-    seeds = f"{keys(whole)['seeds'].description}. None by default; `results/comparisons.csv` takes them together."
-    parts.append(f"## `seeds`\n\n{seeds}\n")
+    seeds, folds = (keys(whole)[name].description for name in ("seeds", "folds"))
+    parts.append(f"## `seeds`\n\n{seeds}. None by default; `results/comparisons.csv` takes them together.\n")
+    parts.append(f"## `folds`\n\n{folds}. None by default; RUN has the reconstructions of all of them.\n")
     return "\n".join(parts)
 
 

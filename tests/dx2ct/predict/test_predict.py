@@ -63,7 +63,7 @@ def test_what_the_weights_were_trained_on_is_said_and_recorded(data: Path, tmp_p
     record = json.loads((tmp_path / "ct.run.json").read_text())
     assert said in record["notes"]
     assert record["model"]["trained_on"][1] == {
-        "data": "own", "sheet": "cohort.tsv", "scans": 6, "patients": 5, "steps": 150, "fold": "fold1"
+        "data": "own", "sheet": "cohort.tsv", "scans": 6, "patients": 5, "steps": 150, "fold": "fold1", "drawn": 0
     }  # fmt: skip
 
 
