@@ -31,7 +31,7 @@ def executed(words: list[str], desk: Path) -> None:
     """Run at the desk; a reconstruction in one step, however many the page says."""
     names = {"TRUTH": "TRUTH.nii.gz", "PREDICTION": "PREDICTION.nii.gz", "CT": "ct.nii.gz"}
     words = [names.get(word, word) for word in words]
-    if "predict" in words:
+    if "predict" in words and "--model" in words:  # the model that is there without a name does not sample
         words += ["--steps", "1", *(["--consistency", "1"] if "--consistency" in words else [])]  # the last one counts
     words += ["--force"] if "cohort" in words else []  # a page may make its sheet twice
     call(words, desk)

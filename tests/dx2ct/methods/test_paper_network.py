@@ -31,7 +31,7 @@ Shape = tuple[int, ...] | None
 WATCHED = (Spade, ResBlock, SelfAttention, CrossAttention)
 SOURCED = re.compile(r"^(paper|the paper|digest|ours)\b|^default: \S+")
 OURS = {  # how a step is computed, or of no effect while another key has its default
-    *("accumulate", "batch", "over", "precision", "seeds", "slices_per_patient", "views"),
+    *("accumulate", "batch", "folds", "over", "precision", "seeds", "slices_per_patient", "views"),
     *("consistency.weight", "consistency.smooth_mm", "consistency.when"),
 }
 
