@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 import json
 from pathlib import Path
 from textwrap import shorten
@@ -16,7 +15,7 @@ from dx2ct import layout
 from dx2ct.config import LearnedSettings, plain
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.methods.base import training_scans
-from dx2ct.methods.saved import read_weights, write_run
+from dx2ct.methods.saved import read_weights, weights_digest, write_run
 from dx2ct.methods.start import require_start, start_folder
 from dx2ct.training.batches import fingerprint
 from dx2ct.training.distributed import rank
@@ -65,7 +64,7 @@ def train_learned(
     identity = {"settings": plain(settings), "data": files}
     if start:
         load_start(learned.model, start)
-        identity["start"] = sha256(layout.weights(start).read_bytes()).hexdigest()
+        identity["start"] = weights_digest(start)
     training = Training(
         learned.model,
         settings.train,

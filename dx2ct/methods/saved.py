@@ -1,6 +1,7 @@
 """The files of a finished run: its weights and the settings that they belong to, read and written in one place."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 import json
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,3 +151,12 @@ def _method(values: dict[str, Any]) -> Method:
     if not isinstance(name, str):
         raise InputError("names no run.method: not the settings of a run")
     return method_named(name)
+
+
+def weights_digest(run: Path) -> str:
+    """SHA-256 of a run's weights; InputError where there are none."""
+    path = layout.weights(run)
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: no weights of a trained run ({error.strerror}): run the train stage") from None

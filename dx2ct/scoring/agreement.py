@@ -22,12 +22,13 @@ from drr.progress import each
 from drr.projector import Projector
 from dx2ct import layout
 from dx2ct.config import LearnedSettings, parse, plain, SamplingOptions, to_json
+from dx2ct.config.augment import NO_AUGMENT
 from dx2ct.config.keys import Fraction, PositiveInt, STRICT
 from dx2ct.data.cohort.sheet import Row
 from dx2ct.geometry import Views
 from dx2ct.methods.contract import Trained
 from dx2ct.methods.layers.patients import Patient, Patients
-from dx2ct.scoring.deviation import weights_digest
+from dx2ct.methods.saved import weights_digest
 
 Array = NDArray[Any]
 EXAMPLES = 60
@@ -99,7 +100,7 @@ def _examples(settings: LearnedSettings, rows: Sequence[Row], data: Path, pixels
     cpu = torch.device("cpu")
     validation, training = ([row.scan for row in rows if row.split == split] for split in ("val", "train"))
     if validation:
-        plain_settings = replace(settings, train=replace(settings.train, augment=type(settings.train.augment)()))
+        plain_settings = replace(settings, train=replace(settings.train, augment=NO_AUGMENT))
         scans = Patients(plain_settings, pixels, validation, data, cpu)
         yield from (scans.get(0, 0, number) for number in range(len(scans)))
     if settings.train.augment.changes:

@@ -8,7 +8,6 @@ are chosen for coverage, by a quantile, as in split conformal prediction (Lei et
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 import json
 from math import erf, sqrt
 from pathlib import Path
@@ -25,6 +24,7 @@ from dx2ct import layout
 from dx2ct.config import parse, plain, SamplingOptions
 from dx2ct.config.keys import Fraction, NotNegative, STRICT
 from dx2ct.data.scans import read_stack
+from dx2ct.methods.saved import weights_digest
 from dx2ct.metrics import body_mask
 
 ONE, TWO = erf(1 / sqrt(2)), erf(sqrt(2))  # shares of a normal distribution within one and two deviations
@@ -185,12 +185,3 @@ def _read(path: Path, shape: tuple[int, ...]) -> Array:
     if array.shape != shape:
         raise InputError(f"{path}: shape {array.shape} is not the truth's {shape}: run reconstruct and slices again")
     return array
-
-
-def weights_digest(run: Path) -> str:
-    """SHA-256 of a run's weights; InputError where there are none."""
-    path = layout.weights(run)
-    try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: no weights of a trained run ({error.strerror}): run the train stage") from None
