@@ -55,7 +55,8 @@ def stages() -> dict[str, Stage]:
     config = smoke().config
     volume, stack = "data/volumes/scan-3.mha", "data/slices/scan-0/axial.npy"
     pa, lateral = "data/xrays/scan-3/pa.mha", "data/xrays/scan-3/lateral.mha"
-    model, trained = "{good}/results/model", "{good}/results/trained"
+    model, trained, copies = (f"{{good}}/results/{run}" for run in ("model", "trained", "copies"))
+    volume_1 = "data/volumes/scan-1.mha"  # of a training scan
     return {
         "render": Stage(split("render {good}/ct.mha -o {out}/drr --threads 1"), "ct.mha", "drr"),
         "select": Stage(
@@ -68,6 +69,10 @@ def stages() -> dict[str, Stage]:
         "quality": Stage(split("quality scan-3 {good}/ct.mha --data {good}/data -o {out}/quality.json"), volume),
         "train mean": Stage(split(f"train {LEARN}", settings=tiny("mean")), stack, limit=300),
         "train": Stage(split(f"train {LEARN}", settings=tiny()), stack, limit=300),
+        "examples": Stage(split(f"examples {LOOK} -o {{out}}/examples.png", settings=tiny()), stack),
+        "agreement": Stage(
+            split(f"agreement --run {copies} {LOOK} --threads 1 --device cpu -o {{out}}/agreement.json"), volume_1
+        ),
         "reconstruct": Stage(
             split(
                 "reconstruct scan-3 --run {out}/model --data {good}/data --device cpu --threads 1", settings=options()
@@ -130,6 +135,7 @@ def table(folder: Path) -> dict[str, dict[str, Cell | None]]:
     cohort(good / "data")
     Volume(hu, (5.0, 5.0, 5.0), (0.0, 0.0, 0.0)).write(good / "ct.mha")
     random_run(good / "results/model")
+    random_run(good / "results/copies", tiny("lift", train={"augment": {"share": 1.0}}))
     for name, stage in stages().items():
         out = _target(folder, name, "none", good)
         code = _call(stage, good, out)  # in this process: what it imports stays
