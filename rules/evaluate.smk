@@ -147,8 +147,8 @@ rule report:
 rule agreement:
     input:
         weights=layout.weights(RUN),
-        stacks=lambda wildcards: PLAN.stacks(PLAN.usable("train", "val")),
-        xrays=lambda wildcards: PLAN.xrays(PLAN.usable("train", "val"), PLAN.views_of(wildcards.run)),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.seen_by(wildcards.run, "train", "val")),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.seen_by(wildcards.run, "train", "val"), PLAN.views_of(wildcards.run)),
         volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
     output:
         layout.agreement(RUN),
@@ -162,7 +162,7 @@ rule agreement:
         mem_mb=by_attempt(8000),
         runtime=by_attempt(60),
     params:
-        leave_out=lambda wildcards: PLAN.leave_out("train", "val"),
+        leave_out=lambda wildcards: PLAN.part_options(wildcards.run, "train", "val"),
         sheet=untracked(PLAN.sheet),
         selection=untracked(PLAN.selection()),
     shell:

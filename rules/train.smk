@@ -142,8 +142,8 @@ rule profile:
 # What a training sees: asked for by name.
 rule examples:
     input:
-        stacks=lambda wildcards: PLAN.stacks(PLAN.usable("train")),
-        xrays=lambda wildcards: PLAN.xrays(PLAN.usable("train"), PLAN.views_of(wildcards.run)),
+        stacks=lambda wildcards: PLAN.stacks(PLAN.seen_by(wildcards.run, "train")),
+        xrays=lambda wildcards: PLAN.xrays(PLAN.seen_by(wildcards.run, "train"), PLAN.views_of(wildcards.run)),
         volumes=lambda wildcards: PLAN.copied_volumes(wildcards.run),
     output:
         layout.examples(RUN),
@@ -156,7 +156,7 @@ rule examples:
         runtime=by_attempt(60),
     params:
         settings=lambda wildcards: PLAN.training(wildcards.run),
-        leave_out=lambda wildcards: PLAN.leave_out("train"),
+        leave_out=lambda wildcards: PLAN.part_options(wildcards.run, "train"),
         sheet=untracked(PLAN.sheet),
         selection=untracked(PLAN.selection()),
     shell:

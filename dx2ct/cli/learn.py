@@ -78,6 +78,7 @@ def examples(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    fold: Fold = None,
 ) -> None:
     """Draw examples of a training as its network sees them (.png): X-rays and slices, changed copies among them."""
     from dx2ct.config import parse, SelectionSettings
@@ -86,7 +87,7 @@ def examples(
     from dx2ct.report.examples import write_examples
 
     _, parsed = parse_run(settings)
-    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None, fold)
     write_examples(parsed, rows, data, output)
 
 
@@ -189,6 +190,7 @@ def agreement(
     output: Output,
     leave_out: LeaveOut = None,
     selection: Selection = None,
+    fold: Fold = None,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
@@ -206,7 +208,7 @@ def agreement(
     method, settings = read_run(run)
     if not isinstance(settings, LearnedSettings):
         raise InputError(f"{run}: {method.title} is not trained by steps: it has no agreement to learn")
-    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None)
+    rows = read_sheet(sheet, leave_out or (), parse(SelectionSettings, selection) if selection else None, fold)
     trained = method.implement().load(settings, run, Runtime(set_up_torch(device, threads)))
     write_agreement(learn_agreement(run, trained, settings, rows, data), output)
 

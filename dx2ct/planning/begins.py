@@ -53,7 +53,7 @@ class Begins(Runs):
         require_start(self.resolved.settings(training), folder)
 
     def _check_patients(self, training: str, start: str) -> None:
-        tested = self.usable("test", fold=self.resolved.fold(training))
+        tested = self.seen_by(training, "test")
         seen, unseen = ([self.cohort[scan] for scan in scans] for scans in (self.training_scans(start), tested))
         if shared := shared_patients(seen, unseen):
             raise InputError(f"{start} is trained on patient {shared[0]}, whom {training} is tested on")

@@ -54,7 +54,7 @@ class Jobs(Begins):
         """Volumes that a training makes changed copies of."""
         settings = self.resolved.settings(training)
         copies = isinstance(settings, LearnedSettings) and settings.train.augment.changes
-        scans = self.usable("train", fold=self.resolved.fold(training)) if copies else []
+        scans = self.seen_by(training, "train") if copies else []
         return [str(layout.volume(DATA, scan)) for scan in scans]
 
     def reconstructions(self, runs: Iterable[str], scans: Iterable[str]) -> list[str]:
@@ -111,10 +111,14 @@ class Jobs(Begins):
 
     def train_options(self, training: str) -> list[str]:
         """Which scans of the sheet a training leaves out, by which fold it goes, and where it begins."""
-        fold, start = self.resolved.fold(training), self.start_of(training)
-        found = self.leave_out(*self.parts_of(training), fold=fold)
-        found += [f"--fold={fold}"] if fold else []
+        start = self.start_of(training)
+        found = self.part_options(training, *self.parts_of(training))
         return found + ([f"--start-from={shlex.quote(str(start[1]))}"] if start else [])
+
+    def part_options(self, training: str, *parts: str) -> list[str]:
+        """Which scans of the sheet a command about a training leaves out, where it needs these parts; its fold."""
+        fold = self.resolved.fold(training)
+        return self.leave_out(*parts, fold=fold) + ([f"--fold={fold}"] if fold else [])
 
     def reconstruct_options(self, run: str, scan: str) -> list[str]:
         """The views of a derived run that takes some of its source's only; the fold that has not seen a scan."""

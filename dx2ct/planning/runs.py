@@ -65,11 +65,15 @@ class Runs(Scans):
 
     def training_scans(self, training: str) -> list[str]:
         """The scans that a training looks at."""
-        return self.usable(*self.parts_of(training), fold=self.resolved.fold(training))
+        return self.seen_by(training, *self.parts_of(training))
+
+    def seen_by(self, training: str, *parts: str) -> list[str]:
+        """Usable scans of these parts of the split, of a training's fold where it has one."""
+        return self.usable(*parts, fold=self.resolved.fold(training))
 
     def has_training_scans(self, training: str) -> bool:
         """False where a training must be there already."""
-        return bool(self.usable("train", fold=self.resolved.fold(training)))
+        return bool(self.seen_by(training, "train"))
 
     def held_out(self, run: str) -> dict[str, str]:
         """The scans that a run reconstructs, each with the training that has not seen its patient.

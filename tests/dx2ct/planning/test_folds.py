@@ -185,3 +185,10 @@ def test_a_deviation_of_folds_is_not_calibrated_and_said_so() -> None:
         "results/ours/calibration.csv"
     ]
     assert "the deviation of ours is not calibrated: every fold has weights of its own" in found.warnings()
+
+
+def test_what_is_said_of_a_training_is_of_its_fold() -> None:
+    found = plan(folds=["a", "c"], report=["dx2ct"])
+    assert found.seen_by("dx2ct_c", "train") == ["phantom-001", "phantom-002"]
+    assert found.seen_by("dx2ct_c", "test") == ["phantom-021"]
+    assert found.part_options("dx2ct_c", "train") == ["--fold=c"]
