@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo check test lint clean
+.PHONY: demo check test lint docs clean
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all all
@@ -20,6 +20,9 @@ lint: $(VENV)/installed       ## style, types, and the rules' own linter
 	mypy
 	snakefmt --check Snakefile rules
 	snakemake --lint
+
+docs: $(VENV)/installed       ## the documentation as pages in docs/_build
+	python -m sphinx -b html -q -W --keep-going docs docs/_build
 
 clean:                        ## removes the environment; data/ and results/ stay
 	rm -rf $(VENV)

@@ -2,7 +2,7 @@
 
     python bench/drr.py --peers ENV/bin/python [--part speed accuracy scaling command] [--ct CT] [--rounds 7]
 
-Prints Markdown tables; bench/drr.md keeps what was measured. The peers live in an environment of their own:
+Prints Markdown tables; docs/notes/drr.md keeps what was measured. The peers live in an environment of their own:
 
     python3 -m venv ENV
     ENV/bin/pip install torch --index-url https://download.pytorch.org/whl/cpu

@@ -4,7 +4,7 @@
 
 Needs DX2CT_REAL_DATA. Every step is a process, measured from its start to its end, start of Python included; ours are
 the two commands that the workflow calls. The two ways take turns, the fastest round of each counts, because the machine
-is shared. Writes bench/preparation.md.
+is shared. Writes docs/notes/preparation.md.
 """
 
 import argparse
@@ -172,5 +172,5 @@ if __name__ == "__main__":
         raise SystemExit(f"no {SCAN} in {DATA}: set DX2CT_REAL_DATA to a folder with ct/ and xray/")
     with tempfile.TemporaryDirectory() as name:
         text = report(rounds, Path(name))
-    (ROOT / "bench" / "preparation.md").write_text(text)
+    (ROOT / "docs" / "notes" / "preparation.md").write_text(text)
     print(text)

@@ -4,7 +4,7 @@
 
 Variants take turns, the fastest round of each counts, because machines are shared. `plain` is float32, contiguous,
 eager, with attention written out, Adam without a fused kernel, and the X-rays encoded anew for every slice; the loss is
-the same. Prints a table; bench/train.md holds one.
+the same. Prints a table; docs/notes/train.md holds one.
 """
 
 import argparse

@@ -1,0 +1,42 @@
+"""The documentation as a site: `make docs`, without a network; a warning is an error."""
+
+from pathlib import Path
+import re
+import sys
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+project = "DX2CT"
+copyright = "the DX2CT authors. Research use only, not a medical device"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "DX2CT"
+html_show_sphinx = False
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+autodoc_member_order = "bysource"
+autodoc_mock_imports = ["cupy"]
+
+ONE_TICK = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+
+
+def plain(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Docstrings are plain text: code in single ticks, and blocks that are indented."""
+    found: list[str] = []
+    inside = False
+    for line in lines:
+        indented = line.startswith("    ")
+        if indented and not inside:
+            found += ["", "::", ""]
+        elif inside and line and not indented:
+            found.append("")
+        inside = indented or (inside and not line)
+        found.append(line if indented else ONE_TICK.sub(r"``\1``", line))
+    lines[:] = found
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.connect("autodoc-process-docstring", plain)

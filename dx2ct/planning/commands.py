@@ -1,0 +1,62 @@
+"""docs/commands.md: every command with its arguments and options, read from the command line itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+HEAD = """# Commands
+
+<!-- python -m dx2ct.planning.docs writes this page -->
+
+`dx2ct` is `python -m dx2ct`. Every stage is one command; the workflow's rules call the same ones. What a user or the machine did
+wrong is one line on standard error, and the exit code is 1.
+"""
+
+
+def commands_page() -> str:
+    """The page, Markdown."""
+    from dx2ct.cli import app
+
+    group: Any = typer.main.get_command(app)
+    context = group.make_context("dx2ct", [], resilient_parsing=True)
+    shown = [group.get_command(context, name) for name in group.list_commands(context)]
+    return "\n".join([HEAD, *(line for command in shown if not command.hidden for line in _command(command))])
+
+
+def _command(command: Any) -> Iterator[str]:
+    """One command: usage, what it does, and a table of its options."""
+    arguments = [_usage(one) for one in command.params if one.param_type_name == "argument"]
+    options = [one for one in command.params if one.param_type_name == "option"]
+    yield f"## {command.name}\n"
+    yield f"```\n{' '.join(['dx2ct', command.name, *arguments, *(['[OPTIONS]'] if options else [])])}\n```\n"
+    yield f"{_paragraphs(command.help)}\n"
+    yield "| option | what | default |\n| --- | --- | --- |"
+    yield from (f"| {_names(one)} | {_cell(one.help or '')} | {_default(one)} |" for one in options)
+    yield ""
+
+
+def _usage(argument: Any) -> str:
+    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs < 0 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _paragraphs(text: str | None) -> str:
+    """The docstring without its indent."""
+    return "\n".join(line.strip() for line in (text or "").strip().splitlines())
+
+
+def _names(option: Any) -> str:
+    return ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _default(option: Any) -> str:
+    if option.required:
+        return "must be given"
+    default = option.default
+    says_nothing = default is None or default is False or default == "" or callable(default)
+    return "" if says_nothing else f"`{default}`"
