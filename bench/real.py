@@ -59,7 +59,8 @@ def collected(real: Path) -> pd.DataFrame:
         name, _, seed = path.parent.name.partition("_seed")
         rows = read_fused(path.parent)
         for scan in rows.index:
-            truth, volume = read_stack(real / "data", scan, "axial"), read_volume(layout.reconstruction(path.parent, scan))
+            truth = read_stack(real / "data", scan, "axial")
+            volume = read_volume(layout.reconstruction(path.parent, scan))
             spacing = volume.spacing_mm[0]
             ml = np.count_nonzero(tissues(truth, body_mask(truth))["lung"]) * spacing**3 / 1000
             side = heart_side_mm(volume.array, spacing)

@@ -8,6 +8,7 @@ from pathlib import Path
 import re
 import shlex
 import shutil
+import tomllib
 
 import cv2
 import numpy as np
@@ -71,7 +72,8 @@ def test_every_block_is_treated() -> None:
         if block.page == SLOW_PAGE:
             assert block.language in (*SHELL, "python"), f"{block}: tests/drr/test_docs.py runs Python and commands"
         else:
-            assert block.language in (*SHELL, "python", "yaml"), f"{block}: language {block.language}"
+            assert block.language in (*SHELL, "python", "yaml", "toml"), f"{block}: language {block.language}"
+            assert block.language != "toml" or tomllib.loads(block.text)
     assert "docs/drr.md" in (ROOT / "tests/drr/test_docs.py").read_text(encoding="utf-8")
     assert len(commands()) > 15 and len(inline()) > 15
 

@@ -9,8 +9,8 @@ HEAD = """# Commands
 
 <!-- python -m dx2ct.planning.docs writes this page -->
 
-`dx2ct` is `python -m dx2ct`. Every stage is one command; the workflow's rules call the same ones. What a user or the machine
-did wrong is one line on standard error, and the exit code is 1.
+`dx2ct` is `python -m dx2ct`. Every stage is one command; the workflow's rules call the same ones.
+What a user or the machine did wrong is one line on standard error, and the exit code is 1.
 """
 
 

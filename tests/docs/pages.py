@@ -6,7 +6,9 @@ import shlex
 
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DERIVED = ROOT / "docs/commands.md"  # shows how commands are called, with none of a person's files
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted({*(ROOT / "docs").rglob("*.md")} - {DERIVED})]
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = ("snakemake", "python", "pytest", "make", "torchrun", "tensorboard", "pip")
 SHELL = ("", "sh", "bash")
 SLOW_PAGE = "docs/drr.md"  # whose blocks belong together: tests/drr/test_docs.py runs it from top to bottom
@@ -26,13 +28,14 @@ class Piece:
 
 
 def blocks() -> list[Piece]:
-    """Every fenced block."""
+    """Every fenced block but the site's own directives, as ```{toctree}."""
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in re.finditer(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for match in FENCE.finditer(text):
             line = text[: match.start()].count("\n") + 1
-            found.append(Piece(str(page.relative_to(ROOT)), line, match[1], match[2]))
+            if not match[1].startswith("{"):
+                found.append(Piece(str(page.relative_to(ROOT)), line, match[1], match[2]))
     return found
 
 
@@ -51,12 +54,7 @@ def inline() -> list[Piece]:
     """Commands between backticks, as a sentence names them."""
     found = []
     for page in PAGES:
-        text = re.sub(
-            r"^```.*?^```",
-            lambda block: "\n" * block[0].count("\n"),
-            page.read_text(encoding="utf-8"),
-            flags=re.M | re.S,
-        )
+        text = FENCE.sub(lambda block: "\n" * block[0].count("\n"), page.read_text(encoding="utf-8"))
         for match in re.finditer(r"`([^`\n]+)`", text):
             if match[1].split()[0] in PROGRAMS and len(match[1].split()) > 1:
                 line = text[: match.start()].count("\n") + 1
