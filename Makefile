@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo check test lint docs clean
+.PHONY: demo check test lint docs wheel-test lower-test clean
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all all
@@ -23,6 +23,15 @@ lint: $(VENV)/installed       ## style, types, and the rules' own linter
 
 docs: $(VENV)/installed       ## the documentation as pages in docs/_build
 	python -m sphinx -b html -q -W --keep-going docs docs/_build
+
+# TORCH=torch==2.13.0 takes a certain build: without it pip takes the newest, on Linux one for CUDA of several GB.
+TORCH ?=
+
+wheel-test:                   ## installs the built wheel in an empty environment, and uses it: minutes
+	tests/wheel.sh $(PYTHON) $(TORCH)
+
+lower-test:                   ## the same with the lower ends of the ranges in pyproject.toml
+	tests/wheel.sh $(PYTHON) $$($(PYTHON) tests/lower_ends.py)
 
 clean:                        ## removes the environment; data/ and results/ stay
 	rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""Command line of the ray-caster: `python -m drr render CT -o FOLDER` and `python -m drr info CT`."""
+"""Command line of the ray-caster: `drr render CT -o FOLDER` and `drr info CT`, or `python -m drr ...`."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,14 +7,22 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from drr.border import one_line_errors
+import shtab
+
+from drr.border import one_line_errors, show_tracebacks
 from drr.errors import InputError
+from drr.progress import be_quiet
+from drr.version import installed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 1 after one line on standard error."""
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
+    if options.verbose:
+        show_tracebacks()
+    if options.silent:
+        be_quiet()
     try:
         with one_line_errors(words):
             options.run(options)
@@ -127,6 +135,10 @@ def _angles(text: str) -> tuple[float, float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="drr", description="Digitally reconstructed radiographs. For research only.")
+    shtab.add_argument_to(parser, "--print-completion", help="the shell's completion of this command; then source it")
+    parser.add_argument("--version", action="version", version=installed("drr"))
+    parser.add_argument("-v", "--verbose", action="store_true", help="say where an error came from")
+    parser.add_argument("-q", "--quiet", action="store_true", dest="silent", help="no progress bars, no notes")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     render = commands.add_parser("render", help="write the DRRs of a CT")
     render.set_defaults(run=_render)

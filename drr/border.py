@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import sys
+import traceback
 
 from drr.errors import InputError
 
@@ -39,6 +40,14 @@ _SHORT_OF_MEMORY = re.compile(
 _NOT_WRITTEN = re.compile(r"PytorchStreamWriter|inline_container|iostream|ImageFileWriter|for writing|failed to write")
 _ADDRESS = re.compile(r"^.*?0x[0-9a-f]+\): *", re.IGNORECASE)  # of an object of ITK
 
+_shows_tracebacks = False
+
+
+def show_tracebacks() -> None:
+    """From now on say where an error came from, above its line."""
+    global _shows_tracebacks
+    _shows_tracebacks = True
+
 
 @contextmanager
 def one_line_errors(words: Sequence[str]) -> Iterator[None]:
@@ -59,6 +68,8 @@ def one_line_errors(words: Sequence[str]) -> Iterator[None]:
     except Exception as error:
         if (line := explain(error, words)) is None:
             raise
+        if _shows_tracebacks:
+            traceback.print_exc()
         print("error:", line, file=sys.stderr)
         _let_go_of_stdout()
         sys.exit(1)

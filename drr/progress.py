@@ -8,6 +8,13 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+_quiet = False
+
+
+def be_quiet() -> None:
+    """From now on draw no bars and say no notes; errors and warnings are not said by this module."""
+    global _quiet
+    _quiet = True
 
 
 def bar(what: str, unit: str, total: int | None, *, done: int = 0, hidden: bool = False) -> "tqdm[Any]":
@@ -22,7 +29,7 @@ def bar(what: str, unit: str, total: int | None, *, done: int = 0, hidden: bool 
         total=total,
         initial=done,
         unit_scale=unit == "B",
-        disable=True if hidden else None,  # None: where stderr is no terminal, so that logs stay clean
+        disable=True if hidden or _quiet else None,  # None: where stderr is no terminal, so that logs stay clean
         leave=None,
         **_room(),
     )
@@ -49,5 +56,6 @@ def each(things: Collection[T], what: str, unit: str, *, hidden: bool = False) -
 
 
 def say(text: str) -> None:
-    """A line on stderr, above any bar."""
-    tqdm.write(text, file=sys.stderr)
+    """A line on stderr, above any bar; nothing after `be_quiet`."""
+    if not _quiet:
+        tqdm.write(text, file=sys.stderr)

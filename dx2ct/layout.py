@@ -1,12 +1,16 @@
 """Every path under data/ and results/, said once: for the rules, for the stages and for people's own scripts.
 
-Nothing but the standard library is imported. Arguments may be wildcards, as in `xray(DATA, "{scan}", "pa")`.
+ROOT is the workflow's folder. Nothing but the standard library is imported. Arguments may be wildcards, as in
+`xray(DATA, "{scan}", "pa")`.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 import re
 
+_PACKAGE = Path(__file__).resolve().parent
+# The workflow with its configurations, tables and examples: the clone, or what an installed wheel carries (setup.py).
+ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
 DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), Path("benchmarks")
 PLANES = ("axial", "coronal", "sagittal")
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers

@@ -5,10 +5,15 @@ import os
 from pathlib import Path
 import sys
 
-sys.path.insert(0, str(workflow.basedir))
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+# A clone runs its own packages, whatever else is installed.
+ABOVE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if (ABOVE / "dx2ct").is_dir():
+    sys.path.insert(0, str(ABOVE))
 
 from dx2ct import layout
-from dx2ct.layout import DATA, FIGURES, PLANES, RESULTS, TABLES
+from dx2ct.layout import DATA, FIGURES, PLANES, RESULTS, ROOT, TABLES
 from dx2ct.planning import cluster, InputError, Plan
 
 
@@ -26,16 +31,25 @@ def targets():
 
 
 def planned():
-    """The plan of the files and values of the command line; warnings once."""
+    """The plan of the files and values of the command line, or of what a module is given; warnings once."""
     settings = workflow.config_settings
     try:
-        plan = Plan(settings.configfiles, settings.config, Path(workflow.basedir))
+        if not workflow.modifier.is_main_snakefile():  # of `module dx2ct: config: ...`
+            plan = Plan([config], {}, ROOT)
+        else:
+            plan = Plan(settings.configfiles or [own_config()], settings.config, ROOT)
     except InputError as error:
         refuse(error)
     if workflow.is_main_process:
         for warning in plan.warnings():
             print(f"warning: {warning}", file=sys.stderr)
     return plan
+
+
+def own_config():
+    """Without --configfile: the demo's in the clone, in a project its own."""
+    folder = Path(workflow.basedir)
+    return (ROOT if folder in (ROOT, ROOT / "workflow") else folder) / "config.yaml"
 
 
 def prepend(variable, folder):
@@ -99,7 +113,10 @@ def stop_polling():
 # Jobs run this interpreter and these packages from any working directory, without an activated environment; with
 # --sdm conda the environment's own interpreter comes before.
 prepend("PATH", os.path.dirname(sys.executable))
-prepend("PYTHONPATH", workflow.basedir)
+if (ROOT / "dx2ct").is_dir():
+    prepend("PYTHONPATH", ROOT)
+elif DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    refuse("--sdm conda needs a clone of dx2ct: the environments of jobs hold packages, but not an installed dx2ct")
 # Snakemake limits OpenMP and BLAS to a job's threads; ITK has a name of its own.
 shell.prefix("export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")
 

@@ -1,4 +1,4 @@
-"""The configuration: checked, and shown with where each value is from."""
+"""A project's folder, and its configuration: checked, and shown with where each value is from."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,19 @@ from typing import Annotated
 import typer
 
 app = typer.Typer()
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    like: Annotated[
+        str, typer.Option(help="The configuration to begin with: demo, or a file's name of workflow/config/.")
+    ] = "demo",
+) -> None:
+    """Write a project folder: config.yaml, profiles, and a Snakefile that includes the installed workflow."""
+    from dx2ct.cli.project import write_project
+
+    print(f"next: {write_project(folder, like)}")
 
 
 @app.command()
@@ -18,11 +31,11 @@ def config(
     ] = False,
 ) -> None:
     """Check configuration files; a fault is one line with file, line and key."""
+    from dx2ct.layout import ROOT
     from dx2ct.planning.resolve import resolve as resolved
     from dx2ct.planning.show import to_yaml
 
-    root = Path(__file__).resolve().parents[2]
-    found = resolved(files or [root / "config.yaml"], root)
+    found = resolved(files or [ROOT / "config.yaml"], ROOT)
     if resolve:
         print(to_yaml(found), end="")
     else:

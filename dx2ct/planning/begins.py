@@ -17,7 +17,7 @@ from dx2ct.planning.values import origin_of
 class Begins(Runs):
     """Runs, and what train.start_from of each means."""
 
-    def __init__(self, files: Sequence[Path], overrides: Mapping[str, Any], root: Path) -> None:
+    def __init__(self, files: Sequence[Path | Mapping[str, Any]], overrides: Mapping[str, Any], root: Path) -> None:
         super().__init__(files, overrides, root)
         for training in self.trainings(self.report):
             self._check_start(self.resolved.source_run(training))

@@ -4,18 +4,18 @@ python -m dx2ct.planning.docs writes them all anew, with the schema, docs/config
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.data.sources import sources
+from dx2ct.layout import ROOT
 from dx2ct.methods import BUILT_IN, method_named
 from dx2ct.metrics.registry import METRICS
 from dx2ct.planning import schema
 from dx2ct.planning.commands import commands_page
 from dx2ct.samplers import SOLVERS
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 def methods_table() -> str:

@@ -14,6 +14,7 @@ import yaml
 
 from drr.errors import InputError
 
+MODULE = "the module's config"
 KeyPath = tuple[str | int, ...]
 _FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+")  # YAML 1.2; YAML 1.1, which PyYAML reads, wants 1.0e-3
 
@@ -44,8 +45,11 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
-def read_layers(files: Sequence[Path], root: Path) -> list[Layer]:
-    """The files with their bases, lowest first; a base is looked for beside its file, then below `root`."""
+def read_layers(files: Sequence[Path | Mapping[str, Any]], root: Path) -> list[Layer]:
+    """The files with their bases, lowest first; a base is looked for beside its file, then below `root`.
+
+    Values that are given without a file have their base looked for in the working directory, then below `root`.
+    """
     layers: list[Layer] = []
     seen: set[Path] = set()
     for file in files:
@@ -86,26 +90,38 @@ def _lay_over(
             below[key] = value
 
 
-def _chain(file: Path, root: Path) -> Iterator[tuple[Path, Layer]]:
+def _chain(file: Path | Mapping[str, Any], root: Path) -> Iterator[tuple[Path, Layer]]:
     """A file, its base, the base of that ..., each with its resolved path."""
     seen: set[Path] = set()
+    if isinstance(file, Mapping):
+        layer = Layer(MODULE, _scalars(dict(file)), {})
+        yield Path(MODULE), layer
+        if (base := _base_of(layer, MODULE, Path(MODULE), root)) is None:
+            return
+        file = base
     while file.resolve() not in seen:
         seen.add(file.resolve())
         layer = _read(file)
         yield file.resolve(), layer
-        base = layer.values.get("base")
-        if base is None:
+        if (base := _base_of(layer, _shown(file), file, root)) is None:
             return
-        if not isinstance(base, str):
-            raise InputError(f"{_shown(file)}: base: {base!r} is no file name")
-        places = [place for place in (file.parent / base, root / base) if place.is_file()]
-        others = [place for place in places if not place.samefile(file)]  # mine/config.yaml means the project's
-        if not others:
-            raise InputError(
-                f"{_shown(file)}: base: {base}: no other file of that name, neither beside it nor in {root}"
-            )
-        file = others[0]
+        file = base
     raise InputError(f"{_shown(file)}: base: the files are laid over each other in a circle")
+
+
+def _base_of(layer: Layer, name: str, file: Path, root: Path) -> Path | None:
+    """The file that a layer is laid over; None where it stands alone."""
+    base = layer.values.get("base")
+    if base is None:
+        return None
+    if not isinstance(base, str):
+        raise InputError(f"{name}: base: {base!r} is no file name")
+    places = [place for place in (file.parent / base, root / base) if place.is_file()]
+    # mine/config.yaml means the project's
+    others = [place for place in places if not (file.exists() and place.samefile(file))]
+    if not others:
+        raise InputError(f"{name}: base: {base}: no other file of that name, neither beside it nor in {root}")
+    return others[0]
 
 
 def _read(path: Path) -> Layer:

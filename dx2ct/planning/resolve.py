@@ -9,7 +9,7 @@ from dx2ct.config.parse import validated
 from dx2ct.config.problems import dotted, SettingsError
 from dx2ct.layout import seeded
 from dx2ct.planning.checks import check
-from dx2ct.planning.layers import command_line, KeyPath, merged, read_layers
+from dx2ct.planning.layers import command_line, KeyPath, merged, MODULE, read_layers
 from dx2ct.planning.repeats import repeated, seeds_of
 from dx2ct.planning.resolved import Resolved
 from dx2ct.planning.tree import Config, config_type
@@ -19,10 +19,13 @@ __all__ = ["MOVED", "Resolved", "resolve"]
 MOVED = {name: f"methods.dx2ct.{name}" for name in ("model", "diffusion", "train")}  # since every method has its own
 
 
-def resolve(files: Sequence[Path], root: Path, overrides: Mapping[str, Any] | None = None) -> Resolved:
+def resolve(
+    files: Sequence[Path | Mapping[str, Any]], root: Path, overrides: Mapping[str, Any] | None = None
+) -> Resolved:
     """Read, merge and check configuration files (the later over the earlier) and values of a command line over them.
 
-    root: the workflow's folder. Raises InputError, one line naming file, line and key of everything that is wrong.
+    files: also the values of one, as a module of Snakemake is given them. root: the workflow's folder. Raises
+    InputError, one line naming file, line and key of everything that is wrong.
     """
     layers = read_layers(files, root)
     if overrides:
@@ -32,7 +35,7 @@ def resolve(files: Sequence[Path], root: Path, overrides: Mapping[str, Any] | No
         config: Config = validated(config_type(), values)
         check(Resolved(config, values, origins))
     except SettingsError as error:
-        names = " and ".join(str(file) for file in files)
+        names = " and ".join(MODULE if isinstance(file, Mapping) else str(file) for file in files)
         raise InputError("; ".join(_line(one.path, one.text, origins, names) for one in error.found)) from None
     whole = repeated(config)
     for run in config.runs:

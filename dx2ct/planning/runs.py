@@ -17,7 +17,7 @@ NOTHING = "(?!)"  # a pattern that matches no name
 class Runs(Scans):
     """Scans and runs. A run has one training, or one for each of its folds; names are those of their folders."""
 
-    def __init__(self, files: Sequence[Path], overrides: Mapping[str, Any], root: Path) -> None:
+    def __init__(self, files: Sequence[Path | Mapping[str, Any]], overrides: Mapping[str, Any], root: Path) -> None:
         super().__init__(files, overrides, root)
         self._held_out: dict[str, dict[str, str]] = {}
         for run in self.report:

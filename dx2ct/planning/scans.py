@@ -22,7 +22,7 @@ class Scans:
     A fold is the NAME of a column split_NAME that divides the scans of the cohort anew; None: cohort.split does.
     """
 
-    def __init__(self, files: Sequence[Path], overrides: Mapping[str, Any], root: Path) -> None:
+    def __init__(self, files: Sequence[Path | Mapping[str, Any]], overrides: Mapping[str, Any], root: Path) -> None:
         self.root = root
         self.resolved: Resolved = resolve(files or [root / "config.yaml"], root, overrides)
         self.config = self.resolved.config

@@ -5,7 +5,6 @@ python -m dx2ct.planning.docs writes workflow/schemas/config.schema.yaml and doc
 
 from collections.abc import Iterator
 import json
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,10 +13,10 @@ from dx2ct.config import DerivedRow
 from dx2ct.config.keys import extra_of, fields_of
 from dx2ct.config.parse import adapter, plain
 from dx2ct.config.walk import default_of, is_section, keys
+from dx2ct.layout import ROOT
 from dx2ct.methods import BUILT_IN, methods
 from dx2ct.planning.tree import config_type
 
-ROOT = Path(__file__).resolve().parents[2]
 SCHEMA, TABLE = ROOT / "workflow/schemas/config.schema.yaml", ROOT / "docs/configuration.md"
 _HEAD = "# Generated from the types by `python -m dx2ct.planning.docs`: editors complete and check YAML with it.\n"
 _INTRODUCTION = """\

@@ -1,38 +1,62 @@
-"""One set of versions: what conda, pip and the set-up commands install is the same."""
+"""One set of versions: pyproject.toml has ranges, requirements.lock the pins in them that pip and conda install."""
 
 import re
 import tomllib
 
+from packaging.requirements import Requirement
 import yaml
 
+from tests.lower_ends import lower_ends
 from tests.workflow.snake import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCK = (ROOT / "requirements.lock").read_text().splitlines()
 
 
-def normal(pins: list[str]) -> dict[str, str]:
-    """{package: version} with names as pip compares them."""
-    pairs = [pin.split("==") for pin in pins]
-    return {re.sub("[-_.]+", "-", name).lower(): version for name, version in pairs}
+def normal(name: str) -> str:
+    """A package's name as pip compares it."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
-def test_the_conda_environment_has_the_pins_of_pyproject() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert normal(pip) == normal(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["compiler"])
+def pins(lines: list[str]) -> dict[str, str]:
+    """{package: version} of lines PACKAGE==VERSION."""
+    return {normal(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def test_the_lock_contains_the_pins_of_pyproject() -> None:
-    lock = normal((ROOT / "requirements.lock").read_text().splitlines())
-    pinned = normal(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
-    assert pinned.items() <= lock.items(), "make requirements.lock anew"
+def outside(requirements: list[str], versions: dict[str, str]) -> list[str]:
+    """Requirements that no version is there for, or one that they do not admit."""
+    return [
+        str(one)
+        for one in map(Requirement, requirements)
+        if normal(one.name) not in versions or not one.specifier.contains(versions[normal(one.name)])
+    ]
+
+
+def test_the_lock_has_a_version_in_every_range() -> None:
+    lock = pins(LOCK)
+    assert not outside(PROJECT["dependencies"] + EXTRAS["dev"], lock), "make requirements.lock anew"
     assert not [version for version in lock.values() if "+" in version], "local versions do not exist on PyPI"
 
 
-def test_the_cupy_note_of_the_conda_environment_names_the_pinned_versions() -> None:
-    text = (ROOT / "environment.yml").read_text()
-    for extra in ("gpu", "gpu-cuda12"):
-        assert all(pin in text for pin in PROJECT["optional-dependencies"][extra])
+def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    found, lock = pins(pip), pins(LOCK)
+    wanted = [normal(Requirement(one).name) for one in PROJECT["dependencies"]]
+    assert {name: lock[name] for name in wanted}.items() <= found.items()
+    assert found.keys() - set(wanted) == {"ziglang"} and not outside(EXTRAS["compiler"], found)
+
+
+def test_the_cupy_note_of_the_conda_environment_names_versions_in_the_ranges() -> None:
+    named = pins(re.findall(r"cupy-cuda1[23]x==[\d.]+\d", (ROOT / "environment.yml").read_text()))
+    assert not outside(EXTRAS["gpu"] + EXTRAS["gpu-cuda12"], named)
+
+
+def test_every_dependency_has_a_lower_end_that_its_range_admits() -> None:
+    lowest = pins(lower_ends())
+    assert len(lowest) == len(PROJECT["dependencies"])
+    assert not outside(PROJECT["dependencies"], lowest)
 
 
 def test_the_default_profile_makes_one_command_enough() -> None:

@@ -17,6 +17,7 @@ from dx2ct.data.cohort.patients import Name
 from dx2ct.data.cohort.places import LeftOut, Scan
 from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table
+from dx2ct.layout import ROOT
 
 SHEET, LEFT_OUT, CONFIG = "cohort.tsv", "left_out.tsv", "config.yaml"
 _CONFIG = """\
@@ -105,9 +106,14 @@ def _listed_cells(scan: Scan) -> dict[str, str]:
 
 def _command(config: Path, target: str) -> str:
     """What to type next, in the folder that this command was typed in."""
-    snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
-    elsewhere = ["--snakefile", str(snakefile)] if snakefile.is_file() and Path.cwd() != snakefile.parent else []
+    elsewhere = [] if _is_project(Path.cwd()) else ["--snakefile", str(ROOT / "Snakefile")]
     return shlex.join(["snakemake", target, "--cores", "8", *elsewhere, "--configfile", str(config)])
+
+
+def _is_project(folder: Path) -> bool:
+    """True for the clone, and for what `dx2ct new` has written: Snakemake finds this workflow there by itself."""
+    snakefile = folder / "Snakefile"
+    return snakefile.is_file() and "dx2ct" in snakefile.read_text(encoding="utf-8", errors="replace")
 
 
 def _hide_from_git(output: Path) -> None:

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# From the built wheel alone, in an environment of its own and outside the clone: what docs/install.md promises.
+# tests/wheel.sh PYTHON [REQUIREMENT ...]: further requirements pin some packages. Takes some minutes and 2 GB.
+set -euo pipefail
+python=$1
+shift
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset PYTHONPATH
+cd "$work"
+"$python" -m venv build_env
+build_env/bin/pip install --quiet build
+build_env/bin/python -m build --outdir dist "$here" > build.log || { cat build.log; exit 1; }
+"$python" -m venv env
+env/bin/pip install --quiet dist/*.whl "$@"
+export PATH=$work/env/bin:$PATH
+dx2ct --version
+drr --version
+dx2ct new x --like smoke
+(cd x && snakemake --cores 1 -n > plan.txt && grep -q "^total " plan.txt)
+(cd x && snakemake --cores 1 > run.txt 2>&1 || { cat run.txt; exit 1; })
+test -s x/results/metrics.csv -a -s x/results/report.html
+examples=$(python -c "from dx2ct.layout import ROOT; print(ROOT / 'examples')")
+dx2ct -q predict --pa "$examples/chest_pa.mha" --lateral "$examples/chest_lateral.mha" -o ct.nii.gz --png sheet.png
+drr info ct.nii.gz
+drr render ct.nii.gz -o xrays --pixels 64 --png
+test -s xrays/pa.png -a -s sheet.png
+echo "the wheel works"
