@@ -22,6 +22,7 @@ FLOORS = (
     {"methods"},
     {"figures", "scoring", "profiling"},
     {"planning", "predict", "report"},
+    {"exchange"},
     {"cli"},
 )
 FACES = {"__init__", "__main__"}  # of the package: they hand on what others make

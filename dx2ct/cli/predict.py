@@ -1,4 +1,4 @@
-"""X-ray files in, one CT out."""
+"""X-ray files in, one CT out; the models that do it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from drr.errors import InputError
 from dx2ct.cli.options import Device, MaxMemory, Threads
-from dx2ct.predict.named import DEFAULT, model_folder, NAMED
+from dx2ct.predict.named import DEFAULT, in_words, model_folder, named
 
 app = typer.Typer()
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def predict(
     model: Annotated[
-        str, typer.Option(help=f"Folder of a finished run, results/RUN, or a name: {', '.join(NAMED)}.")
+        str, typer.Option(help=f"Folder of a finished run, results/RUN, or a name: {', '.join(named())}.")
     ] = DEFAULT,
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
@@ -93,6 +93,14 @@ def predict(
         raise InputError("--sheet writes many files: give -o FOLDER")
     found = load(model_folder(model), device, threads, max_memory)
     predict_all(found, read_films(sheet, found.views, words), output, asked, passes)
+
+
+@app.command()
+def models() -> None:
+    """List the models that `--model NAME` takes: what they were trained on, their sizes, their scores."""
+    for entry in named().values():
+        print(in_words(entry))
+    print("Research use only, not a medical device.")
 
 
 def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str, Path]:

@@ -1,27 +1,74 @@
-"""Models by name: the trained networks that come with the project."""
+"""Models by name: the trained networks that come with the project, as examples/models.json lists them.
 
+Of each the index says the folder beside it, what it was trained on, size and SHA-256 of the weights, and its scores.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+import json
 from pathlib import Path
+from typing import Any
 
 from drr.errors import InputError
 from dx2ct import layout
+from dx2ct.layout import ROOT
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+INDEX = ROOT / "examples" / "models.json"
 DEFAULT = "chest"
-NAMED = {
-    "chest": (EXAMPLES / "chest_model", "lift, of phantoms and six chest CTs, 64 cubed"),
-    "phantom": (EXAMPLES / "phantom_model", "DX2CT, of phantoms alone, 48 cubed"),
-}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the index. bytes and sha256: of its weights; scores: means by metric, and `scored_on` in words."""
+
+    name: str
+    folder: str
+    method: str
+    trained_on: str
+    voxels: int
+    spacing_mm: float
+    bytes: int
+    sha256: str
+    scores: Mapping[str, Any]
+    licence: str
+
+
+@cache
+def named() -> dict[str, Entry]:
+    """The models of the index by name."""
+    return {entry["name"]: Entry(**entry) for entry in json.loads(INDEX.read_text(encoding="utf-8"))}
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder of a model: a path as it is, or a name of NAMED where no such folder lies here.
+    """The folder of a model: a path as it is, or a name of the index where no such folder lies here.
 
-    Raises InputError for a name whose model is not installed.
+    Raises InputError for a name whose weights are not those of the index.
     """
     folder = Path(model)
-    if str(model) not in NAMED or folder.exists():
+    if str(model) not in named() or folder.exists():
         return folder
-    found = NAMED[str(model)][0]
-    if not layout.settings(found).is_file():
-        raise InputError(f"model {model}: {found} is not there: a clone of the project has it; or name a run's folder")
+    entry = named()[str(model)]
+    found = INDEX.parent / entry.folder
+    _require_whole(layout.weights(found), entry)
     return found
+
+
+def in_words(entry: Entry) -> str:
+    """Two lines for people."""
+    scores = ", ".join(f"{name} {value:g}" for name, value in entry.scores.items() if name != "scored_on")
+    return (
+        f"{entry.name}: {entry.method}, {entry.voxels} cubed of {entry.spacing_mm:g} mm, {entry.bytes / 1e6:.1f} MB, "
+        f"of {entry.trained_on}\n    {scores} on {entry.scores['scored_on']}; {entry.licence}"
+    )
+
+
+def _require_whole(weights: Path, entry: Entry) -> None:
+    from hashlib import sha256
+
+    try:
+        found = sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"model {entry.name}: {weights}: {error.strerror}: install dx2ct again") from None
+    if found != entry.sha256:
+        raise InputError(f"model {entry.name}: {weights}: is not what {INDEX.name} lists: install dx2ct again")
