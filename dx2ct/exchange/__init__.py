@@ -1,1 +1,1 @@
-"""Runs for other programs: as a MONAI bundle, as ONNX, as a PyTorch program. Methods with one forward pass alone (lift)."""
+"""Runs of methods with one forward pass (lift) for other programs: a MONAI bundle, ONNX, a PyTorch program."""

@@ -62,5 +62,3 @@ def empty_inputs(settings: LiftSettings) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of `AnyGeometry` in their shapes: black X-rays of the training's geometry."""
     pixels, views = IMPLEMENTATION.xray_pixels(settings), len(settings.run.views)
     return Geometry.of(settings).inputs(torch.zeros(1, views, pixels, pixels))
-
-

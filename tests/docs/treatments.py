@@ -94,9 +94,17 @@ def made(words: list[str], desk: Path) -> None:
 
 
 def installed(words: list[str], desk: Path) -> None:
-    """`pip install -e ".[EXTRA]"`: an extra of the project."""
-    assert words[1:3] == ["install", "-e"]
-    assert re.fullmatch(r"\.\[([\w-]+)\]", words[3])[1] in PROJECT["project"]["optional-dependencies"]  # type: ignore[index]
+    """`pip install -e ".[EXTRA]"`, `pip install "dx2ct[EXTRA]"`: an extra of the project; or from where it is."""
+    what = words[-1].removeprefix(".").removeprefix("dx2ct")
+    extra = re.fullmatch(r"\[([\w-]+)\]", what)
+    assert extra[1] in PROJECT["project"]["optional-dependencies"] if extra else what.startswith(" @ git+https://")
+
+
+def as_module(words: list[str], desk: Path) -> None:
+    """`dx2ct ...` and `drr ...` are `python -m dx2ct ...` and `python -m drr ...`."""
+    assert words[0] in PROJECT["project"]["scripts"]
+    line = ["python", "-m", *words]
+    treatment_of(shlex.join(line))(line, desk)
 
 
 def is_there(words: list[str], desk: Path) -> None:
@@ -151,6 +159,7 @@ TREATMENTS: list[tuple[str, Treatment]] = [  # the first that matches a command
     (r"python -m dx2ct .*'?\|'? .*", several),
     (r"python -m dx2ct (cohort|config|score|volume|predict) .*", executed),
     (r"python -m dx2ct .*", parsed),
+    (r"(dx2ct|drr) .*", as_module),
     (r"(python (-m )?)?(bench|docs|tests|workflow|dx2ct)[./].*", is_there),
 ]
 
