@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 import sys
 
-from snakemake_interface_executor_plugins.settings import DeploymentMethod
-
 # A clone runs its own packages, whatever else is installed.
 ABOVE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 if (ABOVE / "dx2ct").is_dir():
@@ -115,7 +113,7 @@ def stop_polling():
 prepend("PATH", os.path.dirname(sys.executable))
 if (ROOT / "dx2ct").is_dir():
     prepend("PYTHONPATH", ROOT)
-elif DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+elif any(method.name == "CONDA" for method in workflow.deployment_settings.deployment_method):
     refuse("--sdm conda needs a clone of dx2ct: the environments of jobs hold packages, but not an installed dx2ct")
 # Snakemake limits OpenMP and BLAS to a job's threads; ITK has a name of its own.
 shell.prefix("export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=$OMP_NUM_THREADS; ")

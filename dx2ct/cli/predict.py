@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def predict(
     model: Annotated[
-        str, typer.Option(help=f"Folder of a finished run, results/RUN, or a name: {', '.join(named())}.")
+        str, typer.Option(help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists.")
     ] = DEFAULT,
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
