@@ -1,6 +1,12 @@
-"""How far a command is and how long it will take: bars on a terminal, and nothing where stderr goes elsewhere."""
+"""How far a command is and how long it will take: bars on a terminal, and nothing where stderr goes elsewhere.
 
-from collections.abc import Collection, Iterator
+Whoever calls a function may watch its bars, too, and its answer as far as it is (`watched`): a page does.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 import os
 import sys
 from typing import Any, TypeVar
@@ -17,22 +23,66 @@ def be_quiet() -> None:
     _quiet = True
 
 
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told beside the terminal; what one of the two raises ends the work.
+
+    moved: with a bar's name, what of it is done, and the total or None. shown: with an answer so far.
+    """
+
+    moved: Callable[[str, float, float | None], object]
+    shown: Callable[[Any], object]
+
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Tell `watcher` of all bars and answers of this thread until the block ends."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+def show(answer: Callable[[], object]) -> None:
+    """What a loop would answer if it ended now; it is made only where somebody watches."""
+    if watcher := _WATCHER.get():
+        watcher.shown(answer())
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]  # generic in stubs alone
+    """A bar that is watched. It counts by itself, because tqdm does not where it draws nothing."""
+
+    def __init__(self, what: str, total: int | None, done: int, watcher: Watcher, **drawn: Any) -> None:
+        self._what, self._of, self._done, self._watcher = what, total, float(done), watcher
+        super().__init__(desc=what, total=total, initial=done, **drawn)
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """One more, or n."""
+        self._done += n or 0
+        self._watcher.moved(self._what, self._done, self._of)
+        return super().update(n)
+
+
 def bar(what: str, unit: str, total: int | None, *, done: int = 0, hidden: bool = False) -> "tqdm[Any]":
     """A bar to be updated by hand, as a context; bytes (unit B) are shown in thousands and millions.
 
     total: None where nobody knows. done: where it begins, of `total`. hidden: draw nothing, as all but one of several
     processes must. A bar inside another leaves no line behind.
     """
-    return tqdm(
-        desc=what,
-        unit=unit,
-        total=total,
-        initial=done,
-        unit_scale=unit == "B",
-        disable=True if hidden or _quiet else None,  # None: where stderr is no terminal, so that logs stay clean
-        leave=None,
+    drawn: dict[str, Any] = {
+        "unit": unit,
+        "unit_scale": unit == "B",
+        "disable": True if hidden or _quiet else None,  # None: where stderr is no terminal, so that logs stay clean
+        "leave": None,
         **_room(),
-    )
+    }
+    if watcher := _WATCHER.get():
+        return _Bar(what, total, done, watcher, **drawn)
+    return tqdm(desc=what, total=total, initial=done, **drawn)
 
 
 def _room() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from drr.border import one_line_errors, show_tracebacks
-from dx2ct.cli import config, evaluate, exchange, learn, predict, prepare
+from dx2ct.cli import config, evaluate, exchange, learn, predict, prepare, serve
 from dx2ct.cli.grouped import Grouped
 
 app = typer.Typer(

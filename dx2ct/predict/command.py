@@ -3,29 +3,20 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-import json
 from pathlib import Path
-import sys
-import time
 from typing import Any
 
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
 from drr.volume import require_written
-from dx2ct import layout
-from dx2ct.config import plain
-from dx2ct.predict import calibrated
-from dx2ct.predict.agreement import disagreement
+from dx2ct.predict.answer import answer, notes_of
 from dx2ct.predict.dicom_series import write_series
-from dx2ct.predict.framing import Framing, PERCENTILES
-from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
+from dx2ct.predict.framing import Framing
+from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
-from dx2ct.predict.sampling import in_words, sampling
-from dx2ct.predict.xray import digest
+from dx2ct.predict.sampling import sampling
 
-_PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
 Writers = dict[Path, Callable[[Path], object]]
 
 
@@ -66,19 +57,7 @@ def predict(
     """
     check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
-    notes = [*dict.fromkeys(text for one in xrays.values() for text in one.notes)]  # what holds for all views, once
-    if any(one.xray.kind == "film" for one in xrays.values()):
-        notes.append(DOMAIN_SHIFT)
-    if outputs.volume and model.trained_on:
-        notes.append(f"the model was {model.trained_on.words}")
-    carried, said = model.passes_of(xrays, passes)
-    notes += said
-    options, left_out = model.sampling_of(xrays, **asked)
-    if model.trained.inputs.samples and outputs.volume:
-        notes += [*left_out, in_words(options, model.sampled)]
-        if options.samples > 1:
-            notes.append(calibrated.in_words(model.scale, options))
-    for text in notes:
+    for text in notes_of(xrays):
         tell(text)
     seen = dict(zip(xrays, model.seen(xrays), strict=True))
     writers: Writers = {}
@@ -86,28 +65,20 @@ def predict(
         images = {view: one.image for view, one in xrays.items()}
         writers[outputs.preview] = lambda part: write_preview(images, seen, part)
     if outputs.volume:
-        began = time.perf_counter()
-        volume, deviation = model.volumes_of(xrays, options, passes=passes)
-        seconds = round(time.perf_counter() - began, 2)
-        record = _record(model, files, xrays, framing) | {"sampling": plain(options), "passes": carried}
-        record["seconds"] = seconds
-        apart = model.unexplained(volume, xrays)
-        record["unexplained"] = apart
-        for text in disagreement(model.agreement, apart):
-            notes.append(text)
-            tell(text)
-        if deviation is not None:
-            record["deviation"] = calibrated.record(calibrated.fitting(model.scale, options))
-        text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
-        writers[outputs.volume] = volume.write
+        found = answer(model, files, framing, xrays, asked, tell, passes)
+        deviation = found.deviation
+        writers[outputs.volume] = found.volume.write
         if deviation is not None and outputs.deviation:
             writers[outputs.deviation] = deviation.write
         if outputs.dicom:
-            writers[outputs.dicom] = lambda part: write_series(volume, part)
+            writers[outputs.dicom] = lambda part: write_series(found.volume, part)
         if outputs.png:
-            writers[outputs.png] = lambda part: write_sheet(volume, seen, part)
+            writers[outputs.png] = lambda part: write_sheet(found.volume, seen, part)
         if outputs.record:
-            writers[outputs.record] = lambda part: part.write_text(text)
+            writers[outputs.record] = lambda part: part.write_text(found.record)
+    else:
+        for text in model.passes_of(xrays, passes)[1]:
+            tell(text)
     _write_all(writers)
     tell(DISCLAIMER)
 
@@ -147,40 +118,3 @@ def _write_all(writers: Writers) -> None:
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
         raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
-
-
-def _record(
-    model: Model, files: Mapping[str, Path], xrays: Mapping[str, Framed], framing: Mapping[str, Framing]
-) -> dict[str, object]:
-    return {
-        "versions": {name: _version(name) for name in _PACKAGES} | {"python": sys.version.split()[0]},
-        "model": {
-            "folder": str(model.folder),
-            "sha256": {
-                path.name: digest(path) for path in (layout.settings(model.folder), layout.weights(model.folder))
-            },
-            "settings": plain(model.settings),
-            "trained_on": plain(model.trained_on)["stages"] if model.trained_on else None,
-        },
-        "device": str(model.runtime.device),
-        "inputs": {
-            view: {
-                "file": str(files[view]),
-                "sha256": digest(files[view]),
-                "kind": one.xray.kind,
-                "size": list(one.xray.pixels.shape[::-1]),
-                "framing": asdict(framing.get(view, Framing())),
-                "percentiles": PERCENTILES if one.xray.kind == "film" else None,
-                **one.xray.facts,
-                "place": asdict(one.place) if one.place else None,
-            }
-            for view, one in xrays.items()
-        },
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

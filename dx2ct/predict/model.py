@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.geometry import View
+from drr.progress import each, show
 from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.config import RunSettings, SamplingOptions, XrayRunSettings
@@ -33,7 +34,7 @@ from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, witho
 from dx2ct.predict.scan import require_finite
 from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
-from dx2ct.scoring.agreement import Agreement, kept_agreement, unexplained
+from dx2ct.scoring.agreement import Agreement, kept_agreement, rendered, unexplained
 from dx2ct.scoring.deviation import DeviationScale, kept_scale
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
@@ -132,7 +133,7 @@ class Model:
         """
         require_views(self, {view for view, xray in given.items() if xray is not None})
         there = [view for view in self.views if given.get(view) is not None]
-        return {view: self._prepared(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
+        return {view: self.prepare_one(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
 
     def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:
         """The training's, around the origin, with the X-rays' own exposures where the method can be told them."""
@@ -199,6 +200,13 @@ class Model:
         views, seen = self._beams(xrays), dict(zip(xrays, self.seen(xrays), strict=True))
         return unexplained(volume.array, views, seen, self.settings.xray.attenuation)
 
+    def xrays_of(self, volume: Volume, xrays: Mapping[str, Framed]) -> dict[str, NDArray[np.float32]]:
+        """Line integrals of the volume, (row, column) by view, as a network sees the X-rays; none of other methods."""
+        if not isinstance(self.settings, XrayRunSettings):
+            return {}
+        seen = dict(zip(xrays, self.seen(xrays), strict=True))
+        return rendered(volume.array, self._beams(xrays), seen, self.settings.xray.attenuation)
+
     def _carried(
         self,
         xrays: Mapping[str, Framed],
@@ -212,8 +220,9 @@ class Model:
         beams, training = self._beams(xrays), self.trained.inputs.views
         attenuation = self.settings.xray.attenuation  # type: ignore[attr-defined]  # of all that see X-rays
         kept, least = (images, where), np.inf
-        for _ in range(passes + 1):
+        for _ in each(range(passes + 1), "passes", "pass"):
             answer = self._planes(images, where, options).mean
+            show(lambda answer=answer: answer)  # type: ignore[misc]
             apart = float(np.mean(list(unexplained(answer, beams, films, attenuation).values())))
             if apart >= least:
                 break
@@ -226,7 +235,10 @@ class Model:
         require_finite(planes, str(self.folder))
         return planes
 
-    def _prepared(self, view: str, given: Any, framing: Framing, is_placed: bool) -> Framed:
+    def prepare_one(self, view: str, given: Any, framing: Framing, is_placed: bool = True) -> Framed:
+        """One of `prepare`'s, whatever views the model needs beside it; InputError for a view that it does not know."""
+        if view not in self.views:
+            raise InputError(f"view {view}: the model was trained on {' and '.join(self.views)}")
         if not isinstance(given, str | Path | Xray):
             return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
         xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))

@@ -20,12 +20,16 @@ DEFAULT = "chest"
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the index. bytes and sha256: of its weights; scores: means by metric, and `scored_on` in words."""
+    """A model of the index. bytes and sha256: of its weights; scores: means by metric, and `scored_on` in words.
+
+    patients: how many it was trained on; 0: phantoms alone.
+    """
 
     name: str
     folder: str
     method: str
     trained_on: str
+    patients: int
     voxels: int
     spacing_mm: float
     bytes: int
@@ -38,6 +42,12 @@ class Entry:
 def named() -> dict[str, Entry]:
     """The models of the index by name."""
     return {entry["name"]: Entry(**entry) for entry in json.loads(INDEX.read_text(encoding="utf-8"))}
+
+
+def name_of(folder: Path) -> str:
+    """The name in the index of the model that lies in a folder, empty for any other."""
+    places = {name: (INDEX.parent / entry.folder).resolve() for name, entry in named().items()}
+    return next((name for name, place in places.items() if place == folder.resolve()), "")
 
 
 def model_folder(model: str | Path) -> Path:

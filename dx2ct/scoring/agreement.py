@@ -58,11 +58,17 @@ def unexplained(hu: Array, views: Views, seen: Mapping[str, Array], attenuation:
     hu: (z, y, x) on the grid of `views`. seen: images (row, column) as a network sees them, of equal sizes, in the
     exposures of `views`. It is 1 - r^2, with Pearson's r over all pixels, 1 where an image is flat.
     """
+    images = rendered(hu, views, seen, attenuation)
+    return {view: _apart(image, seen[view]) for view, image in images.items()}
+
+
+def rendered(hu: Array, views: Views, seen: Mapping[str, Array], attenuation: str) -> dict[str, Array]:
+    """X-rays of a volume, line integrals (row, column), of the views and the size of the images `seen`."""
     pixels = next(iter(seen.values())).shape
     exposures = [views.exposures[view] for view in seen]
     projector = Projector(views.grid.volume(), exposures, pixels=(pixels[0], pixels[1]), threads=1)
     images = projector.render(np.rint(hu).astype(np.int16), named(attenuation))
-    return {view: _apart(image, seen[view]) for view, image in zip(seen, images, strict=True)}
+    return dict(zip(seen, images, strict=True))
 
 
 def _apart(one: Array, other: Array) -> float:

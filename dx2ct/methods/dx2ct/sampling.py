@@ -12,7 +12,7 @@ from torch import Tensor
 
 from drr.attenuation import AttenuationModel, named
 from drr.errors import InputError
-from drr.progress import bar as progress_bar
+from drr.progress import bar as progress_bar, show
 from drr.projector import Projector
 from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES
@@ -35,7 +35,7 @@ from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.methods.dx2ct.slices import Keep, Slices
 from dx2ct.samplers import require_solver
 from dx2ct.samplers.consistency import consistent, RAYS
-from dx2ct.samplers.diffusion import Revise
+from dx2ct.samplers.diffusion import Network, Revise, split
 from dx2ct.samplers.triplane import fused, sliced, to_volumes
 from dx2ct.training.engine import autocast_of, in_channels_last
 from dx2ct.training.runtime import Runtime
@@ -77,7 +77,7 @@ class TrainedDx2ct(Trained):
             clean: Tensor = solver(
                 self.schedule,
                 self.settings.run.prediction,
-                self._network(images, matrices, options.batch, count, keep, bar.update),
+                self._shown(self._network(images, matrices, options.batch, count, keep, bar.update), count),
                 noise_of(options, size).to(device),
                 options.steps,
                 options.eta,
@@ -103,6 +103,16 @@ class TrainedDx2ct(Trained):
         where = None if matrices is None else torch.from_numpy(matrices)[None].to(xrays.device)
         return Slices(self.model, xrays, self.coordinates, fits.batch, samples, keep or fits.keep, done, where)
 
+    def _shown(self, network: Network, samples: int) -> Network:
+        """The same network, whose estimate after every step is shown to whoever watches: (z, y, x) HU."""
+
+        def call(x: Tensor, t: Tensor) -> Tensor:
+            output = network(x, t)
+            show(lambda: _estimate(split(self.schedule, self.settings.run.prediction, output, x, t)[0], samples))
+            return output
+
+        return call
+
     def _correction(self, images: list[Array], geometry: Views, options: ConsistencySettings) -> Correct | None:
         """The data consistency that the options ask for, with line integrals at the resolution of the slices."""
         if not options.iterations:
@@ -117,6 +127,10 @@ class TrainedDx2ct(Trained):
         projector = Projector(geometry.grid.volume(), views, size, RAYS)
         integrals = np.stack([averaged(image, size) for image in images])
         return partial(consistent, projector, integrals=integrals, options=options, attenuation=attenuation)
+
+
+def _estimate(clean: Tensor, samples: int) -> Array:
+    return to_hu(fused(clean, samples).mean(dim=0).cpu().float().numpy())
 
 
 def _solver(options: SamplingOptions) -> Any:

@@ -1,0 +1,121 @@
+"""The CT of prepared X-rays with all that must be said of it: for files (command.py) and for a page (dx2ct/serve)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+import json
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from drr.volume import Volume
+from dx2ct import layout
+from dx2ct.config import plain, SamplingOptions
+from dx2ct.predict import calibrated
+from dx2ct.predict.agreement import disagreement
+from dx2ct.predict.framing import Framing, PERCENTILES
+from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
+from dx2ct.predict.pictures import DISCLAIMER
+from dx2ct.predict.sampling import in_words
+from dx2ct.predict.xray import digest
+
+_PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """volume: int16 HU, (z, y, x); deviation: of several samples, float32 HU. record: what NAME.run.json says."""
+
+    volume: Volume
+    deviation: Volume | None
+    unexplained: Mapping[str, float]
+    notes: tuple[str, ...]
+    record: str
+
+
+def notes_of(xrays: Mapping[str, Framed]) -> list[str]:
+    """What a user should know of the X-rays; what holds for all views, once."""
+    notes = [*dict.fromkeys(text for one in xrays.values() for text in one.notes)]
+    return [*notes, DOMAIN_SHIFT] if any(one.xray.kind == "film" for one in xrays.values()) else notes
+
+
+def answer(
+    model: Model,
+    files: Mapping[str, Path],
+    framing: Mapping[str, Framing],
+    xrays: Mapping[str, Framed],
+    asked: Mapping[str, Any],
+    tell: Callable[[str], object],
+    passes: int | None = None,
+) -> Answer:
+    """Reconstruct what `Model.prepare` made of `files` with `framing`; arguments as of `command.predict`.
+
+    tell: is called with each note that `notes_of` has not. Raises InputError.
+    """
+    options, left_out = model.sampling_of(xrays, **asked)
+    carried, said = model.passes_of(xrays, passes)
+    notes = [*_before(model, options, left_out), *said]
+    for text in notes:
+        tell(text)
+    began = time.perf_counter()
+    volume, deviation = model.volumes_of(xrays, options, passes=passes)
+    seconds = round(time.perf_counter() - began, 2)
+    apart = model.unexplained(volume, xrays)
+    doubts = disagreement(model.agreement, apart)
+    for text in doubts:
+        tell(text)
+    notes = [*notes_of(xrays), *notes, *doubts]
+    record = _record(model, files, xrays, framing) | {"sampling": plain(options), "passes": carried}
+    record |= {"seconds": seconds, "unexplained": apart}
+    if deviation is not None:
+        record["deviation"] = calibrated.record(calibrated.fitting(model.scale, options))
+    text = json.dumps(record | {"notes": notes, "disclaimer": DISCLAIMER}, indent=2) + "\n"
+    return Answer(volume, deviation, apart, tuple(notes), text)
+
+
+def _before(model: Model, options: SamplingOptions, left_out: list[str]) -> list[str]:
+    """What is known before anything is computed: of the model, and of how it samples."""
+    notes = [f"the model was {model.trained_on.words}"] if model.trained_on else []
+    if model.trained.inputs.samples:
+        notes += [*left_out, in_words(options, model.sampled)]
+        if options.samples > 1:
+            notes.append(calibrated.in_words(model.scale, options))
+    return notes
+
+
+def _record(
+    model: Model, files: Mapping[str, Path], xrays: Mapping[str, Framed], framing: Mapping[str, Framing]
+) -> dict[str, object]:
+    return {
+        "versions": {name: _version(name) for name in _PACKAGES} | {"python": sys.version.split()[0]},
+        "model": {
+            "folder": str(model.folder),
+            "sha256": {
+                path.name: digest(path) for path in (layout.settings(model.folder), layout.weights(model.folder))
+            },
+            "settings": plain(model.settings),
+            "trained_on": plain(model.trained_on)["stages"] if model.trained_on else None,
+        },
+        "device": str(model.runtime.device),
+        "inputs": {
+            view: {
+                "file": str(files[view]),
+                "sha256": digest(files[view]),
+                "kind": one.xray.kind,
+                "size": list(one.xray.pixels.shape[::-1]),
+                "framing": asdict(framing.get(view, Framing())),
+                "percentiles": PERCENTILES if one.xray.kind == "film" else None,
+                **one.xray.facts,
+                "place": asdict(one.place) if one.place else None,
+            }
+            for view, one in xrays.items()
+        },
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""dx2ct serve: the API, and in browser/ the page."""
