@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo check test lint docs wheel-test lower-test clean
+.PHONY: demo check test browser lint docs wheel-test lower-test clean
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all all
@@ -13,6 +13,11 @@ check: lint                   ## laws, contracts, types and lint, in two minutes
 
 test: $(VENV)/installed       ## everything
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
+
+browser: $(VENV)/installed    ## the page of `dx2ct serve` in Chromium (apt install chromium); axe-core comes from npm
+	$(VENV)/bin/python -m pip install --quiet playwright==1.65.2
+	npm install --silent --no-save --prefix $(VENV)/axe axe-core@4.14.1 || echo "warning: no npm: accessibility is not checked" >&2
+	OMP_NUM_THREADS=1 pytest tests/serve/browser
 
 lint: $(VENV)/installed       ## style, types, and the rules' own linter
 	ruff check .

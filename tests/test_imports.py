@@ -23,6 +23,7 @@ FLOORS = (
     {"figures", "scoring", "profiling"},
     {"planning", "predict", "report"},
     {"exchange"},
+    {"serve"},
     {"cli"},
 )
 FACES = {"__init__", "__main__"}  # of the package: they hand on what others make

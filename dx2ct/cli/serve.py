@@ -17,8 +17,12 @@ def serve(
         str, typer.Option(help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists.")
     ] = DEFAULT,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of this machine.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine it needs --token.")] = "127.0.0.1",
-    token: Annotated[str | None, typer.Option(help="Secret that every request must bring, 16 characters or more.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine it needs --token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None, typer.Option(help="Secret that every request must bring, 16 characters or more.")
+    ] = None,
     keep_minutes: Annotated[
         float, typer.Option(min=1, help="After so many minutes without use films and results are deleted.")
     ] = 30,

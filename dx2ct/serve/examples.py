@@ -44,7 +44,5 @@ def _drawn(model: Model, settings: XrayRunSettings, folder: Path) -> dict[str, P
     for view, exposure, image in zip(model.views, exposures, images, strict=True):
         found[view] = folder / f"{view}.mha"
         height, width = exposure.pixel_mm
-        write_image(
-            image, (height * exposure.rows / pixels, width * exposure.columns / pixels), found[view]
-        )
+        write_image(image, (height * exposure.rows / pixels, width * exposure.columns / pixels), found[view])
     return found

@@ -78,6 +78,5 @@ def forget() -> None:
 def framings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Framing]:
     """Of each view, as they came through the pipe: tuples are lists there."""
     return {
-        view: Framing(**{**how, "crop": tuple(how["crop"]) if how.get("crop") else None})
-        for view, how in given.items()
+        view: Framing(**{**how, "crop": tuple(how["crop"]) if how.get("crop") else None}) for view, how in given.items()
     }

@@ -66,7 +66,9 @@ def reconstruct(
     doubts = [in_words(text) for text in disagreement(model.agreement, found.unexplained)]
     return {
         "seconds": record["seconds"],
-        "notes": [in_words(text) for text in found.notes if text not in notes_of(xrays) and in_words(text) not in doubts],
+        "notes": [
+            in_words(text) for text in found.notes if text not in notes_of(xrays) and in_words(text) not in doubts
+        ],
         "doubts": doubts,
         "unexplained": dict(found.unexplained),
         "views": list(files),

@@ -132,7 +132,9 @@ class Desk:
             self.tell({"what": "measure", "done": done, "total": total})
 
         xrays = self.model.prepare(self.examples, {})
-        options = self.model.sampling_of(xrays, **({"steps": 1, "samples": 1, "consistency": 0} if self._samples else {}))
+        options = self.model.sampling_of(
+            xrays, **({"steps": 1, "samples": 1, "consistency": 0} if self._samples else {})
+        )
         with runs.watched(runs.Watcher(moved, lambda hu: None)):
             self.model.volumes_of(xrays, options[0])
         self.cost.learn(clock, 1, 1, 1)
@@ -162,5 +164,3 @@ class Desk:
     @property
     def _samples(self) -> bool:
         return self.model.trained.inputs.samples
-
-

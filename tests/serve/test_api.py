@@ -1,5 +1,6 @@
 """Films in, framed; a run watched, cancelled, downloaded, compared: over HTTP."""
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -22,7 +23,9 @@ FAST = {"steps": 2, "seed": 3}
 
 def uploaded(client: TestClient, session: str, films: dict[str, bytes]) -> dict[str, Any]:
     """What is said of each film."""
-    return {view: client.put(f"{session}/films/{view}?name={view}", content=data).json() for view, data in films.items()}
+    return {
+        view: client.put(f"{session}/films/{view}?name={view}", content=data).json() for view, data in films.items()
+    }
 
 
 def ended(client: TestClient, address: str, seconds: float = 120) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def test_a_run_of_films_gives_every_file(client: TestClient, session: str, films
     assert result["has_deviation"] and result["deviation_is_calibrated"] is False
     assert any("arbitrary units" not in text and "samples with" in text for text in result["notes"])
     for name in ("ct.nii.gz", "deviation.nii.gz", "estimate.nii.gz"):
-        volume = nibabel.Nifti1Image.from_bytes(__import__("gzip").decompress(client.get(f"{address}/{name}").content))
+        volume = nibabel.Nifti1Image.from_bytes(gzip.decompress(client.get(f"{address}/{name}").content))
         assert len(set(volume.shape)) == 1
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/series.zip").content))
     slice_ = dcmread(io.BytesIO(archive.read(archive.namelist()[0])))
@@ -126,12 +129,10 @@ def test_nothing_of_the_patient_and_no_place_on_the_disk_is_in_the_record(
     assert json.loads(client.get(f"{asked}/run.json").text)["inputs"]["pa"]["file"] == "Doe_Jane.dcm"
 
 
-def test_it_is_what_predict_makes(
-    client: TestClient, session: str, integrals: dict[str, Path], model: Model
-) -> None:
+def test_it_is_what_predict_makes(client: TestClient, session: str, integrals: dict[str, Path], model: Model) -> None:
     assert [film["kind"] for film in client.post(f"{session}/examples").json()] == ["integrals", "integrals"]
     address, _ = run_of(client, session, FAST | {"consistency": 2})
-    packed = __import__("gzip").decompress(client.get(f"{address}/ct.nii.gz").content)
+    packed = gzip.decompress(client.get(f"{address}/ct.nii.gz").content)
     found = np.asarray(nibabel.Nifti1Image.from_bytes(packed).dataobj).T[:, ::1, ::1]
     expected = model.reconstruct(integrals, consistency=2, **FAST)
     assert np.array_equal(found, expected.array)
@@ -173,21 +174,20 @@ def test_a_run_is_cancelled(client: TestClient, session: str) -> None:
     assert run_of(client, session, FAST)[1]["state"] == "done"
 
 
-def test_four_runs_wait_and_the_fifth_is_told_to_come_again(client: TestClient, session: str) -> None:
-    client.post(f"{session}/examples")
-    first = client.post(f"{session}/runs", json={"steps": 900}).json()["run"]
-    while client.get(f"{session}/runs/{first}").json()["state"] == "waiting":
+def test_four_runs_wait_and_the_fifth_is_told_to_come_again(client: TestClient) -> None:
+    sessions = [f"/api/sessions/{client.post('/api/sessions').json()['session']}" for _ in range(6)]
+    for session in sessions:
+        client.post(f"{session}/examples")
+    first, *others = sessions
+    run = client.post(f"{first}/runs", json={"steps": 900}).json()["run"]
+    while client.get(f"{first}/runs/{run}").json()["state"] == "waiting":
         time.sleep(0.01)
-    other = f"/api/sessions/{client.post('/api/sessions').json()['session']}"
-    client.post(f"{other}/examples")  # which goes before the runs that wait, after the one in progress
-    client.delete(f"{session}/runs/{first}")
-    places = []
-    answers = [client.post(f"{other}/runs", json={"steps": 900}) for _ in range(6)]
-    places = [answer.json().get("before") for answer in answers if answer.status_code == 202]
-    full = [answer for answer in answers if answer.status_code == 503]
-    assert len(places) in (4, 5) and full and full[0].headers["retry-after"] == "1"
-    assert "4 runs are waiting" in full[0].json()["detail"] and places == sorted(places)
-    client.delete(other)
+    waiting = [client.post(f"{session}/runs", json=FAST) for session in others]
+    assert [answer.status_code for answer in waiting] == [202, 202, 202, 202, 503]
+    assert [answer.json()["before"] for answer in waiting[:4]] == [1, 2, 3, 4]
+    assert waiting[4].headers["retry-after"] == "1" and "4 runs are waiting" in waiting[4].json()["detail"]
+    for session in sessions:
+        client.delete(session)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def test_consistency_of_films_fails_in_one_line(client: TestClient, session: str
     uploaded(client, session, films_of)
     _, run = run_of(client, session, FAST | {"consistency": 3})
     assert run["state"] == "failed"
-    assert run["error"] == "pa: consistency needs the line integrals of the pa view, this is a film: its grey has no unit"
+    assert (
+        run["error"] == "pa: consistency needs the line integrals of the pa view, this is a film: its grey has no unit"
+    )
 
 
 def test_a_run_without_films_is_refused(client: TestClient, session: str) -> None:

@@ -28,9 +28,7 @@ def test_two_sessions_do_not_see_each_other(client: TestClient, session: str, fi
 
 
 @pytest.mark.parametrize("leave", ["delete", "beacon"])
-def test_a_session_that_is_closed_leaves_nothing(
-    client: TestClient, films_of: dict[str, bytes], leave: str
-) -> None:
+def test_a_session_that_is_closed_leaves_nothing(client: TestClient, films_of: dict[str, bytes], leave: str) -> None:
     path = f"/api/sessions/{client.post('/api/sessions').json()['session']}"
     client.put(f"{path}/films/pa", content=films_of["pa"])
     folder = client.server.sessions.all[path.rsplit("/", 1)[-1]].folder  # type: ignore[attr-defined]
@@ -91,7 +89,9 @@ def test_names_of_this_machine_are_known(client: TestClient, host: str) -> None:
     assert client.get("/api/model", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
+@pytest.mark.parametrize(
+    "headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
+)
 def test_a_page_of_another_site_cannot_write(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post("/api/sessions", headers=headers).status_code == 403
 

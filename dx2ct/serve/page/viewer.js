@@ -4,6 +4,8 @@ import {$, press, say} from "./dom.js";
 
 const WINDOWS = {all: [-1024, 1476], lung: [-1350, 150], mediastinum: [-160, 240], bone: [-500, 1300]};
 const DEVIATION = [0, 300]; // HU
+const NARROW = 700; // pixels of a window: three slices beside each other would be small
+const FROM_THE_FRONT = [200, 10]; // degrees, a little from the side and from above
 const UNITS = {ct: "CT", deviation: "Deviation", truth: "Truth"};
 
 const script = () =>
@@ -45,7 +47,9 @@ export class Viewer {
     await planes.attachToCanvas($("planes"));
     await space.attachToCanvas($("space"));
     planes.setSliceType(planes.sliceTypeMultiplanar);
+    planes.setMultiplanarLayout(innerWidth < NARROW ? niivue.MULTIPLANAR_TYPE.GRID : niivue.MULTIPLANAR_TYPE.ROW);
     space.setSliceType(space.sliceTypeRender);
+    space.setRenderAzimuthElevation(...FROM_THE_FRONT);
     planes.onLocationChange = (place) => this.say(place);
     this.views = [planes, space];
     $("viewer").niivue = this.views; // for the browser's console

@@ -11,7 +11,6 @@ from drr.errors import InputError
 from dx2ct.serve.api import CostOut, require_solver, RunIn, RunOut, ScoresOut, SettingsIn
 from dx2ct.serve.line import Task
 from dx2ct.serve.routes.shared import file, Mine, REFUSALS, Served
-from dx2ct.serve.sessions import Session
 from dx2ct.serve.uploads import save, TRUTH_BYTES
 
 router = APIRouter(tags=["runs"], prefix="/sessions/{session}", responses=REFUSALS)
