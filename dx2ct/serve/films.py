@@ -25,14 +25,14 @@ def framed(model: Model, view: str, path: Path, how: Framing) -> Framed:
     return model.prepare_one(view, _named(view, path), how)
 
 
-def preview(model: Model, view: str, path: Path, how: Framing, stem: Path) -> dict[str, Any]:
-    """Write STEM.whole.png and STEM.seen.png, and say what a page shows beside them.
+def preview(model: Model, view: str, path: Path, how: Framing, whole: Path, seen: Path) -> dict[str, Any]:
+    """Write two pictures, and say what a page shows beside them.
 
     whole: as the file is, which is what a crop counts pixels of; seen: as the network will see it.
     """
     one = framed(model, view, path, how)
-    write_grey(_whole(one.xray), stem.with_name(f"{stem.name}.whole.png"))
-    write_grey(model.seen({view: one})[0], stem.with_name(f"{stem.name}.seen.png"))
+    write_grey(_whole(one.xray), whole)
+    write_grey(model.seen({view: one})[0], seen)
     rows, columns = one.xray.pixels.shape
     return {
         "size": [columns, rows],
@@ -41,6 +41,11 @@ def preview(model: Model, view: str, path: Path, how: Framing, stem: Path) -> di
         "place": asdict(one.place) | {"words": str(one.place)} if one.place else None,
         "passes": model.passes_of({view: one})[0],
     }
+
+
+def write_example(model: Model, view: str, path: Path, output: Path) -> None:
+    """An X-ray as the network sees it, to compare others with."""
+    write_grey(model.seen({view: framed(model, view, path, Framing())})[0], output)
 
 
 def write_grey(image: NDArray[Any], path: Path) -> None:

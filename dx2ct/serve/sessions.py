@@ -28,11 +28,11 @@ class Film:
     framing: dict[str, Any]
     number: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
+    mark: str = field(default_factory=lambda: secrets.token_hex(4))
 
-    @property
-    def stem(self) -> Path:
-        """Of the pictures of its framing now."""
-        return self.path.with_name(f"{self.path.name.partition('.')[0]}-{self.number}")
+    def picture(self, name: str) -> Path:
+        """A picture of it as it is framed; another framing at the same time writes others."""
+        return self.path.with_name(f"{self.path.name.partition('.')[0]}-{self.mark}.{name}.png")
 
 
 @dataclass(eq=False)

@@ -54,7 +54,7 @@ def _loaded(setup: Setup, pipe: Connection, stop: Event) -> dict[str, Any]:
     model = load(setup.model, setup.device, setup.threads, setup.max_memory_mb)
     given, words = examples(model, setup.folder)
     for view, path in given.items():
-        films.preview(model, view, path, films.Framing(), setup.folder / f"example.{view}")
+        films.write_example(model, view, path, setup.folder / f"example.{view}.png")
     pipe.send(("done", about(model) | {"examples": {view: str(path) for view, path in given.items()}, "words": words}))
     desk = Desk(model, given, pipe, stop)
     while True:
@@ -92,10 +92,10 @@ class Desk:
             self.told_at = now
             self.pipe.send(("progress", facts))
 
-    def do_preview(self, view: str, path: str, framing: Mapping[str, Any], stem: str) -> dict[str, Any]:
+    def do_preview(self, view: str, path: str, framing: Mapping[str, Any], whole: str, seen: str) -> dict[str, Any]:
         """See films.preview."""
         how = films.framings({view: framing})[view]
-        return films.preview(self.model, view, Path(path), how, Path(stem))
+        return films.preview(self.model, view, Path(path), how, Path(whole), Path(seen))
 
     def do_run(
         self,

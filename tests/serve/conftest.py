@@ -38,7 +38,7 @@ class Local(Worker):
 
     def start(self) -> None:
         for view, path in self.given.items():
-            films.preview(self.model, view, path, films.Framing(), self.folder / f"example.{view}")
+            films.write_example(self.model, view, path, self.folder / f"example.{view}.png")
         self.desk = Desk(self.model, self.given, self, self.halt)  # type: ignore[arg-type]
         named = {view: str(path) for view, path in self.given.items()}
         self.told(about(self.model) | {"examples": named, "words": "made up"})

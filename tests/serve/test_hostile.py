@@ -27,7 +27,7 @@ def png(columns: int, rows: int, depth: int = 8, colour: int = 0, packed: bytes 
 
 
 def mha(size: str, data: bytes, *lines: str) -> bytes:
-    words = ["ObjectType = Image", "NDims = 2", f"DimSize = {size}", "ElementType = MET_FLOAT", *lines]
+    words = ["ObjectType = Image", "NDims = 2", f"DimSize = {size}", "ElementSpacing = 1 1", "BinaryData = True", "ElementType = MET_FLOAT", *lines]
     return "\n".join([*words, "ElementDataFile = LOCAL", ""]).encode() + data
 
 
@@ -67,8 +67,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "jpeg cut short": (lambda: JPEG[: len(JPEG) // 2], "cut short"),
     "tiff that promises 4 GB": (lambda: tiff(65_000, 65_000), "pixels"),
     "tiff without pixels": (lambda: tiff(512, 512), "cut short"),
-    "dicom of its mark alone": (lambda: dicom(), "X-ray"),
-    "dicom with a length without end": (lambda: dicom(struct.pack("<HH2sHI", 8, 5, b"OB", 0, 2**32 - 2)), "pa"),
+    "dicom of its mark alone": (lambda: dicom(), "cut short in its header"),
+    "dicom with a length without end": (lambda: dicom(struct.pack("<HH2sHI", 8, 5, b"OB", 0, 2**32 - 2)), "cut short in its header"),
     "mha of another file": (
         lambda: mha("200 200", b"").replace(b"LOCAL", b"/etc/passwd"), "pa"
     ),

@@ -35,7 +35,8 @@ def worker(folder: Path) -> Iterator[Worker]:
 
 
 def previewed(worker: Worker, path: Path) -> tuple[str, object]:
-    arguments = {"view": "pa", "path": str(path), "framing": FRAMING, "stem": str(path.with_suffix(""))}
+    pictures = {name: str(path.with_suffix(f".{name}.png")) for name in ("whole", "seen")}
+    arguments = {"view": "pa", "path": str(path), "framing": FRAMING, **pictures}
     return worker.call("preview", arguments, lambda facts: None, 60, lambda: False)
 
 

@@ -83,10 +83,10 @@ export class Result {
   table(scores) {
     const table = made("table");
     table.append(made("caption", "Metrics of the result against the CT (docs/metrics.md)"));
-    const names = Object.keys(scores).sort((a, b) => (b in SHOWN) - (a in SHOWN));
-    for (const key of names) {
+    const names = Object.keys(scores).filter((key) => scores[key] !== null); // LPIPS needs weights that are not here
+    for (const key of names.sort((a, b) => (b in SHOWN) - (a in SHOWN))) {
       const row = made("tr");
-      row.append(made("th", SHOWN[key] ?? key, {scope: "row"}), made("td", scores[key] === null ? "" : `${scores[key]}`));
+      row.append(made("th", SHOWN[key] ?? key, {scope: "row"}), made("td", `${scores[key]}`));
       table.append(row);
     }
     $("scores").replaceChildren(table);

@@ -47,7 +47,10 @@ export class Viewer {
     await planes.attachToCanvas($("planes"));
     await space.attachToCanvas($("space"));
     planes.setSliceType(planes.sliceTypeMultiplanar);
-    planes.setMultiplanarLayout(innerWidth < NARROW ? niivue.MULTIPLANAR_TYPE.GRID : niivue.MULTIPLANAR_TYPE.ROW);
+    const lay = () =>
+      planes.setMultiplanarLayout(innerWidth < NARROW ? niivue.MULTIPLANAR_TYPE.GRID : niivue.MULTIPLANAR_TYPE.ROW);
+    addEventListener("resize", lay);
+    lay();
     space.setSliceType(space.sliceTypeRender);
     space.setRenderAzimuthElevation(...FROM_THE_FRONT);
     planes.onLocationChange = (place) => this.say(place);

@@ -5,15 +5,15 @@ import secrets
 import shutil
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request, Response
 
 from dx2ct.serve.api import FilmOut, FramingIn
 from dx2ct.serve.line import Task
-from dx2ct.serve.routes.shared import file, Mine, REFUSALS, Served
+from dx2ct.serve.routes.shared import Mine, png, REFUSALS, Served
 from dx2ct.serve.sessions import Film, label_of, require_view, Session
 from dx2ct.serve.uploads import FILM_BYTES, save
 
+PICTURES = ("whole", "seen")
 router = APIRouter(tags=["films"], prefix="/sessions/{session}", responses=REFUSALS)
 
 
@@ -50,15 +50,15 @@ async def use_examples(server: Served, mine: Mine) -> list[FilmOut]:
     return found
 
 
-@router.get("/films/{view}/{picture}.png", response_class=FileResponse)
-async def get_picture(mine: Mine, view: str, picture: Literal["whole", "seen"]) -> FileResponse:
+@router.get("/films/{view}/{picture}.png", response_class=Response)
+async def get_picture(mine: Mine, view: str, picture: Literal["whole", "seen"]) -> Response:
     """whole: as the file is; seen: as the network will see it."""
-    stem = mine.films[view].stem
-    return file(stem.with_name(f"{stem.name}.{picture}.png"))
+    return png(mine.films[view].picture(picture))
 
 
 async def _previewed(server: Any, mine: Session, view: str, film: Film) -> FilmOut:
-    arguments = {"view": view, "path": str(film.path), "framing": film.framing, "stem": str(film.stem)}
+    pictures = {name: str(film.picture(name)) for name in PICTURES}
+    arguments = {"view": view, "path": str(film.path), "framing": film.framing, **pictures}
     before = mine.films.get(view)
     try:
         film.facts = dict(await server.line.submit(Task("preview", arguments)).answer())
@@ -76,7 +76,7 @@ async def _previewed(server: Any, mine: Session, view: str, film: Film) -> FilmO
 
 def _delete(film: Film, keep: Path | None = None) -> None:
     """Its pictures, and the film itself unless it is still in use."""
-    for picture in ("whole", "seen"):
-        film.stem.with_name(f"{film.stem.name}.{picture}.png").unlink(missing_ok=True)
+    for picture in PICTURES:
+        film.picture(picture).unlink(missing_ok=True)
     if film.path != keep:
         film.path.unlink(missing_ok=True)

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request, Response
 
-from dx2ct.serve.routes.shared import file, REFUSALS, server_of
+from dx2ct.serve.routes.shared import png, REFUSALS, server_of
 from dx2ct.serve.sessions import require_view
 
 router = APIRouter(tags=["model"], responses=REFUSALS)
@@ -20,9 +19,9 @@ async def get_model(request: Request) -> dict[str, Any]:
     return {"ready": bool(about), "keep_minutes": server.keep_minutes, **about}
 
 
-@router.get("/model/examples/{view}.png", response_class=FileResponse)
-async def get_example(request: Request, view: str) -> FileResponse:
+@router.get("/model/examples/{view}.png", response_class=Response)
+async def get_example(request: Request, view: str) -> Response:
     """An X-ray of the training, as the network sees it."""
     server = server_of(request)
     require_view(view, list(server.about.get("views", ())))
-    return file(Path(server.sessions.folder) / f"example.{view}.seen.png")
+    return png(Path(server.sessions.folder) / f"example.{view}.png")

@@ -4,13 +4,13 @@ import os
 import secrets
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from drr.errors import InputError
 from dx2ct.serve.api import CostOut, require_solver, RunIn, RunOut, ScoresOut, SettingsIn
 from dx2ct.serve.line import Task
-from dx2ct.serve.routes.shared import file, Mine, REFUSALS, Served
+from dx2ct.serve.routes.shared import file, Mine, png, REFUSALS, Served
 from dx2ct.serve.uploads import save, TRUTH_BYTES
 
 router = APIRouter(tags=["runs"], prefix="/sessions/{session}", responses=REFUSALS)
@@ -79,14 +79,14 @@ async def get_file(server: Served, mine: Mine, run: str, name: Asked) -> FileRes
     return file(folder / name, f"dx2ct-{name}" if name != "run.json" else "dx2ct-ct.run.json")
 
 
-@router.get("/runs/{run}/{view}/{picture}.png", response_class=FileResponse)
+@router.get("/runs/{run}/{view}/{picture}.png", response_class=Response)
 async def get_picture(
     server: Served, mine: Mine, run: str, view: str, picture: Literal["film", "drr", "difference"]
-) -> FileResponse:
+) -> Response:
     """film: as the network saw it; drr: the result's X-ray in the film's grey; difference: grey where they agree."""
     if view not in server.about["views"] or run not in mine.runs:
         raise KeyError(view)
-    return file(mine.run_folder(run) / f"{view}.{picture}.png")
+    return png(mine.run_folder(run) / f"{view}.{picture}.png")
 
 
 @router.put("/truth", status_code=204)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import FileResponse
 
 from dx2ct.serve.api import Refusal
@@ -40,6 +40,14 @@ def session_of(request: Request, session: str) -> Session:
 
 Served = Annotated[Any, Depends(loaded)]
 Mine = Annotated[Session, Depends(session_of)]
+
+
+def png(path: Path) -> Response:
+    """A small picture, read at once: what is written or deleted meanwhile does not matter."""
+    try:
+        return Response(path.read_bytes(), media_type="image/png")
+    except FileNotFoundError:
+        raise KeyError(path.name) from None
 
 
 def file(path: Path, name: str | None = None) -> FileResponse:
