@@ -13,7 +13,7 @@ import pytest
 
 from drr.__main__ import main
 from drr.ct.sources import note
-from drr.progress import bar, each, say
+from drr.progress import bar, each, say, show, watched, Watcher
 from drr.volume import Volume
 from tests.conftest import ROOT
 from tests.terminal import on_a_terminal
@@ -91,3 +91,23 @@ def test_drr_render_shows_its_views(quiet: bool, tmp_path: Path) -> None:
         assert main([*line, "--backend", "numpy", *(["--quiet"] if quiet else [])]) == 0
     assert len(list(tmp_path.glob("gantry*.mha"))) == 3
     assert ("3/3" in terminal.getvalue()) != quiet
+
+
+def test_whoever_watches_hears_of_every_bar_and_of_answers():
+    moved, shown = [], []
+    show(lambda: pytest.fail("nobody watches: it is not made"))
+    with watched(Watcher(lambda *facts: moved.append(facts), shown.append)):
+        assert list(each("ab", "letters", "letter", hidden=True)) == ["a", "b"]
+        with bar("bytes", "B", None, done=2) as own:
+            own.update(5)
+        show(lambda: 7)
+    list(each("ab", "letters", "letter"))
+    assert moved == [("letters", 1, 2), ("letters", 2, 2), ("bytes", 7, None)] and shown == [7]
+
+
+def test_what_a_watcher_raises_ends_the_work():
+    def stop(*facts: object) -> None:
+        raise KeyError
+
+    with watched(Watcher(stop, stop)), pytest.raises(KeyError):
+        list(each("ab", "letters", "letter"))

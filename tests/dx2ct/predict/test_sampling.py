@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from drr.errors import InputError
+from drr.progress import watched, Watcher
 from drr.volume import read_volume
 import dx2ct
 from dx2ct import layout
@@ -101,3 +102,12 @@ def test_a_damaged_record_is_one_line(text: str, tmp_path: Path):
 def test_steps_that_cannot_be(steps: object, reason: str, model: Model, data: Path):
     with pytest.raises(InputError, match=reason):
         model.reconstruct(xray_files(data), steps=steps)
+
+
+def test_the_estimate_after_every_step_is_shown_and_changes_nothing(model: Model, data: Path):
+    shown: list[np.ndarray] = []
+    with watched(Watcher(lambda *facts: None, shown.append)):
+        volume = model.reconstruct(xray_files(data), steps=3)
+    assert len(shown) == 3 and np.abs(shown[0] - shown[-1]).max() > 1
+    assert np.allclose(np.rint(shown[-1]), volume.array, atol=1), "the last one is the answer"
+    assert np.array_equal(volume.array, model.reconstruct(xray_files(data), steps=3).array)

@@ -193,3 +193,16 @@ def test_the_script_of_the_docs(server: str, films: dict[str, Path], tmp_path: P
     ]
     subprocess.run([sys.executable, *map(str, words)], check=True, timeout=600)
     assert (tmp_path / "ct.nii.gz").read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_what_is_closed_is_gone(opened: Open, server: str) -> None:
+    page = opened()
+    page.click("#example")
+    page.wait_for_selector("#start:not([disabled])")
+    picture = page.get_attribute("[data-view=pa] .seen", "src").partition("?")[0]
+    assert page.request.get(server + picture).status == 200
+    page.goto("about:blank")
+    end = time.monotonic() + 30
+    while page.request.get(server + picture).status != 404:
+        assert time.monotonic() < end, "the session outlives its page"
+        time.sleep(0.1)
