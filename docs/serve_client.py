@@ -14,6 +14,7 @@ def main() -> None:
     parser.add_argument("pa", type=Path)
     parser.add_argument("lateral", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--settings", default="{}", help='JSON, as {"steps": 20, "seed": 1}')
     parser.add_argument("--server", default="http://127.0.0.1:8000")
     asked = parser.parse_args()
 
@@ -29,7 +30,7 @@ def main() -> None:
     for view in ("pa", "lateral"):
         film = told("PUT", f"{mine}/films/{view}", getattr(asked, view).read_bytes())
         print(*(note["text"] for note in film["notes"]), sep="\n", end="")
-    run = told("POST", f"{mine}/runs", b"{}")
+    run = told("POST", f"{mine}/runs", asked.settings.encode())
     while run["state"] in ("waiting", "running"):
         time.sleep(0.5)
         run = told("GET", f"{mine}/runs/{run['run']}")

@@ -90,8 +90,8 @@ export class Viewer {
     for (const view of this.views ?? []) {
       const volume = view.volumes[0];
       if (!volume) continue;
+      volume.colormap = this.shown === "deviation" ? "viridis" : "gray"; // first: it chooses a window of its own
       [volume.cal_min, volume.cal_max] = this.shown === "deviation" ? DEVIATION : WINDOWS[this.window];
-      volume.colormap = this.shown === "deviation" ? "viridis" : "gray";
       view.updateGLVolume();
     }
   }

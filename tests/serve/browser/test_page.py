@@ -182,17 +182,11 @@ def test_the_page_of_the_api(opened: Open) -> None:
 
 
 def test_the_script_of_the_docs(server: str, films: dict[str, Path], tmp_path: Path) -> None:
-    words = [
-        ROOT / "docs/serve_client.py",
-        films["pa"],
-        films["lateral"],
-        "-o",
-        tmp_path / "ct.nii.gz",
-        "--server",
-        server,
-    ]
+    output = tmp_path / "ct.nii.gz"
+    words = [ROOT / "docs/serve_client.py", films["pa"], films["lateral"], "-o", output, "--server", server]
+    words += ["--settings", '{"steps": 1, "passes": 0}']
     subprocess.run([sys.executable, *map(str, words)], check=True, timeout=600)
-    assert (tmp_path / "ct.nii.gz").read_bytes()[:2] == b"\x1f\x8b"
+    assert output.read_bytes()[:2] == b"\x1f\x8b"
 
 
 def test_what_is_closed_is_gone(opened: Open, server: str) -> None:
