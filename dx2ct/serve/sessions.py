@@ -12,7 +12,8 @@ import time
 from typing import Any
 
 from drr.errors import InputError
-from dx2ct.serve.line import FullError, Line, Task
+from dx2ct.serve.line import FullError, Line
+from dx2ct.serve.task import Task
 
 MOST, RUNS_KEPT = 32, 3
 _BYTES = 24  # of randomness in a name

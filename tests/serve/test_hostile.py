@@ -27,7 +27,15 @@ def png(columns: int, rows: int, depth: int = 8, colour: int = 0, packed: bytes 
 
 
 def mha(size: str, data: bytes, *lines: str) -> bytes:
-    words = ["ObjectType = Image", "NDims = 2", f"DimSize = {size}", "ElementSpacing = 1 1", "BinaryData = True", "ElementType = MET_FLOAT", *lines]
+    words = [
+        "ObjectType = Image",
+        "NDims = 2",
+        f"DimSize = {size}",
+        "ElementSpacing = 1 1",
+        "BinaryData = True",
+        "ElementType = MET_FLOAT",
+        *lines,
+    ]
     return "\n".join([*words, "ElementDataFile = LOCAL", ""]).encode() + data
 
 
@@ -68,13 +76,15 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff that promises 4 GB": (lambda: tiff(65_000, 65_000), "pixels"),
     "tiff without pixels": (lambda: tiff(512, 512), "cut short"),
     "dicom of its mark alone": (lambda: dicom(), "cut short in its header"),
-    "dicom with a length without end": (lambda: dicom(struct.pack("<HH2sHI", 8, 5, b"OB", 0, 2**32 - 2)), "cut short in its header"),
+    "dicom with a length without end": (
+        lambda: dicom(struct.pack("<HH2sHI", 8, 5, b"OB", 0, 2**32 - 2)), "cut short in its header"
+    ),
     "mha of another file": (
-        lambda: mha("200 200", b"").replace(b"LOCAL", b"/etc/passwd"), "pa"
+        lambda: mha("200 200", b"").replace(b"LOCAL", b"/etc/passwd"), "a .mha holds its own"
     ),
     "mha that promises 4 GB": (lambda: mha("32000 32000", b"\0" * 64), "pixels"),
     "mha bomb": (
-        lambda: mha("200 200", zlib.compress(bytes(2**24)), "CompressedData = True"), "pa"
+        lambda: mha("200 200", zlib.compress(bytes(2**24)), "CompressedData = True"), "all pixels have the one value"
     ),
 }  # fmt: skip
 NAMES = [

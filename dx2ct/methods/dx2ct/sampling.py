@@ -12,7 +12,8 @@ from torch import Tensor
 
 from drr.attenuation import AttenuationModel, named
 from drr.errors import InputError
-from drr.progress import bar as progress_bar, show
+from drr.progress import bar as progress_bar
+from drr.progress import show
 from drr.projector import Projector
 from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES

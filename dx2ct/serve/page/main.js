@@ -63,6 +63,13 @@ const told = ({state, before, steps, steps_done, seconds: took, seconds_left}, m
   return `${step}, ${seconds(took)} so far${seconds_left === null ? "" : `, about ${seconds(seconds_left)} left`}.`;
 };
 
+// Before the end there is a volume to look at, and nothing to measure or to save.
+const refine = (isRefined, title) => {
+  $("result").hidden = false;
+  $("result").classList.toggle("refining", isRefined);
+  say($("result-title"), title);
+};
+
 const follow = async (run, model, viewer) => {
   let estimate = 0;
   for (;;) {
@@ -71,8 +78,7 @@ const follow = async (run, model, viewer) => {
     say($("state"), told(run, model));
     if (run.estimate > estimate && run.state === "running") {
       estimate = run.estimate;
-      $("result").hidden = false;
-      $("result").classList.add("refining");
+      refine(true, `3. The answer so far, estimate ${estimate}`);
       viewer.show(`/runs/${run.run}/estimate.nii.gz`, "ct").catch(() => {}); // the next one may have come
     }
     if (!["waiting", "running"].includes(run.state)) return run;
@@ -91,8 +97,9 @@ const start = async (model, settings, viewer, result) => {
     running = first.run;
     const run = await follow(first, model, viewer);
     if (run.error && run.state === "failed") say($("run-fault"), run.error);
+    refine(false, "3. The result");
+    $("result").hidden = run.state !== "done";
     if (run.state === "done") {
-      $("result").hidden = false;
       await result.show(run);
       $("result-title").focus();
     }

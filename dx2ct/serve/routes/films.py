@@ -8,9 +8,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 
 from dx2ct.serve.api import FilmOut, FramingIn
-from dx2ct.serve.line import Task
 from dx2ct.serve.routes.shared import Mine, png, REFUSALS, Served
 from dx2ct.serve.sessions import Film, label_of, require_view, Session
+from dx2ct.serve.task import Task
 from dx2ct.serve.uploads import FILM_BYTES, save
 
 PICTURES = ("whole", "seen")

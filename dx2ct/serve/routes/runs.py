@@ -9,8 +9,8 @@ from fastapi.responses import FileResponse
 
 from drr.errors import InputError
 from dx2ct.serve.api import CostOut, require_solver, RunIn, RunOut, ScoresOut, SettingsIn
-from dx2ct.serve.line import Task
 from dx2ct.serve.routes.shared import file, Mine, png, REFUSALS, Served
+from dx2ct.serve.task import Task
 from dx2ct.serve.uploads import save, TRUTH_BYTES
 
 router = APIRouter(tags=["runs"], prefix="/sessions/{session}", responses=REFUSALS)
