@@ -20,17 +20,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 GROUPS = {
-    "A project": config.app,
-    "A CT from X-rays": predict.app,
-    "Scans and their X-rays": prepare.app,
-    "Trainings and reconstructions": learn.app,
-    "Scores and reports": evaluate.app,
-    "For other programs": exchange.app,
+    "A project": (config.app,),
+    "A CT from X-rays": (predict.app, serve.app),
+    "Scans and their X-rays": (prepare.app,),
+    "Trainings and reconstructions": (learn.app,),
+    "Scores and reports": (evaluate.app,),
+    "For other programs": (exchange.app,),
 }
 for title, stages in GROUPS.items():
-    for registered in stages.registered_commands:
-        registered.rich_help_panel = title
-    app.add_typer(stages)
+    for stage in stages:
+        for registered in stage.registered_commands:
+            registered.rich_help_panel = title
+        app.add_typer(stage)
 
 
 def _say_version(is_asked: bool) -> None:
