@@ -12,6 +12,9 @@ from drr.physics.noise import counted
 from drr.physics.scatter import scattered
 
 Images = NDArray[np.float32]
+IN_FIELD = 0.5  # of the beam: where the edge of the field is said to be
+DIRECT = 0.5  # of the open beam's signal: more has met no patient
+_FEWEST = 0.02  # of the pixels, that a patient is
 
 
 def exposed(
@@ -29,7 +32,7 @@ def exposed(
     primary = blurred(energy / whole * beam, how.focus_mm, pixel_mm)
     scatter = scattered(primary, beam, how.scatter, pixel_mm)
     signal = how.grid.primary * primary + how.grid.scattered * scatter
-    photons = how.photons_per_mm2 * pixel_mm[0] * pixel_mm[1]
+    photons = how.photons_per_mm2 * pixel_mm[0] * pixel_mm[1] / _behind_patient(signal / whole, opened)
     signal = counted(signal, second / np.maximum(energy, 1e-30) * signal, photons, how.detector.swank, generator)
     return blurred(signal, how.detector.blur_mm, pixel_mm) / whole
 
@@ -38,6 +41,16 @@ def blurred(image: Images, sigma_mm: float, pixel_mm: tuple[float, float]) -> Im
     """Through a Gaussian; one narrower than a fifth of a pixel changes nothing."""
     sigma = sigma_mm / pixel_mm[0], sigma_mm / pixel_mm[1]
     return image if max(sigma) < 0.2 else np.asarray(gaussian_filter(image, sigma, mode="nearest"))
+
+
+def is_patient(signal: Images, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the signal, a share of the open beam's, has met a patient; all that is inside where hardly any has."""
+    patient = inside & (signal < DIRECT)
+    return patient if np.count_nonzero(patient) >= _FEWEST * patient.size else inside
+
+
+def _behind_patient(signal: Images, opened: Images) -> float:
+    return float(signal[is_patient(signal, opened > IN_FIELD)].mean())
 
 
 def _heel(shape: tuple[int, ...], how: Exposure) -> Images:

@@ -11,7 +11,8 @@ from drr.physics.tube import Tube
 
 @dataclass(frozen=True)
 class Exposure:
-    """What falls on the detector. photons_per_mm2: of the open beam (30,000 a mm2 are about 1 uGy, IEC 62220-1).
+    """What falls on the detector. photons_per_mm2: behind the patient, in the mean over all that is no direct beam, as
+    automatic exposure control sees to it (30,000 are about 1 uGy, IEC 62220-1).
 
     focus_mm: blur of the focal spot on the detector, a standard deviation. heel: by how much the beam is weaker at one
     end of the anode's axis than at the other, as a share, and heel_deg where that axis lies in the image.
@@ -21,7 +22,7 @@ class Exposure:
     scatter: Scatter = field(default_factory=Scatter)
     grid: Grid = NO_GRID
     detector: Detector = field(default_factory=Detector)
-    photons_per_mm2: float = 5e5
+    photons_per_mm2: float = 7.5e4
     focus_mm: float = 0.1
     heel: float = 0.0
     heel_deg: float = 90.0
@@ -58,11 +59,12 @@ class Collimation:
 
 @dataclass(frozen=True)
 class Processing:
-    """From signal to grey. scale: what the system takes of the signal. span: the percentiles that it recognises as image.
+    """From signal to grey. scale: what the system takes of the signal. span: the percentiles that it recognises as
+    image.
 
-    detail: the power of the contrast of small details, 1 leaves them (Vuylsteke and Schoeters, Multiscale image contrast
-    amplification, SPIE 2167, 551, 1994); smooth: the share of the coarsest that is taken away. centre, slope: of the
-    sigmoid from a span of 0 to 1; slope 0: a straight line. bits: of the file.
+    detail: the power of the contrast of small details, 1 leaves them (Vuylsteke and Schoeters, Multiscale image
+    contrast amplification, SPIE 2167, 551, 1994); smooth: the share of the coarsest that is taken away. centre, slope:
+    of the sigmoid from a span of 0 to 1; slope 0: a straight line. bits: of the file.
     """
 
     scale: Literal["log", "root"] = "log"

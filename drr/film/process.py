@@ -4,13 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.film.expose import is_patient
 from drr.film.look import Processing
 
 Images = NDArray[np.float32]
-_DIRECT = 0.5  # of the open beam's signal: more has met no patient
 _SMALL = 0.02  # of the span: details below it are amplified alike (Vuylsteke and Schoeters, crossover)
 _COARSEST = 8  # pixels a side
-_FEWEST = 0.02  # of the pixels that a span is taken of
 
 
 def pictured(signal: Images, inside: NDArray[np.bool_], how: Processing) -> Images:
@@ -21,9 +20,7 @@ def pictured(signal: Images, inside: NDArray[np.bool_], how: Processing) -> Imag
     """
     least = float(np.finfo(np.float32).tiny)
     values = -np.log(np.maximum(signal, 1e-6)) if how.scale == "log" else -np.sqrt(np.maximum(signal, least))
-    patient = inside & (signal < _DIRECT)
-    if np.count_nonzero(patient) < _FEWEST * patient.size:
-        patient = inside
+    patient = is_patient(signal, inside)
     values = _spanned(values, patient, (1.0, 99.0))
     if how.detail < 1 or how.smooth > 0:
         values = enhanced(np.clip(values, -1, 2), how.detail, how.smooth)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drr.errors import InputError
 from drr.film.draws import draw_look
-from drr.film.expose import exposed
+from drr.film.expose import exposed, IN_FIELD
 from drr.film.field import open_share
 from drr.film.letters import with_letters
 from drr.film.look import Look
@@ -17,14 +17,14 @@ from drr.physics.materials import path_lengths
 from drr.volume import Volume
 
 Images = NDArray[np.float32]
-_IN_FIELD = 0.5  # of the beam: where its edge is said to be
 
 
 @dataclass(frozen=True, eq=False)
 class Film:
     """pixels: (row, column) uint16 of `look.processing.bits`, as a file holds them. view: where it was taken.
 
-    field: True inside the collimated field. lengths: the truth, mm of soft tissue and of bone, (2, row, column) float32.
+    field: True inside the collimated field. lengths: the truth, mm of soft tissue and of bone, (2, row, column)
+    float32.
     """
 
     pixels: NDArray[np.uint16]
@@ -51,8 +51,8 @@ def simulate(
 ) -> Film:
     """A film of a CT in one view; without a look one is drawn.
 
-    volume: HU, (z, y, x). rays, backend, threads: of the ray-caster, as in drr.Projector. The same volume, view, look and
-    generator make the same film. Raises InputError as drr.render does.
+    volume: HU, (z, y, x). rays, backend, threads: of the ray-caster, as in drr.Projector. The same volume, view, look
+    and generator make the same film. Raises InputError as drr.render does.
     """
     lengths = path_lengths(volume, [view], rays, backend, threads)[0]
     return develop(lengths, view, generator, look)
@@ -67,7 +67,7 @@ def develop(lengths: Images, view: View, generator: np.random.Generator, look: L
         raise InputError(f"path lengths of shape {lengths.shape} are not (2, {view.rows}, {view.columns}) as the view")
     look = draw_look(generator, view=view) if look is None else look
     opened = open_share((view.rows, view.columns), view.pixel_mm, look.collimation)
-    field = opened > _IN_FIELD
+    field = opened > IN_FIELD
     signal = exposed(lengths, opened, view.pixel_mm, look.exposure, generator)
     picture = pictured(signal, field, look.processing)
     if look.collimation.shutter:

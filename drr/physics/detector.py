@@ -18,7 +18,8 @@ Images = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Detector:
-    """csi_mm: of caesium iodide without its voids (0.5 mm of needles are 0.4 mm). blur_mm: a standard deviation, of its light.
+    """csi_mm: of caesium iodide without its voids (0.5 mm of needles are 0.4 mm). blur_mm: a standard deviation, of its
+    light.
 
     swank: the share of the information that the unlike light of single photons leaves (Swank, J. Appl. Phys. 44, 4199,
     1973). Raises InputError for what is no detector.
@@ -42,7 +43,8 @@ class Detector:
 
 
 def absorbed(lengths: Images, tube: Tube, detector: Detector) -> Images:
-    """Absorbed energy behind the patient and its second moment, (2, row, column), keV and keV2 a photon of the open beam.
+    """Absorbed energy behind the patient and its second moment, (2, row, column), keV and keV2 a photon of the open
+    beam.
 
     lengths: mm of soft tissue and of bone, (2, row, column). The first is the mean signal of one photon that left the
     tube, the second what its variance follows from (drr/physics/noise.py).

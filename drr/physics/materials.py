@@ -1,8 +1,8 @@
 """A CT as a mixture of air, soft tissue and bone, and how many mm of each a ray meets.
 
-A voxel is a mixture by volume of its two neighbours among the three, as in drr.attenuation.Mixture. Its HU are linear in
-the fractions, so two projections of the HU themselves give all: one of the density, one of the bone. What air weighs is
-counted as soft tissue of its density.
+A voxel is a mixture by volume of its two neighbours among the three, as in drr.attenuation.Mixture. Its HU are linear
+in the fractions, so two projections of the HU themselves give all: one of the density, one of the bone. What air weighs
+is counted as soft tissue of its density.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,10 @@
 """What a patient scatters onto the detector, by convolution, and what an anti-scatter grid makes of it.
 
-A pencil of rays of transmission t scatters in proportion to t ln(1/t): to how often a photon of it scatters once and gets
-through (Ohnesorge, Flohr and Klingenbeck-Regn, Efficient object scatter correction algorithm for third and fourth
-generation CT scanners, Eur. Radiol. 9, 563, 1999). What it scatters falls around it as a sum of two Gaussians, as in Sun
-and Star-Lack, Improved scatter correction using adaptive scatter kernel superposition, Phys. Med. Biol. 55, 6695, 2010.
+A pencil of rays of transmission t scatters in proportion to t ln(1/t): to how often a photon of it scatters once and
+gets through (Ohnesorge, Flohr and Klingenbeck-Regn, Efficient object scatter correction algorithm for third and fourth
+generation CT scanners, Eur. Radiol. 9, 563, 1999). What it scatters falls around it as a sum of two Gaussians, as in
+Sun and Star-Lack, Improved scatter correction using adaptive scatter kernel superposition, Phys. Med. Biol. 55, 6695,
+2010.
 """
 
 from dataclasses import dataclass

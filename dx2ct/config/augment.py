@@ -32,6 +32,19 @@ class ExposureSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class FilmSettings:
+    """X-rays as simulated films: spectrum, scatter, noise, processing, collimation and markers drawn for each."""
+
+    share: Fraction = key(0.0, "Share of all examples, scans and copies, whose X-rays are films; 0: none", source=OURS)
+    border_found: Fraction = key(
+        0.8, "Share of films whose collimated border is known, and becomes air as in predict", source=OURS
+    )
+
+
+NO_FILMS = {"share": 0.0, "border_found": 0.8}  # what trainings mean that are older than the section
+
+
+@dataclass(frozen=True, config=STRICT)
 class AugmentSettings:
     """Warped copies of the training scans, and of phantoms, with X-rays of their own.
 
@@ -66,10 +79,16 @@ class AugmentSettings:
         0.15, "Share with air outside a circle, and share with air above and below", source=OURS
     )
     exposure: ExposureSettings = key(ExposureSettings, "The X-rays' geometry, for methods that take it as data")
+    film: FilmSettings = key(FilmSettings, "X-rays that look like radiographs", earlier=NO_FILMS)
 
     @property
     def changes(self) -> bool:
         """True where examples are made while training."""
+        return self.copies or self.film.share > 0
+
+    @property
+    def copies(self) -> bool:
+        """True where volumes are, and not their X-rays alone."""
         return self.share > 0 or self.phantoms > 0
 
     def require_inside(self, side_mm: float) -> None:

@@ -256,7 +256,7 @@ class LearnedSettings(XrayRunSettings):
                 f"{self.fine_voxels}: use a multiple of slices.size, {self.slices.size}, up to volume.size, "
                 f"{self.volume.size}",
             )
-        if augment.exposure.moves and not self.takes_geometry:
+        if augment.copies and augment.exposure.moves and not self.takes_geometry:
             raise BadKeyError(
                 "train.augment.exposure", "this method has one geometry built in: leave all its keys at 0"
             )

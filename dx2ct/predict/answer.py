@@ -12,10 +12,11 @@ from typing import Any
 from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.config import plain, SamplingOptions
+from dx2ct.data.film import PERCENTILES
 from dx2ct.predict import calibrated
 from dx2ct.predict.agreement import disagreement
-from dx2ct.predict.framing import Framing, PERCENTILES
-from dx2ct.predict.model import DOMAIN_SHIFT, Framed, Model
+from dx2ct.predict.framing import Framing
+from dx2ct.predict.model import DOMAIN_SHIFT, Framed, LEARNT_FILMS, Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.sampling import in_words
 from dx2ct.predict.xray import digest
@@ -34,10 +35,12 @@ class Answer:
     record: str
 
 
-def notes_of(xrays: Mapping[str, Framed]) -> list[str]:
+def notes_of(model: Model, xrays: Mapping[str, Framed]) -> list[str]:
     """What a user should know of the X-rays; what holds for all views, once."""
     notes = [*dict.fromkeys(text for one in xrays.values() for text in one.notes)]
-    return [*notes, DOMAIN_SHIFT] if any(one.xray.kind == "film" for one in xrays.values()) else notes
+    if any(one.xray.kind == "film" for one in xrays.values()):
+        notes.append(LEARNT_FILMS if model.has_learnt_films else DOMAIN_SHIFT)
+    return notes
 
 
 def answer(
@@ -65,7 +68,7 @@ def answer(
     doubts = disagreement(model.agreement, apart)
     for text in doubts:
         tell(text)
-    notes = [*notes_of(xrays), *notes, *doubts]
+    notes = [*notes_of(model, xrays), *notes, *doubts]
     record = _record(model, files, xrays, framing) | {"sampling": plain(options), "passes": carried}
     record |= {"seconds": seconds, "unexplained": apart}
     if deviation is not None:

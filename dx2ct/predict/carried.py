@@ -75,4 +75,4 @@ def _learnt(settings: RunSettings) -> float:
     if not getattr(settings, "takes_geometry", False):
         return 0.0
     augment = settings.train.augment  # type: ignore[attr-defined]
-    return float(augment.exposure.distance) if augment.changes else 0.0
+    return float(augment.exposure.distance) if augment.copies else 0.0

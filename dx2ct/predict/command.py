@@ -57,7 +57,7 @@ def predict(
     """
     check_outputs(outputs, files, sampling(base=model.sampled, **asked).samples)
     xrays = model.prepare(files, framing)
-    for text in notes_of(xrays):
+    for text in notes_of(model, xrays):
         tell(text)
     seen = dict(zip(xrays, model.seen(xrays), strict=True))
     writers: Writers = {}

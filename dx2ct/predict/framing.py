@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.errors import InputError
+from dx2ct.data.film import standardised
 from dx2ct.predict.turn import AS_IT_IS, MIRRORED, QUARTERS, Turn
 from dx2ct.predict.xray import require_grey_levels, Xray
 
-PERCENTILES = (0.5, 99.5)
 _FORMS = {"crop": "VIEW:LEFT,TOP,RIGHT,BOTTOM", "rotate": "VIEW:DEGREES"}  # of the others VIEW alone
 _LENGTHS = ("spacing_mm", "sid_mm", "odd_mm")
 
@@ -92,20 +92,17 @@ def parse_framings(
 def oriented(xray: Xray, how: Framing) -> NDArray[np.float32]:
     """The image cropped and turned, (row, column): a film in [0, 1], bone bright; line integrals as they are.
 
-    A film's grey is in arbitrary units: its PERCENTILES, taken after the crop and of what is not blank, become 0 and 1
-    and what lies beyond is clipped; what is blank is air, 0. Raises InputError for a crop outside the image.
+    A film's grey is in arbitrary units: it is standardised, after the crop, as training's films are
+    (dx2ct/data/film.py). Raises InputError for a crop outside the image.
     """
     if xray.kind == "integrals" and how.invert:
         raise InputError(f"{xray.name}: line integrals have bone bright already: leave --invert out")
     pixels, blank = _cropped(xray, how.crop)
     if xray.kind == "film":
-        low, high = (float(value) for value in np.percentile(pixels if blank is None else pixels[~blank], PERCENTILES))
-        if high <= low:
-            raise InputError(f"{xray.name}: nearly all pixels have the one value {low:g}: there is no image in it")
-        pixels = np.clip((pixels - np.float32(low)) / np.float32(high - low), 0, 1)
-        pixels = 1 - pixels if how.invert else pixels
-        if blank is not None:
-            pixels[blank] = 0
+        try:
+            pixels = standardised(pixels, blank, inverted=how.invert)
+        except InputError as error:
+            raise InputError(f"{xray.name}: {error}") from None
     return np.ascontiguousarray(xray.turn.then(how.turn).of(pixels))
 
 

@@ -14,9 +14,10 @@ from drr.geometry import View
 from drr.progress import each, show
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.config import RunSettings, SamplingOptions, XrayRunSettings
+from dx2ct.config import LearnedSettings, RunSettings, SamplingOptions, XrayRunSettings
 from dx2ct.config.keys import require_version
-from dx2ct.data.scans import as_seen
+from dx2ct.data.film import learnt_part
+from dx2ct.data.scans import as_seen, averaged
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.contract import Planes, require_names, Trained
@@ -42,6 +43,10 @@ from dx2ct.training.runtime import Runtime
 DOMAIN_SHIFT = (
     "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
     "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift"
+)
+LEARNT_FILMS = (
+    "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, as of the simulated "
+    "films that the network has learnt. How well it does on real ones is not known"
 )
 
 
@@ -82,6 +87,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
+
+    @property
+    def has_learnt_films(self) -> bool:
+        """True where simulated films were among the X-rays of its training."""
+        return isinstance(self.settings, LearnedSettings) and self.settings.train.augment.film.share > 0
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -207,6 +217,12 @@ class Model:
         seen = dict(zip(xrays, self.seen(xrays), strict=True))
         return rendered(volume.array, self._beams(xrays), seen, self.settings.xray.attenuation)
 
+    def _as_learnt(self, xray: Xray, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A film as the network's training had its films, where it had any; else as it is."""
+        if xray.kind == "integrals" or not self.has_learnt_films:
+            return image
+        return learnt_part(averaged(image, self.trained.inputs.pixels))
+
     def _carried(
         self,
         xrays: Mapping[str, Framed],
@@ -261,10 +277,11 @@ class Model:
         ]
         moved = framing.moves or bool(xray.turn)
         if not is_placed:
-            image = squared(unpadded)
+            image = self._as_learnt(xray, squared(unpadded))
             return Framed(xray, image, tuple(notes), moved or image.shape != xray.pixels.shape)
         training = self.trained.inputs.views.exposures[view]
         image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
+        image = self._as_learnt(xray, image)
         notes += [f"{xray.name}: {note}" for note in said]
         moved = moved or exposure is not training or image is not unpadded
         return Framed(xray, image, tuple(notes), moved, place, exposure)

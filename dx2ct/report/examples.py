@@ -32,7 +32,9 @@ def write_examples(settings: LearnedSettings, rows: Sequence[Row], data: Path, o
         patient = patients.get(step, 0, number)
         xrays = dict(zip(settings.run.views, patient.xrays.numpy(), strict=True))
         shown.append(Example(scans[number], xrays, patient.stacks))
-    share = settings.train.augment.share
-    figure = examples_figure(shown, f"what the training sees: {share:.0%} of the examples are changed copies")
+    augment = settings.train.augment
+    title = f"what the training sees: {augment.share:.0%} of the examples are changed copies"
+    title += f", {augment.film.share:.0%} have films for X-rays" if augment.film.share else ""
+    figure = examples_figure(shown, title)
     with replacing(output) as part:
         figure.savefig(part, dpi=DPI, format="png", metadata={})

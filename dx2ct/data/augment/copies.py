@@ -10,22 +10,21 @@ from torch import Tensor
 
 from drr.attenuation import named
 from drr.geometry import View
-from drr.projector import Projector
 from drr.volume import AIR_HU
 from dx2ct.config import XraySettings
 from dx2ct.config.augment import AugmentSettings
 from dx2ct.data.augment.exposure import draw_exposures
+from dx2ct.data.augment.films import films_seen, lengths_of
+from dx2ct.data.augment.render import rendered
 from dx2ct.data.augment.surroundings import add_arms, add_couch, cut_circle, cut_height
 from dx2ct.data.augment.tissue import draw_curve, through
 from dx2ct.data.augment.warp import draw_warp, warped
 from dx2ct.data.grid import CubeGrid
 
-RAYS = 2  # along each side of a pixel, as the detector's own smaller pixels are averaged
-
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """hu: whole numbers (z, y, x) on the fine grid; xrays: line integrals (view, row, column).
+    """hu: whole numbers (z, y, x) on the fine grid; xrays: line integrals (view, row, column), or films in [0, 1].
 
     exposures: where they were taken, around the cube's centre.
     """
@@ -46,11 +45,24 @@ class Copier:
     pixels: int
     device: torch.device
 
-    def copy(self, generator: np.random.Generator, hu: NDArray[np.int16], body: NDArray[np.bool_] | None) -> Copy:
-        """A copy of a scan on the grid; body: which voxels are the patient, None where `couch` is 0."""
+    def copy(
+        self,
+        generator: np.random.Generator,
+        hu: NDArray[np.int16],
+        body: NDArray[np.bool_] | None,
+        looks: np.random.Generator | None = None,
+    ) -> Copy:
+        """A copy of a scan on the grid; body: which voxels are the patient, None where `couch` is 0.
+
+        looks: what draws the looks of its X-rays as films; None: they are line integrals.
+        """
         changed = self.changed(generator, hu, body)
         exposures = draw_exposures(generator, self.settings.exposure, self.xray, self.names, self.pixels)
-        xrays = rendered(changed, self.grid, list(exposures.values()), self.xray)
+        if looks is not None:
+            lengths = lengths_of(changed, self.grid, list(exposures.values()))
+            films = films_seen(looks, self.settings.film, lengths, exposures)
+            return Copy(changed, torch.from_numpy(films), exposures)
+        xrays = rendered(changed, self.grid, list(exposures.values()), named(self.xray.attenuation))
         share = self.settings.noise * generator.random()
         noise = torch.from_numpy(generator.standard_normal(tuple(xrays.shape), np.float32)).to(self.device)
         return Copy(changed, xrays + share * xrays.amax(dim=(1, 2), keepdim=True) * noise, exposures)
@@ -72,14 +84,3 @@ class Copier:
         if circle:
             new = cut_circle(generator, new, side)
         return (cut_height(generator, new) if height else new).round()
-
-
-def rendered(hu: Tensor, grid: CubeGrid, views: Sequence[View], xray: XraySettings) -> Tensor:
-    """Line integrals (view, row, column) of whole HU (z, y, x) on a grid, on the tensor's device, as of stage xray."""
-    law, backend = named(xray.attenuation), "cuda" if hu.is_cuda else "cpu"
-    projector = Projector(grid.volume(), views, rays=RAYS, backend=backend, threads=1)
-    if not hu.is_cuda:
-        return torch.from_numpy(projector.render(hu.numpy().astype(np.int16), law))
-    table = torch.from_numpy(np.asarray(law(np.arange(-(2**15), 2**15)), np.float32)).to(hu.device)
-    images: Tensor = projector(table[hu.long() + 2**15])
-    return images

@@ -63,7 +63,7 @@ class TrainingData(Examples[Batch]):
             for patient, row in zip(chosen, np.stack([planes, numbers], -1), strict=True)
             for plane, number in row
         ]
-        moves = train.augment.changes and train.augment.exposure.moves
+        moves = train.augment.copies and train.augment.exposure.moves
         return Batch(
             xrays=torch.stack([patient.xrays for patient in chosen]),
             coordinates=self.coordinates[torch.from_numpy(planes), torch.from_numpy(numbers)],

@@ -1,4 +1,4 @@
-"""The patients of a training step: a prepared scan as it is, or a changed copy of it or of a phantom, with X-rays."""
+"""The patients of a training step: a prepared scan, or a changed copy of it or of a phantom, with X-rays or films."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from drr.geometry import View
 from dx2ct import layout
 from dx2ct.config import LearnedSettings
 from dx2ct.data.augment.copies import Copier
+from dx2ct.data.augment.films import films_seen, lengths_of
 from dx2ct.data.augment.surroundings import body
 from dx2ct.data.grid import CubeGrid
 from dx2ct.data.planes import to_plane
@@ -28,7 +29,7 @@ from dx2ct.methods.contract import training_views
 
 Voxels = NDArray[np.int16]
 Bits = NDArray[np.uint8]
-AUGMENT = 2  # what the generator of changed copies is told beside seed, step and example
+AUGMENT, FILM = 2, 3  # what the generators of changed copies and of films are told beside seed, step and example
 KEPT_BYTES = 2**31  # of fine volumes in memory, of scans and of phantoms; more are read or drawn again
 
 
@@ -47,7 +48,7 @@ class Patient:
 
 
 class Patients:
-    """Scans in the order of `scans`; of each step some are changed, by (seed, step, example) alone.
+    """Scans in the order of `scans`; of each step some are changed, or filmed, by (seed, step, example) alone.
 
     pixels: side of the X-ray that the network sees. device: where copies are made.
     """
@@ -67,6 +68,7 @@ class Patients:
         self.copier = Copier(self.augment, settings.xray, self.names, self.grid, pixels, device)
         kept = lru_cache(max(int(KEPT_BYTES / (2.125 * voxels**3)), 1))
         self.fine, self.phantom = kept(self._fine), kept(self._phantom)
+        self.lengths = lru_cache(max(KEPT_BYTES // (8 * len(self.names) * pixels**2), 1))(self._lengths)
 
     def __len__(self) -> int:
         return len(self.scans)
@@ -75,15 +77,36 @@ class Patients:
         """Patient `number` as the example of a step sees it; example: counted over the whole batch."""
         generator = np.random.default_rng((self.settings.train.seed, step, example, AUGMENT))
         phantom, changed = generator.random(2) < (self.augment.phantoms, self.augment.share)
+        # Of its own, so that what is copied, and how, does not depend on what looks like a film.
+        looks = np.random.default_rng((self.settings.train.seed, step, example, FILM))
+        drawn = looks if looks.random() < self.augment.film.share else None
         if phantom:
-            return self._changed(generator, *self.phantom(int(generator.integers(self.augment.phantom_count))))
+            number = int(generator.integers(self.augment.phantom_count))
+            return self._changed(generator, drawn, *self.phantom(number))
         if changed:
-            return self._changed(generator, *self.fine(number))
-        return Patient(self.xrays[number], self.matrices, dict(self.stacks[number]), self.views.exposures)
+            return self._changed(generator, drawn, *self.fine(number))
+        xrays = self.xrays[number] if drawn is None else self._filmed(drawn, number)
+        return Patient(xrays, self.matrices, dict(self.stacks[number]), self.views.exposures)
 
-    def _changed(self, generator: np.random.Generator, hu: Voxels, bits: Bits | None) -> Patient:
+    def _filmed(self, looks: np.random.Generator, number: int) -> Tensor:
+        """A scan's own X-rays as films."""
+        images = films_seen(looks, self.augment.film, self.lengths(number), self._exposures)
+        return torch.from_numpy(as_seen(dict(zip(self.names, images, strict=True)), self.names, self.pixels))
+
+    def _lengths(self, number: int) -> NDArray[np.float32]:
+        """Of a scan in the training's exposures: what films are made of, (view, 2, row, column)."""
+        hu = torch.from_numpy(self.fine(number)[0]).to(self.copier.device)
+        return lengths_of(hu, self.grid, list(self._exposures.values()))
+
+    @property
+    def _exposures(self) -> dict[str, View]:
+        return {name: self.views.exposures[name].resized(self.pixels) for name in self.names}
+
+    def _changed(
+        self, generator: np.random.Generator, looks: np.random.Generator | None, hu: Voxels, bits: Bits | None
+    ) -> Patient:
         patient = None if bits is None else np.unpackbits(bits).view(np.bool_).reshape(hu.shape)
-        copy = self.copier.copy(generator, hu, patient)
+        copy = self.copier.copy(generator, hu, patient, looks)
         images = dict(zip(self.names, copy.xrays.cpu().numpy(), strict=True))
         views = Views(self.grid, copy.exposures)
         volume = averaged(copy.hu, self.size).cpu().numpy()
