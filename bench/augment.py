@@ -1,4 +1,4 @@
-"""What a training step with changed copies costs beside one without, side by side, wall clock and CPU.
+"""What a training step with changed copies, and with films, costs beside one without, side by side, wall clock and CPU.
 
 python -m bench.augment [METHOD ...]: methods of workflow/config/ranking.yaml, by default lift_600, on varied phantoms
 that are drawn for it. One thread for the network and one loader, as on two cores.
@@ -15,7 +15,7 @@ import torch
 
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.config.augment import AugmentSettings
+from dx2ct.config.augment import AugmentSettings, FilmSettings
 from dx2ct.data.prepare.slices import make_slices
 from dx2ct.data.prepare.xrays import make_xrays
 from dx2ct.data.sources.phantom.direct import draw
@@ -25,7 +25,8 @@ from dx2ct.training.runtime import Runtime
 from dx2ct.training.state import Training
 
 ROOT = Path(__file__).resolve().parents[1]
-SCANS, ROUNDS, STEPS = 6, 4, 10
+SCANS, ROUNDS, STEPS = 3, 2, 5
+SIDES = {"plain": (0.0, 0.0), "films": (0.0, 1.0), "copies": (1.0, 0.0), "copies, films": (1.0, 1.0)}  # shares
 
 
 def prepare(config: Any, data: Path) -> list[str]:
@@ -41,9 +42,10 @@ def prepare(config: Any, data: Path) -> list[str]:
     return scans
 
 
-def trained(settings: Any, share: float, scans: list[str], data: Path) -> Any:
+def trained(settings: Any, share: float, films: float, scans: list[str], data: Path) -> Any:
     """A training with its first steps behind it, and its losses."""
-    settings = replace(settings, train=replace(settings.train, augment=AugmentSettings(share=share)))
+    augment = AugmentSettings(share=share, film=FilmSettings(share=films))
+    settings = replace(settings, train=replace(settings.train, augment=augment))
     implementation: Any = method_named(settings.run.method).implement()
     learned = implementation.build(settings, {"train": scans, "validation": []}, data, Runtime())
     training = Training(learned.model, settings.train, "bench", discriminator=learned.discriminator)
@@ -67,14 +69,13 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         scans = prepare(resolved.config, Path(folder))
         for name in sys.argv[1:] or ["lift_600_seed0"]:
-            sides = [trained(resolved.settings(name), share, scans, Path(folder)) for share in (0.0, 1.0)]
-            found = [[run(*side, STEPS) for side in sides] for _ in range(ROUNDS)]
-            plain, copies = (min(pair[side][0] for pair in found) for side in (0, 1))
-            cpu = [min(pair[side][1] for pair in found) for side in (0, 1)]
-            print(
-                f"{name}: {plain:.3f} s a step, {copies:.3f} with copies, {copies / plain:.2f} times; "
-                f"CPU {cpu[0]:.3f} and {cpu[1]:.3f} s"
-            )
+            sides = {side: trained(resolved.settings(name), *SIDES[side], scans, Path(folder)) for side in SIDES}
+            found = [{side: run(*sides[side], STEPS) for side in sides} for _ in range(ROUNDS)]
+            print(name)
+            for side, compared in zip(SIDES, ("plain", "plain", "plain", "copies"), strict=True):
+                (wall, cpu), least = ([min(one[s][i] for one in found) for i in (0, 1)] for s in (side, compared))
+                times = f"{wall / least[0]:.2f} and {cpu / least[1]:.2f} times {compared}"
+                print(f"  {side:12} {wall:.3f} s a step, CPU {cpu:.3f} s: {times}")
 
 
 if __name__ == "__main__":

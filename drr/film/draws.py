@@ -67,8 +67,8 @@ HELD_OUT = Ranges(
     roots=0.5,
     slope=(4.5, 6.0),
     detail=(0.5, 0.6),
-    centre=(0.25, 0.35),
-    high=(93.0, 96.0),
+    centre=(0.2, 0.35),
+    high=(93.0, 97.0),
 )
 
 

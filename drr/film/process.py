@@ -28,7 +28,7 @@ def pictured(signal: Images, inside: NDArray[np.bool_], how: Processing) -> Imag
 
 
 def enhanced(image: Images, detail: float, smooth: float) -> Images:
-    """Details of every size through |d|^detail, so that small contrasts gain on large; `smooth` of the coarsest goes."""
+    """Details of every size through |d|^detail, so that small contrasts gain; `smooth` of the coarsest goes."""
     layers = []
     while min(image.shape) >= 2 * _COARSEST:
         coarse = cv2.pyrDown(image)
