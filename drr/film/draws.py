@@ -29,7 +29,7 @@ class Ranges:
     narrow_mm: Span = (12.0, 30.0)
     wide_mm: Span = (45.0, 100.0)
     wide_share: Span = (0.4, 0.8)
-    grids: float = 0.75
+    grids: float = 0.85
     grid_primary: Span = (0.6, 0.75)
     grid_scattered: Span = (0.1, 0.35)
     csi_mm: Span = (0.25, 0.5)
@@ -37,12 +37,12 @@ class Ranges:
     focus_mm: Span = (0.02, 0.2)
     photons_per_mm2: Span = (3e4, 2e5)
     heel: Span = (0.0, 0.25)
-    roots: float = 0.2
+    roots: float = 0.12
     low: Span = (0.0, 2.0)
     high: Span = (97.0, 99.9)
-    enhanced: float = 0.8
-    detail: Span = (0.6, 1.0)
-    smooth: Span = (0.2, 0.8)
+    enhanced: float = 0.9
+    detail: Span = (0.45, 0.9)
+    smooth: Span = (0.3, 0.85)
     straight: float = 0.15
     centre: Span = (0.35, 0.9)
     slope: Span = (1.0, 4.5)
@@ -66,7 +66,7 @@ HELD_OUT = Ranges(
     grid_scattered=(0.35, 0.45),
     roots=0.5,
     slope=(4.5, 6.0),
-    detail=(0.5, 0.6),
+    detail=(0.35, 0.45),
     centre=(0.2, 0.35),
     high=(93.0, 97.0),
 )

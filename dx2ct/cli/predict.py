@@ -115,3 +115,16 @@ def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str,
     if len(files) < len(pairs):
         raise InputError("a view is given twice: name one file for each")
     return files
+
+
+@app.command()
+def films(
+    cts: Annotated[list[Path], typer.Argument(help="CTs: DICOM, NIfTI, MHA, MHD or NRRD; six at most are shown.")],
+    beside: Annotated[Path, typer.Option(help="Folder of real films, their names begin with pa or lateral.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page, .png.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of the looks, and of which real films are shown.")] = 0,
+) -> None:
+    """Draw simulated films of CTs beside real films: a page to look at before a training with train.augment.film."""
+    from dx2ct.predict.film_page import write_page
+
+    write_page(cts, beside, seed, output)

@@ -90,16 +90,17 @@ class Patients:
 
     def _filmed(self, looks: np.random.Generator, number: int) -> Tensor:
         """A scan's own X-rays as films."""
-        images = films_seen(looks, self.augment.film, self.lengths(number), self._exposures)
+        images = films_seen(looks, self.augment.film, self.lengths(number), self.exposures)
         return torch.from_numpy(as_seen(dict(zip(self.names, images, strict=True)), self.names, self.pixels))
 
     def _lengths(self, number: int) -> NDArray[np.float32]:
         """Of a scan in the training's exposures: what films are made of, (view, 2, row, column)."""
         hu = torch.from_numpy(self.fine(number)[0]).to(self.copier.device)
-        return lengths_of(hu, self.grid, list(self._exposures.values()))
+        return lengths_of(hu, self.grid, list(self.exposures.values()))
 
     @property
-    def _exposures(self) -> dict[str, View]:
+    def exposures(self) -> dict[str, View]:
+        """The training's, of images as the network sees them."""
         return {name: self.views.exposures[name].resized(self.pixels) for name in self.names}
 
     def _changed(

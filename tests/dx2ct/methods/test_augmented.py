@@ -168,3 +168,48 @@ def test_a_section_that_changes_nothing_is_not_tracked() -> None:
     assert "augment" not in tracked(plain)["train"]
     assert tracked(asked.relevant()) == tracked(plain)
     assert "augment" in tracked(augmented("lift").relevant())["train"]
+
+
+FILMS = {"share": 1.0, "border_found": 0.5}
+
+
+def test_films_change_the_xrays_of_a_scan_and_nothing_else(data: Path) -> None:
+    patients = Patients(augmented("lift", share=0.0, film=FILMS), 64, SCANS, data, CPU)
+    plain = patients.xrays[1]
+    seen = [patients.get(step, 0, 1) for step in (0, 1, 0)]
+    for patient in seen:
+        np.testing.assert_array_equal(patient.stacks["axial"], read_stack(data, "scan-1", "axial"))
+        assert torch.equal(patient.matrices, patients.matrices)
+        assert patient.xrays.shape == plain.shape and patient.xrays.min() == 0 and patient.xrays.max() == 1
+    one, other, again = (patient.xrays for patient in seen)
+    assert torch.equal(one, again) and not torch.equal(one, other) and not torch.equal(one, plain)
+    alike = [np.corrcoef(film.flatten(), xray.flatten())[0, 1] for film, xray in zip(one, plain, strict=True)]
+    assert min(alike) > 0.6, "the same patient in the same place"
+
+
+def test_a_share_of_the_examples_are_films(data: Path) -> None:
+    patients = Patients(augmented("lift", share=0.0, film={"share": 0.3}), 64, SCANS, data, CPU)
+    films = [not torch.equal(patients.get(step, 0, 0).xrays, patients.xrays[0]) for step in range(60)]
+    assert 8 < sum(films) < 30
+
+
+def test_copies_are_the_same_with_films_and_without(data: Path) -> None:
+    with_films, without = (Patients(augmented("lift", **film), 64, SCANS, data, CPU) for film in ({"film": FILMS}, {}))
+    for step in range(3):
+        one, other = (patients.get(step, 0, 0) for patients in (with_films, without))
+        np.testing.assert_array_equal(one.stacks["axial"], other.stacks["axial"])
+        assert one.exposures == other.exposures and not torch.equal(one.xrays, other.xrays)
+
+
+def test_a_training_with_films_is_the_same_with_any_number_of_loaders(data: Path, tmp_path: Path) -> None:
+    settings = augmented("lift", share=0.5, film=FILMS)
+    for loaders in (0, 3):
+        train(settings, data, tmp_path / str(loaders), engine=EngineSettings(loaders=loaders))
+    one, other = (read_weights(tmp_path / str(loaders), dict_of) for loaders in (0, 3))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_older_trainings_had_no_films_and_are_tracked_as_before() -> None:
+    """A settings string that gains a key would train every run again."""
+    assert "film" not in tracked(augmented("lift").relevant())["train"]["augment"]
+    assert tracked(augmented("lift", film=FILMS).relevant())["train"]["augment"]["film"] == FILMS
