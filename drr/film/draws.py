@@ -41,10 +41,10 @@ class Ranges:
     low: Span = (0.0, 2.0)
     high: Span = (97.0, 99.9)
     enhanced: float = 0.9
-    detail: Span = (0.45, 0.9)
+    detail: Span = (0.5, 0.9)
     smooth: Span = (0.3, 0.85)
     straight: float = 0.15
-    centre: Span = (0.35, 0.9)
+    centre: Span = (0.4, 0.95)
     slope: Span = (1.0, 4.5)
     twelve_bits: float = 0.8
     monochrome1: float = 0.15
@@ -66,8 +66,8 @@ HELD_OUT = Ranges(
     grid_scattered=(0.35, 0.45),
     roots=0.5,
     slope=(4.5, 6.0),
-    detail=(0.35, 0.45),
-    centre=(0.2, 0.35),
+    detail=(0.4, 0.5),
+    centre=(0.25, 0.4),
     high=(93.0, 97.0),
 )
 

@@ -34,7 +34,7 @@ def exposed(
     signal = how.grid.primary * primary + how.grid.scattered * scatter
     photons = how.photons_per_mm2 * pixel_mm[0] * pixel_mm[1] / _behind_patient(signal / whole, opened)
     signal = counted(signal, second / np.maximum(energy, 1e-30) * signal, photons, how.detector.swank, generator)
-    return blurred(signal, how.detector.blur_mm, pixel_mm) / whole
+    return np.asarray(blurred(signal, how.detector.blur_mm, pixel_mm) / whole, np.float32)
 
 
 def blurred(image: Images, sigma_mm: float, pixel_mm: tuple[float, float]) -> Images:

@@ -31,5 +31,5 @@ def _ink(letter: Letter, pixel_mm: tuple[float, float]) -> Images:
     left, top, right, bottom = font.getbbox(letter.text)
     canvas = Image.new("L", (max(int(np.ceil(right - left)), 1), max(int(np.ceil(bottom - top)), 1)))
     ImageDraw.Draw(canvas).text((-left, -top), letter.text, fill=255, font=font)
-    ink = np.asarray(canvas, np.float32) / 255
+    ink = np.asarray(np.asarray(canvas) / 255, np.float32)
     return ink[:, ::-1] if letter.mirrored else ink

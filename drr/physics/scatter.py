@@ -61,7 +61,7 @@ def scattered(primary: Images, beam: Images, scatter: Scatter, pixel_mm: tuple[f
     source = scatter.strength * beam * share * -np.log(share)
     size = [fft.next_fast_len(2 * side, real=True) for side in source.shape]
     spread = fft.irfft2(fft.rfft2(source, size) * _kernel(size, scatter, pixel_mm), size)
-    return np.maximum(spread[: source.shape[0], : source.shape[1]], 0).astype(np.float32)
+    return np.asarray(np.maximum(spread[: source.shape[0], : source.shape[1]], 0), np.float32)
 
 
 def _kernel(size: list[int], scatter: Scatter, pixel_mm: tuple[float, float]) -> NDArray[np.float32]:

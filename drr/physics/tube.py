@@ -10,7 +10,7 @@ from drr.errors import InputError
 from drr.physics.tables import BIN_KEV, BINS, CM2_PER_G, FIRST_KEV, G_PER_CM3, THOUSANDTHS
 
 Bins = NDArray[np.float64]
-ENERGIES_KEV: Bins = FIRST_KEV + BIN_KEV * np.arange(BINS)
+ENERGIES_KEV: Bins = np.asarray(FIRST_KEV + BIN_KEV * np.arange(BINS), np.float64)
 LOWEST_KVP, HIGHEST_KVP = min(THOUSANDTHS), max(THOUSANDTHS)
 
 

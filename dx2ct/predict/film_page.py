@@ -39,7 +39,11 @@ def write_page(cts: Sequence[Path], films: Path, seed: int, output: Path) -> Non
     made = simulated_films(cts, seed)
     figure = Figure(figsize=(COLUMNS * PANEL_IN, 4 * PANEL_IN + 0.4), layout="constrained")
     grid = figure.subplots(2 * len(PROTOCOL_VIEWS), COLUMNS, squeeze=False)
-    rows = [(f"{kind}, {view}", images[view]) for view in PROTOCOL_VIEWS for kind, images in (("real", real), ("simulated", made))]
+    rows = [
+        (f"{kind}, {view}", images[view])
+        for view in PROTOCOL_VIEWS
+        for kind, images in (("real", real), ("simulated", made))
+    ]
     for axes, (title, images) in zip(grid, rows, strict=True):
         for panel in axes:
             panel.set_axis_off()

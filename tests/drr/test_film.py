@@ -98,7 +98,7 @@ def test_the_sigmoid_rises_from_0_to_1() -> None:
 
 
 def test_enhancement_lifts_small_contrasts_more_than_large() -> None:
-    y, x = np.mgrid[:96, :96]
+    x = np.mgrid[:96, :96][1]
     waves = [np.float32(size) * np.cos(2 * np.pi * x / 8).astype(np.float32) for size in (0.05, 0.5)]
     np.testing.assert_allclose(enhanced(waves[0], 1.0, 0.0), waves[0], atol=1e-6)
     gains = [enhanced(wave, 0.6, 0.0)[8:-8, 8:-8].std() / wave[8:-8, 8:-8].std() for wave in waves]
@@ -112,7 +112,9 @@ def test_a_collimator_opens_to_its_rectangle_with_a_soft_edge() -> None:
     share = open_share((96, 96), PIXEL, collimation)
     assert share.min() == pytest.approx(0.01, abs=1e-3) and share[-1, -1] == pytest.approx(1, abs=1e-3)
     edge = share[-1]
-    assert (np.diff(edge) >= -1e-6).all() and np.interp(0.505, edge, (np.arange(96) + 0.5) / 96) == pytest.approx(0.25, abs=1e-3)
+    assert (np.diff(edge) >= -1e-6).all() and np.interp(0.505, edge, (np.arange(96) + 0.5) / 96) == pytest.approx(
+        0.25, abs=1e-3
+    )
     width = np.interp(0.841, edge, np.arange(96)) - np.interp(0.159, edge, np.arange(96))
     assert width * PIXEL[1] == pytest.approx(18, rel=0.05), "two standard deviations"
 
@@ -158,7 +160,9 @@ def flipped(view: View) -> View:
 
 
 def test_draws_lie_in_their_ranges_and_held_out_ones_elsewhere() -> None:
-    held, trained = ([draw_look(np.random.default_rng(seed), ranges, PA) for seed in range(150)] for ranges in (HELD_OUT, TRAINING))
+    held, trained = (
+        [draw_look(np.random.default_rng(seed), ranges, PA) for seed in range(150)] for ranges in (HELD_OUT, TRAINING)
+    )
     for looks, ranges in ((held, HELD_OUT), (trained, TRAINING)):
         kvp = [look.exposure.tube.kvp for look in looks]
         assert ranges.kvp[0] <= min(kvp) < max(kvp) <= ranges.kvp[1]
