@@ -20,6 +20,7 @@ from drr.volume import AIR_HU, Volume
 from dx2ct.config import VolumeSettings
 from dx2ct.data.augment.surroundings import body
 from dx2ct.data.film import standardised
+from dx2ct.data.prepare.volume import to_cube
 from dx2ct.predict.framing import Framing, oriented
 from dx2ct.predict.read import read_xray
 
@@ -72,15 +73,13 @@ def simulated_films(cts: Sequence[Path], seed: int) -> dict[str, list[Image]]:
         views = [PRESETS["chest_film"].view(name, patient.centre_mm) for name in PROTOCOL_VIEWS]
         lengths = path_lengths(patient, views)
         for name, view, of_view in zip(PROTOCOL_VIEWS, views, lengths, strict=True):
-            film = develop(of_view, view, np.random.default_rng((seed, number, len(made[name]), view.rows)))
+            film = develop(of_view, view, np.random.default_rng((seed, number, PROTOCOL_VIEWS.index(name))))
             made[name].append(middle(standardised(film.shown, ~film.field)))
     return made
 
 
 def without_couch(path: Path) -> Volume:
     """A CT on 1.5 mm, air outside the patient."""
-    from dx2ct.data.prepare.volume import to_cube
-
     cube = to_cube(read_chest(path, None, CUBE.max_hole_mm, None), CUBE)
     hu = np.where(body(cube.array, CUBE.spacing_mm), cube.array, np.int16(AIR_HU))
     return Volume(hu, cube.spacing_mm, cube.origin_mm)
