@@ -38,7 +38,8 @@ def write_page(cts: Sequence[Path], films: Path, seed: int, output: Path) -> Non
     """
     real = {view: real_films(films, view, seed) for view in PROTOCOL_VIEWS}
     made = simulated_films(cts, seed)
-    figure = Figure(figsize=(COLUMNS * PANEL_IN, 4 * PANEL_IN + 0.4), layout="constrained")
+    figure = Figure(figsize=(COLUMNS * PANEL_IN, 4 * PANEL_IN + 1.0))
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03, 0.12)
     grid = figure.subplots(2 * len(PROTOCOL_VIEWS), COLUMNS, squeeze=False)
     rows = [
         (f"{kind}, {view}", images[view])
