@@ -67,7 +67,9 @@ def reconstruct(
     return {
         "seconds": record["seconds"],
         "notes": [
-            in_words(text) for text in found.notes if text not in notes_of(model, xrays) and in_words(text) not in doubts
+            in_words(text)
+            for text in found.notes
+            if text not in notes_of(model, xrays) and in_words(text) not in doubts
         ],
         "doubts": doubts,
         "unexplained": dict(found.unexplained),
