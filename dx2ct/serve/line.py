@@ -11,7 +11,7 @@ from dx2ct.serve.process import DiedError, Worker
 from dx2ct.serve.task import Task
 
 RUNS, SHORT = 4, 16  # that may wait beside the one in progress
-SHORT_S = 60.0  # a reader that takes longer hangs
+SHORT_S = 180.0  # a reader that takes longer hangs, even beside other work
 _IN_A_ROW = 8  # short tasks that may go before a run which waits
 
 

@@ -37,7 +37,7 @@ def worker(folder: Path) -> Iterator[Worker]:
 def previewed(worker: Worker, path: Path) -> tuple[str, object]:
     pictures = {name: str(path.with_suffix(f".{name}.png")) for name in ("whole", "seen")}
     arguments = {"view": "pa", "path": str(path), "framing": FRAMING, **pictures}
-    return worker.call("preview", arguments, lambda facts: None, 60, lambda: False)
+    return worker.call("preview", arguments, lambda facts: None, 600, lambda: False)
 
 
 def test_a_worker_that_is_killed_is_a_line_and_is_started_again(worker: Worker, folder: Path) -> None:

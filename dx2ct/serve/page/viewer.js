@@ -2,7 +2,7 @@
 import {bytes} from "./api.js";
 import {$, press, say} from "./dom.js";
 
-const WINDOWS = {all: [-1024, 1476], lung: [-1350, 150], mediastinum: [-160, 240], bone: [-500, 1300]};
+const WINDOWS = {all: [-1000, 600], lung: [-1350, 150], mediastinum: [-160, 240], bone: [-500, 1300]};
 const DEVIATION = [0, 300]; // HU
 const NARROW = 700; // pixels of a window: three slices beside each other would be small
 const FROM_THE_FRONT = [200, 10]; // degrees, a little from the side and from above
