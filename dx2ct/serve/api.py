@@ -14,13 +14,17 @@ class _Strict(BaseModel):
 class FramingIn(_Strict):
     """How an X-ray is framed, in this order, and where it was taken (docs/films.md)."""
 
-    crop: tuple[int, int, int, int] | None = Field(None, description="left, top, right, bottom in pixels of the file")
-    rotate: int = Field(0, description="degrees clockwise, a multiple of 90")
-    flip: bool = Field(False, description="left to right")
-    invert: bool = Field(False, description="bone is dark in the file")
-    spacing_mm: float | None = Field(None, description="of a pixel at the detector; null: as the file says")
-    sid_mm: float | None = Field(None, description="from source to detector; null: as the file says, or usual")
-    odd_mm: float | None = Field(None, description="from the middle of the patient to the detector; null: the same")
+    crop: tuple[int, int, int, int] | None = Field(
+        default=None, description="left, top, right, bottom in pixels of the file"
+    )
+    rotate: int = Field(default=0, description="degrees clockwise, a multiple of 90")
+    flip: bool = Field(default=False, description="left to right")
+    invert: bool = Field(default=False, description="bone is dark in the file")
+    spacing_mm: float | None = Field(default=None, description="of a pixel at the detector; null: as the file says")
+    sid_mm: float | None = Field(default=None, description="from source to detector; null: as the file says, or usual")
+    odd_mm: float | None = Field(
+        default=None, description="from the middle of the patient to the detector; null: the same"
+    )
 
     @field_validator("rotate")
     @classmethod
@@ -33,14 +37,14 @@ class FramingIn(_Strict):
 class SettingsIn(_Strict):
     """How to sample; null: as the run itself does (docs/sampling.md). Methods that do not sample take passes alone."""
 
-    solver: str | None = Field(None, max_length=20)
-    steps: int | None = Field(None, ge=1, le=1000)
-    samples: int | None = Field(None, ge=1, le=32)
+    solver: str | None = Field(default=None, max_length=20)
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    samples: int | None = Field(default=None, ge=1, le=32)
     planes: Literal["alone", "together"] | None = None
     noise: Literal["image", "volume"] | None = None
-    consistency: int | None = Field(None, ge=0, le=100, description="iterations, of line integrals (.mha)")
-    seed: int | None = Field(None, ge=0, lt=2**31)
-    passes: int | None = Field(None, ge=0, le=10, description="so often films of another beam are carried over")
+    consistency: int | None = Field(default=None, ge=0, le=100, description="iterations, of line integrals (.mha)")
+    seed: int | None = Field(default=None, ge=0, lt=2**31)
+    passes: int | None = Field(default=None, ge=0, le=10, description="so often films of another beam are carried over")
 
     def asked(self) -> dict[str, Any]:
         """What `predict` is asked: the sampling without passes and without what is not said."""
@@ -50,7 +54,7 @@ class SettingsIn(_Strict):
 class RunIn(SettingsIn):
     """The same, for a run."""
 
-    keep_names: bool = Field(False, description="write the films' own file names into run.json")
+    keep_names: bool = Field(default=False, description="write the films' own file names into run.json")
 
 
 class SessionOut(BaseModel):

@@ -41,7 +41,7 @@ def serve(
     worker = Worker({"model": model, "device": device, "threads": threads, "max_memory_mb": _share(max_memory_mb)})
     line = Line(worker)
     sessions = Sessions(line, keep_minutes)
-    worker.setup = worker.setup | {"folder": sessions.folder}
+    worker.setup = {**worker.setup, "folder": sessions.folder}
     server = Server(line, sessions, keep_minutes)
     faults: list[str] = []
 

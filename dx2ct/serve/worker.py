@@ -16,6 +16,7 @@ import traceback
 from typing import Any
 
 from drr.border import explain
+from drr.progress import watched, Watcher
 from dx2ct.predict.model import load, Model
 from dx2ct.serve import compare, films, runs
 from dx2ct.serve.about import about
@@ -135,7 +136,7 @@ class Desk:
         options = self.model.sampling_of(
             xrays, **({"steps": 1, "samples": 1, "consistency": 0} if self._samples else {})
         )
-        with runs.watched(runs.Watcher(moved, lambda hu: None)):
+        with watched(Watcher(moved, lambda hu: None)):
             self.model.volumes_of(xrays, options[0])
         self.cost.learn(clock, 1, 1, 1)
         return {}

@@ -33,7 +33,8 @@ class Local(Worker):
 
     def __init__(self, model: Model, given: dict[str, Path], folder: Path) -> None:
         super().__init__({})
-        self.model, self.given, self.folder, self.sent = model, given, folder, []
+        self.model, self.given, self.folder = model, given, folder
+        self.sent: list[tuple[str, Any]] = []
         self.halt = Event()
 
     def start(self) -> None:
@@ -89,7 +90,7 @@ def served(
     server = Server(line, sessions, keep_minutes)
     app = make_app(server, Door(host, token), lambda: working(server, worker, lambda text: None))
     with TestClient(app, base_url=HERE, raise_server_exceptions=False) as client:
-        client.server = server  # type: ignore[attr-defined]
+        client.server = server
         yield client
 
 
