@@ -13,6 +13,7 @@ _PACKAGE = Path(__file__).resolve().parent
 ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
 DATA, RESULTS, LOGS, BENCHMARKS = Path("data"), Path("results"), Path("logs"), Path("benchmarks")
 PLANES = ("axial", "coronal", "sagittal")
+STYLE = "style"  # below results/: a folder of each view, which no run may be called
 FUSED = "mean"  # the mean of the three plane volumes, the volume that a run delivers
 TABLES = ("table1a", "table1b", "table2", "clinical", "reprojection", "nodules", "cost")
 STATES = ("resume.pt", "resume.older.pt")  # of a training: the newest and the one before it
@@ -39,6 +40,16 @@ def stack(data: Path, scan: str, plane: str) -> Path:
     return data / "slices" / scan / f"{plane}.npy"
 
 
+def films(data: Path, view: str) -> Path:
+    """Films of a view as networks see them, one after the other."""
+    return data / "films" / f"{view}.npy"
+
+
+def films_table(data: Path, view: str) -> Path:
+    """Which films they are, and why others are left out."""
+    return data / "films" / f"{view}.tsv"
+
+
 def quality(data: Path, scan: str) -> Path:
     """What the quality page says of a scan."""
     return data / "qc" / f"{scan}.json"
@@ -52,6 +63,21 @@ def failure(data: Path, scan: str) -> Path:
 def run(results: Path, name: str) -> Path:
     """The folder of a run."""
     return results / name
+
+
+def style(results: Path, view: str) -> Path:
+    """The folder of a view's style, which is a run but for its name."""
+    return results / STYLE / view
+
+
+def styled(folder: Path, scan: str) -> Path:
+    """A scan's X-ray in the style of films; folder: of the view's style."""
+    return folder / "xrays" / f"{scan}.mha"
+
+
+def domain_gap(folder: Path) -> Path:
+    """How well a classifier tells X-rays from films, before and after a view's style."""
+    return folder / "domain_gap.json"
 
 
 def seeded(name: str, seed: int) -> str:

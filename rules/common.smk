@@ -75,8 +75,8 @@ def begin_anew():
     """`-R train` forgets what an interrupted training would go on from; a job that is merely due goes on."""
     if workflow.is_main_process:
         for job in workflow.dag.needrun_jobs():
-            if job.rule.name == "train" and workflow.dag.reason(job).forced:
-                for state in layout.states(layout.run(RESULTS, job.wildcards.run)):
+            if job.rule.name in ("train", "style_train") and workflow.dag.reason(job).forced:
+                for state in layout.states(Path(job.output[0]).parent):
                     state.unlink(missing_ok=True)
 
 

@@ -84,7 +84,7 @@ rule folds:
 rule reconstruct:
     input:
         weights=lambda wildcards: PLAN.weights_for(wildcards.run, wildcards.scan),
-        xrays=lambda wildcards: PLAN.xrays([wildcards.scan], PLAN.views_of(wildcards.run)),
+        xrays=lambda wildcards: PLAN.seen_xrays(wildcards.run, wildcards.scan),
         geometry=layout.volume(DATA, "{scan}"),
         files=lambda wildcards: PLAN.files_of(wildcards.run, wildcards.scan),
     output:

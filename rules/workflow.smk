@@ -10,6 +10,7 @@ include: "common.smk"
 include: "data.smk"
 include: "drr.smk"
 include: "quality.smk"
+include: "style.smk"
 include: "train.smk"
 include: "evaluate.smk"
 

@@ -20,7 +20,7 @@ FLOORS = (
     {"data"},
     {"geometry", "training", "samplers", "metrics"},
     {"methods"},
-    {"figures", "scoring", "profiling"},
+    {"figures", "scoring", "profiling", "style"},
     {"planning", "predict", "report"},
     {"exchange"},
     {"serve"},

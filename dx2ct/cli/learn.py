@@ -130,6 +130,9 @@ def reconstruct(
     settings: Settings = "{}",
     view: Annotated[list[str] | None, typer.Option(help="A view to use, of a model that needs not all of its.")] = None,
     fold: Annotated[str | None, typer.Option(help="NAME: of a run with folds, by the weights in RUN_NAME.")] = None,
+    style: Annotated[
+        Path | None, typer.Option(help="Folder of styles: their X-rays (style-transfer) instead of the rendered ones.")
+    ] = None,
     engine: Engine = "{}",
     max_memory: MaxMemory = 0,
     device: Device = "auto",
@@ -146,7 +149,7 @@ def reconstruct(
 
     options = parse(SamplingOptions, settings)
     runtime = Runtime(set_up_torch(device, threads), max_memory, parse(EngineSettings, engine))
-    reconstruct_scan(scan, run, options, data, runtime, view, fold)
+    reconstruct_scan(scan, run, options, data, runtime, view, fold, style)
 
 
 @app.command()

@@ -60,6 +60,10 @@ def predict(
         int | None,
         typer.Option(min=0, help="So often films of a beam that was not learnt are carried into the training's."),
     ] = None,
+    style: Annotated[
+        Path | None,
+        typer.Option(help="Folder of styles, results/style: films go through them into that of rendered X-rays."),
+    ] = None,
     max_memory: MaxMemory = 0,
     device: Device = "auto",
     threads: Threads = 0,
@@ -84,14 +88,14 @@ def predict(
     if sheet is None:
         framing = parse_framings(list(files), *words.values())
         outputs = command.Outputs(output, dicom, png, preview)
-        found = load(model_folder(model), device, threads, max_memory)
+        found = load(model_folder(model), device, threads, max_memory, style)
         command.predict(found, files, framing, outputs, asked, passes=passes)
         return
     if files or dicom or png or preview:
         raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")
     if output is None or output.is_file():
         raise InputError("--sheet writes many files: give -o FOLDER")
-    found = load(model_folder(model), device, threads, max_memory)
+    found = load(model_folder(model), device, threads, max_memory, style)
     predict_all(found, read_films(sheet, found.views, words), output, asked, passes)
 
 

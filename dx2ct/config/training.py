@@ -185,6 +185,7 @@ class DerivedRow:
         None, "Some of the source run's views, for a method that needs no more; null: all of them"
     )
     reconstruct: dict[str, object] = key(dict, "Values that are laid over the section reconstruct")
+    style: bool = key(False, "true: from rendered X-rays in the style of films (section style), whose CT is known")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -22,6 +22,11 @@ def read_xrays(data: Path, scan: str, views: Iterable[str]) -> dict[str, Array]:
     return {view: _read_image(layout.xray(data, scan, view)) for view in views}
 
 
+def read_styled(styles: Path, scan: str, views: Iterable[str]) -> dict[str, Array]:
+    """The scan's X-rays in the style of films, as of `read_xrays`; styles: the folder with one for each view."""
+    return {view: _read_image(layout.styled(styles / view, scan), "style-transfer") for view in views}
+
+
 def read_stack(data: Path, scan: str, plane: str, size: int | None = None) -> NDArray[np.int16]:
     """One plane's slices, (slice, row, column) int16 HU, memory-mapped; InputError where they are not `size` cubed."""
     path = layout.stack(data, scan, plane)
@@ -77,9 +82,9 @@ def as_seen(images: Mapping[str, Array], views: Iterable[str], pixels: int) -> A
     return np.stack([stretched(images[view], pixels) for view in views])
 
 
-def _read_image(path: Path) -> Array:
+def _read_image(path: Path, stage: str = "xray") -> Array:
     try:
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(path), sitk.sitkFloat32))
     except RuntimeError:
-        raise InputError(f"{path}: not a readable X-ray: run the xray stage again") from None
+        raise InputError(f"{path}: not a readable X-ray: run the {stage} stage again") from None
     return np.asarray(image)

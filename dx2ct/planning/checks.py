@@ -6,6 +6,7 @@ from typing import Any
 from drr.errors import InputError
 from dx2ct.config import DerivedRow, plain, Row
 from dx2ct.data.sources import sources
+from dx2ct.layout import STYLE
 from dx2ct.methods import method_named
 from dx2ct.methods.base import Method
 from dx2ct.planning.layers import KeyPath
@@ -28,6 +29,7 @@ def check(found: Resolved) -> None:
             raise fault(("report", number), f"{run} stands twice")
     _check_unique(config.seeds, ("seeds",))
     _check_unique(config.folds, ("folds",))
+    _check_style(found)
     for run, row in config.runs.items():
         if isinstance(row, DerivedRow):
             _check_derived(found, run, row)
@@ -45,6 +47,17 @@ def _check_unique(values: Sequence[int | str], path: KeyPath) -> None:
     for number, value in enumerate(values):
         if value in values[:number]:
             raise fault((*path, number), f"{value} stands twice")
+
+
+def _check_style(found: Resolved) -> None:
+    style, known = found.config.style, found.config.xray.views
+    if not style.films:
+        return
+    for number, view in enumerate(style.views):
+        if view not in known:
+            raise fault(("style", "views", number), f"{view} is not a name of xray.views ({', '.join(known)})")
+    if STYLE in found.config.runs:
+        raise fault(("runs", STYLE), "is the name of the folder of the section style: choose another")
 
 
 def _check_row(run: str, row: Any) -> None:
@@ -77,11 +90,26 @@ def _check_derived(found: Resolved, run: str, row: DerivedRow) -> None:
     method = method_named(source.method)
     if row.views is not None:
         _check_views(run, row, source, method)
-    elif not method.samples:
+    elif not method.samples and not row.style:
         raise fault(
             ("runs", run, "weights_of"), f"{row.weights_of} is of method {source.method}, which does not sample"
         )
-    found.sampling(run)
+    sampling = found.sampling(run)
+    if row.style:
+        _check_styled(found, run, method, sampling.consistency.iterations)
+
+
+def _check_styled(found: Resolved, run: str, method: Method, iterations: int) -> None:
+    """A run that reconstructs from X-rays in the style of films, whose grey has no unit."""
+    style, place = found.config.style, ("runs", run, "style")
+    if not style.films:
+        raise fault(place, "true, but style.films names no films: say where they are")
+    if not method.learns:
+        raise fault(place, f"true, but {method.name} needs line integrals: leave it out")
+    if iterations:
+        raise fault(place, "true, but consistency needs line integrals: set reconstruct.consistency.iterations to 0")
+    if missing := [view for view in found.views(run) if view not in style.views]:
+        raise fault(place, f"true, but {missing[0]} is not in style.views ({', '.join(style.views)})")
 
 
 def _check_views(run: str, row: DerivedRow, source: Row, method: Method) -> None:

@@ -8,7 +8,7 @@ from dx2ct import layout
 from dx2ct.config import DerivedRow, LearnedSettings, to_json
 from dx2ct.data.cohort.selection import fingerprint
 from dx2ct.data.prepare.failed import stamp
-from dx2ct.layout import DATA, PLANES, RESULTS
+from dx2ct.layout import DATA, PLANES, RESULTS, STYLE
 from dx2ct.planning.begins import Begins
 
 
@@ -43,6 +43,13 @@ class Jobs(Begins):
         """X-rays of scans, of all views or some."""
         names = list(self.config.xray.views if views is None else views)
         return [str(layout.xray(DATA, scan, view)) for scan in scans for view in names]
+
+    def seen_xrays(self, run: str, scan: str) -> list[str]:
+        """The X-rays that a run reconstructs a scan from: as rendered, or in the style of films."""
+        views = self.views_of(run)
+        if not self.is_styled(run):
+            return self.xrays([scan], views)
+        return [str(layout.styled(layout.style(RESULTS, view), scan)) for view in views]
 
     def stacks(self, scans: Iterable[str]) -> list[str]:
         """The slices of scans."""
@@ -124,6 +131,7 @@ class Jobs(Begins):
         """The views of a derived run that takes some of its source's only; the fold that has not seen a scan."""
         row = self.config.runs[run]
         found = [f"--view={view}" for view in row.views] if isinstance(row, DerivedRow) and row.views else []
+        found += [f"--style={RESULTS / STYLE}"] if self.is_styled(run) else []
         return found + ([f"--fold={self.resolved.fold(self.held_out(run)[scan])}"] if self.has_folds(run) else [])
 
     def score_options(self, run: str) -> list[str]:

@@ -8,10 +8,10 @@ from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.config import plain, to_json, tracked
 from dx2ct.layout import DATA, RESULTS
-from dx2ct.planning.jobs import Jobs
+from dx2ct.planning.style import StyleJobs
 
 
-class Plan(Jobs):
+class Plan(StyleJobs):
     """A resolved configuration with its cohort: scans, runs, where these begin, jobs, and here settings and targets.
 
     Raises InputError, one line, for a configuration or a sheet that cannot be used.

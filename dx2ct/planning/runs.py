@@ -41,6 +41,11 @@ class Runs(Scans):
         """True for a run with another run's weights, and for its trainings."""
         return isinstance(self.config.runs[self.resolved.run(run)], DerivedRow)
 
+    def is_styled(self, run: str) -> bool:
+        """True for a run that reconstructs from X-rays in the style of films."""
+        row = self.config.runs[self.resolved.run(run)]
+        return isinstance(row, DerivedRow) and row.style
+
     def runs_that(self, condition: Callable[[str], bool]) -> str:
         """Names of runs as a wildcard's pattern."""
         return "|".join(re.escape(run) for run in self.config.runs if condition(run)) or NOTHING

@@ -19,6 +19,7 @@ from dx2ct.config import (
     XraySettings,
 )
 from dx2ct.config.keys import key, Name, Seed, STRICT
+from dx2ct.config.style import StyleSettings
 from dx2ct.config.training import Folds
 from dx2ct.methods import methods
 
@@ -37,6 +38,9 @@ class Sections:
     engine: EngineSettings = key(EngineSettings, "How trainings run; no influence on what is learnt")
     reconstruct: SamplingOptions = key(SamplingOptions, "How noise becomes a volume")
     score: ScoreSettings = key(ScoreSettings, "Metrics")
+    style: StyleSettings = key(
+        StyleSettings, "Rendered X-rays in the style of films, and films in that of rendered ones"
+    )
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -20,6 +20,7 @@ from dx2ct.predict.model import DOMAIN_SHIFT, Framed, LEARNT_FILMS, Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.sampling import in_words
 from dx2ct.predict.xray import digest
+from dx2ct.style.run import Style
 
 _PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
 
@@ -100,6 +101,7 @@ def _record(
             "settings": plain(model.settings),
             "trained_on": plain(model.trained_on)["stages"] if model.trained_on else None,
         },
+        "styles": {view: _of_style(style) for view, style in model.styles.items()},
         "device": str(model.runtime.device),
         "inputs": {
             view: {
@@ -115,6 +117,10 @@ def _record(
             for view, one in xrays.items()
         },
     }
+
+
+def _of_style(style: Style) -> dict[str, object]:
+    return {"folder": str(style.folder), "sha256": digest(layout.weights(style.folder)), **plain(style.films)}
 
 
 def _version(name: str) -> str | None:

@@ -1,7 +1,7 @@
 """A finished run as a tool: X-rays in, a volume out. Files and films are read here, the method sees arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.place import Place
 from dx2ct.predict.placed import placed
 from dx2ct.predict.read import read_xray
+from dx2ct.predict.restyled import in_words, load_styles, restyled, style_of
 from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
 from dx2ct.predict.scan import require_finite
 from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
 from dx2ct.scoring.agreement import Agreement, kept_agreement, rendered, unexplained
 from dx2ct.scoring.deviation import DeviationScale, kept_scale
+from dx2ct.style.run import Style
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
 
@@ -72,7 +74,8 @@ class Model:
 
     sampled: how the run itself was last reconstructed, as its folder says; None where it does not. scale: what
     calibrates the deviation of its samples; agreement: how far X-rays of its answers usually differ from those that it
-    saw; each None where it was not learnt for these weights. trained_on: None where the weights do not say it.
+    saw; each None where it was not learnt for these weights. trained_on: None where the weights do not say it. styles:
+    by view, what films go through before the network sees them.
     """
 
     folder: Path
@@ -84,6 +87,7 @@ class Model:
     scale: DeviationScale | None = None
     agreement: Agreement | None = None
     trained_on: TrainedOn | None = None
+    styles: Mapping[str, Style] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"{self.method.title} of {self.folder}: {self.trained!r}"
@@ -260,7 +264,8 @@ class Model:
         xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
         xray = without_border(view, xray, framing)
         unpadded = oriented(xray, framing)
-        pixels = self.trained.inputs.pixels
+        style = style_of(self.styles, view, xray)
+        pixels = style.settings.pixels if style else self.trained.inputs.pixels
         if (side := max(unpadded.shape)) < pixels:
             raise InputError(f"{xray.name}: {side} pixels a side, the network sees {pixels}: give a larger image")
         notes = [
@@ -278,11 +283,15 @@ class Model:
         moved = framing.moves or bool(xray.turn)
         if not is_placed:
             image = self._as_learnt(xray, squared(unpadded))
-            return Framed(xray, image, tuple(notes), moved or image.shape != xray.pixels.shape)
+            moved = moved or image.shape != xray.pixels.shape
+            return Framed(xray, restyled(image, style) if style else image, tuple(notes), moved)
         training = self.trained.inputs.views.exposures[view]
         image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
         image = self._as_learnt(xray, image)
         notes += [f"{xray.name}: {note}" for note in said]
+        if style:
+            notes.append(f"{xray.name}: {in_words(style)}")
+            image = restyled(image, style)
         moved = moved or exposure is not training or image is not unpadded
         return Framed(xray, image, tuple(notes), moved, place, exposure)
 
@@ -310,8 +319,13 @@ def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
             raise InputError(f"{one.xray.name}: {who} needs the line integrals of the {view} view, this {why}")
 
 
-def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: int = 0) -> Model:
-    """A finished run with its network in memory; InputError for anything else."""
+def load(
+    folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: int = 0, style: Path | None = None
+) -> Model:
+    """A finished run with its network in memory; InputError for anything else.
+
+    style: the folder with a style of each view, which films are to go through.
+    """
     method, settings = read_run(folder)
     try:
         for name in ("volume", "xray", "slices"):
@@ -324,7 +338,8 @@ def load(folder: Path, device: str = "auto", threads: int = 0, max_memory_mb: in
     samples = trained.inputs.samples
     sampled, scale = (kept_sampling(folder), kept_scale(folder)) if samples else (None, None)
     agreement, trained_on = kept_agreement(folder), read_trained_on(folder)
-    return Model(folder, method, settings, trained, runtime, sampled, scale, agreement, trained_on)
+    styles = load_styles(style, settings, trained.inputs, runtime.device) if style else {}
+    return Model(folder, method, settings, trained, runtime, sampled, scale, agreement, trained_on, styles)
 
 
 def require_views(model: Model, given: set[str]) -> None:

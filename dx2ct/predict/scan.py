@@ -9,7 +9,7 @@ from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.config import SamplingOptions
 from dx2ct.data.grid import CubeGrid
-from dx2ct.data.scans import read_grid, read_xrays
+from dx2ct.data.scans import read_grid, read_styled, read_xrays
 from dx2ct.geometry import Views
 from dx2ct.methods.contract import Planes
 from dx2ct.methods.saved import read_run
@@ -26,6 +26,7 @@ def reconstruct_scan(
     runtime: Runtime,
     views: Sequence[str] | None = None,
     fold: str | None = None,
+    style: Path | None = None,
 ) -> None:
     """Write RUN/planes/SCAN/{plane}.nii.gz and their mean, RUN/volumes/SCAN.nii.gz: int16 HU on the training grid.
 
@@ -33,7 +34,8 @@ def reconstruct_scan(
     scale is learnt from such files (dx2ct/scoring/deviation.py). Of a run that samples also
     RUN/sampling.json, so that `predict` samples as the workflow does.
     views: some of the run's, of a method that needs no more; None: all of them. fold: of a run with folds, whose
-    training has not seen the scan: its weights are in RUN_FOLD.
+    training has not seen the scan: its weights are in RUN_FOLD. style: the folder of styles whose X-rays are taken
+    instead of the rendered ones; InputError where the method needs line integrals.
     The affine places each volume where the scan's cube lies, so it opens aligned with the CT in any viewer.
     """
     training = run.with_name(layout.folded(run.name, fold)) if fold else run
@@ -41,7 +43,10 @@ def reconstruct_scan(
     trained = method.implement().load(settings, training, runtime).of_scan(scan)
     spec = trained.inputs
     grid = read_grid(data, scan, spec.views.grid.size)
-    xrays = read_xrays(data, scan, views or spec.names)
+    if style and not spec.radiographs:
+        raise InputError(f"{run}: {method.title} needs line integrals, X-rays in the style of films have none")
+    names = views or spec.names
+    xrays = read_styled(style, scan, names) if style else read_xrays(data, scan, names)
     # X-rays and cube share their centre, so that where the scan lies changes nothing; volumes of one's own lie there.
     planes = trained.reconstruct(xrays, spec.views if spec.names else Views(grid, {}), options)
     require_finite(planes, f"{run}: {scan}")

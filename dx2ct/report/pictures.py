@@ -50,7 +50,7 @@ def write_figures(runs: Sequence[Path], sheet: Path, leave_out: Sequence[str], d
     if curves:
         figures["training"] = loss_figure(curves)
     for name in each(list(figures), "figures", "figure"):
-        _save(figures[name], output, name)
+        save(figures[name], output, name)
     if not curves:  # nothing declares it, so nothing else would take an older one away
         for suffix in DPI:
             (output / f"training.{suffix}").unlink(missing_ok=True)
@@ -106,7 +106,8 @@ def _slices(run: Path) -> pd.DataFrame:
     return read_frame(layout.scores(run, "slices"), AGAIN, text=("scan", "plane"), columns=SLICE_COLUMNS)
 
 
-def _save(figure: Figure, folder: Path, name: str) -> None:
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write FOLDER/NAME.png and .pdf."""
     for suffix, dpi in DPI.items():
         with replacing(folder / f"{name}.{suffix}") as part:
             figure.savefig(part, dpi=dpi, metadata=UNDATED[suffix])

@@ -81,6 +81,7 @@ def rerun(folder: Path, config: dict[str, Any] | None = None) -> dict[str, int]:
         ({"score": {"data_range_hu": 4095.0}}, SCORE),
         ({"report": ["dx2ct"]}, REPORT),
         ({"report": ["dx2ct", "mean"]}, REPORT),
+        ({"style": {"pixels": 64}}, set()),  # which no run of the report looks at
         ({"download": {"tries": 9}}, set()),
         ({"cohort": {"sheet": "sheet.tsv", "limit": 99}}, set()),
         ({"cohort": {"sheet": "sheet.tsv", "limit": 3}}, TRAIN | COHORT),  # one patient less to train on
