@@ -18,6 +18,7 @@ from dx2ct.methods import BUILT_IN, methods
 from dx2ct.planning.tree import config_type
 
 SCHEMA, TABLE = ROOT / "workflow/schemas/config.schema.yaml", ROOT / "docs/configuration.md"
+_LARGE = ("model", "train")  # of a section: with a table of their own
 _HEAD = "# Generated from the types by `python -m dx2ct.planning.docs`: editors complete and check YAML with it.\n"
 _INTRODUCTION = """\
 # Configuration
@@ -80,6 +81,9 @@ def table_text() -> str:
     for name, info in keys(whole).items():
         if is_section(info.annotation) and name != "methods":
             parts.append(_section(name, info.annotation))
+            for part, inner in keys(info.annotation).items():  # type: ignore[arg-type]
+                if part in _LARGE:
+                    parts.append(_section(f"{name}.{part}", inner.annotation))
     for name in BUILT_IN:
         for part, kind in methods()[name].sections.items():
             parts.append(_section(f"methods.{name}.{part}", kind))
@@ -110,6 +114,8 @@ def _lines(kind: type, prefix: str) -> Iterator[str]:
     for name, info in fields_of(kind).items():
         extra = extra_of(info)
         if extra.get("internal") or name == "method":
+            continue
+        if name in _LARGE:
             continue
         if is_section(info.annotation):
             yield from _lines(info.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]

@@ -63,7 +63,8 @@ def _stacked(
     """Write the images of films into a file; lines of the table of those that are used, and why others are not."""
     exposure = settings.xray.exposures([settings.view])[settings.view]
     stack = open_memmap(path, "w+", np.uint16, (max(len(films), 1), settings.pixels, settings.pixels))
-    used, useless = [], []
+    used: list[tuple[str, ...]] = []
+    useless: list[tuple[str, str]] = []
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         seen = pool.map(lambda film: _seen(film, settings.view, exposure, settings.pixels), films)
         for row, film in enumerate(each(films, "films", "film")):

@@ -35,7 +35,7 @@ class Films(NamedTuple):
 
     def get(self, row: int) -> Image:
         """One of them."""
-        return np.asarray(self.images[row], np.float32) / LEVELS
+        return np.asarray(self.images[row] / LEVELS, np.float32)
 
 
 def read_films(data: Path, view: str, pixels: int) -> Films:

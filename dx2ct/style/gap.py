@@ -72,7 +72,8 @@ def _trained(images: Tensor, kinds: Tensor, seed: int, epochs: int) -> nn.Module
             weight = torch.where(wanted > 0.5, 1 - share, share) * 2
             optimizer.zero_grad()
             judged = network(images[numbers])[:, 0]
-            binary_cross_entropy_with_logits(judged, wanted, weight).backward()
+            loss = binary_cross_entropy_with_logits(judged, wanted, weight)
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return network.eval()
 

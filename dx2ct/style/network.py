@@ -28,7 +28,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) to the same."""
-        return x + self.body(x)
+        changed: Tensor = x + self.body(x)
+        return changed
 
 
 class Generator(nn.Module):
