@@ -81,7 +81,7 @@ def style_gap(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """How well does a small classifier tell X-rays from films, before and after a style? JSON; 0.5: not at all.
+    """How well do two classifiers tell X-rays from films, before and after a style? JSON; 0.5: not at all.
 
     SCANS: whose X-rays are taken, best those that the style was not trained on.
     """

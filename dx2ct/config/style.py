@@ -112,9 +112,7 @@ class StyleTrain:
 
 @dataclass(frozen=True, config=STRICT)
 class StyleSettings:
-    """A CycleGAN of each view between rendered X-rays and films: `results/style/VIEW/`. It is made where films are
-    named, and asked for by name or by a derived run with `style: true`.
-    """
+    """A CycleGAN of each view, `results/style/VIEW/`, asked for by name or by a derived run with `style: true`."""
 
     films: tuple[FilmSource, ...] = key(
         (), "Where films are: {kind: padchest, openi or folder, path: FOLDER, ...}; empty: there is no style"

@@ -1,6 +1,5 @@
 """Training of a style: the same again, resumed, used by everything that takes one, and refused."""
 
-from functools import partial
 import json
 from pathlib import Path
 import shutil
@@ -19,7 +18,7 @@ from dx2ct.data.scans import read_styled, read_xrays, stretched
 from dx2ct.methods.saved import read_metadata
 from dx2ct.predict.film_stack import write_films
 from dx2ct.style.examples import Synthetic
-from dx2ct.style.gap import gap
+from dx2ct.style.gap import CLASSIFIERS
 import dx2ct.style.judge
 from dx2ct.style.judge import write_gap
 from dx2ct.style.run import load_style
@@ -112,11 +111,12 @@ def test_copies_are_decided_by_scan_and_number(data: Path):
 
 def test_the_gap_is_measured_before_and_after(run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(dx2ct.style.judge, "SEEDS", (0,))
-    monkeypatch.setattr(dx2ct.style.judge, "gap", partial(gap, epochs=5))
+    monkeypatch.setattr(dx2ct.style.judge, "CLASSIFIERS", {"looks alone": CLASSIFIERS["looks alone"]})
     found = write_gap(load_style(run, CPU), ["scan-3"], data, 11, tmp_path / "gap.json")
     assert json.loads((tmp_path / "gap.json").read_text()) == found
     assert (found["xrays"], found["films"], found["held_out_films"]) == (12, 12, 4)
-    assert found["rendered X-rays and films"] > 0.9, "noise and a chest"
+    assert found["rendered X-rays and films, by looks alone"] > 0.9, "noise and a chest"
+    assert found["rendered X-rays and films, by looks alone, films held out"] == 1
     with pytest.raises(InputError, match="1 X-rays and 12 films are too few to tell apart, 10 of each at least"):
         write_gap(load_style(run, CPU), ["scan-3"], data, 0, tmp_path / "gap.json")
 
