@@ -38,7 +38,7 @@ def network(seen: Tensor, kinds: Tensor, epochs: int = EPOCHS) -> Judge:
     found = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(32, 1))
     optimizer, weight = torch.optim.Adam(found.parameters(), RATE), _weights(kinds)
     for _ in range(epochs):
-        for numbers in torch.split(torch.randperm(len(kinds)), BATCH):  # type: ignore[no-untyped-call]
+        for numbers in torch.split(torch.randperm(len(kinds)), BATCH):
             optimizer.zero_grad()
             loss = binary_cross_entropy_with_logits(found(seen[numbers])[:, 0], kinds[numbers], weight[numbers])
             loss.backward()  # type: ignore[no-untyped-call]
