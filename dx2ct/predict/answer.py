@@ -113,6 +113,8 @@ def _record(
                 "percentiles": PERCENTILES if one.xray.kind == "film" else None,
                 **one.xray.facts,
                 "place": asdict(one.place) if one.place else None,
+                "judged": one.pose.plain if one.pose else None,
+                "lungs_mm": one.lungs_mm,
             }
             for view, one in xrays.items()
         },

@@ -26,10 +26,12 @@ from dx2ct.methods.trained_on import read_trained_on, TrainedOn
 from dx2ct.predict import carried
 from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
-from dx2ct.predict.checks import doubts
+from dx2ct.predict.detector import field_mm
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.place import Place
-from dx2ct.predict.placed import placed
+from dx2ct.predict.placed import exposure_of, placed
+from dx2ct.predict.pose.network import judged, Pose
+from dx2ct.predict.pose.told import doubts, lungs_mm, pair_doubts, size_doubts
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.restyled import in_words, load_styles, restyled, style_of
 from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
@@ -57,7 +59,8 @@ class Framed:
     """One view: the X-ray, the image made of it (row, column), what the user should know of it.
 
     place: where it was taken; exposure: of the image, around the origin; None where a geometry is given apart. moved:
-    pixels are not those that the training's exposure has.
+    pixels are not those that the training's exposure has. pose: how it seems to lie, None of arrays; lungs_mm: how high
+    the lungs seem to be, None where nobody can tell.
     """
 
     xray: Xray
@@ -66,6 +69,8 @@ class Framed:
     moved: bool = False
     place: Place | None = None
     exposure: View | None = None
+    pose: Pose | None = None
+    lungs_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,7 +152,15 @@ class Model:
         """
         require_views(self, {view for view, xray in given.items() if xray is not None})
         there = [view for view in self.views if given.get(view) is not None]
-        return {view: self.prepare_one(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
+        return self.of_one_patient(
+            {view: self.prepare_one(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
+        )
+
+    @staticmethod
+    def of_one_patient(xrays: Mapping[str, Framed]) -> dict[str, Framed]:
+        """The X-rays, with a note where the heights of their lungs are not one patient's."""
+        apart = pair_doubts({view: one.lungs_mm for view, one in xrays.items() if one.lungs_mm is not None})
+        return {view: replace(one, notes=(*one.notes, *apart)) for view, one in xrays.items()}
 
     def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:
         """The training's, around the origin, with the X-rays' own exposures where the method can be told them."""
@@ -268,32 +281,28 @@ class Model:
         pixels = style.settings.pixels if style else self.trained.inputs.pixels
         if (side := max(unpadded.shape)) < pixels:
             raise InputError(f"{xray.name}: {side} pixels a side, the network sees {pixels}: give a larger image")
-        notes = [
-            f"{xray.name}: {note}"
-            for note in (
-                *xray.notes,
-                *doubts(
-                    view,
-                    unpadded,
-                    is_said=said_view(str(xray.facts.get("view") or "")) == view,
-                    is_oriented=xray.directions is not None,
-                ),
-            )
-        ]
+        is_said = said_view(str(xray.facts.get("view") or "")) == view
+        pose = judged(unpadded)
+        doubted = doubts(view, pose, framing, is_said=is_said, is_oriented=xray.directions is not None)
+        notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubted)]
         moved = framing.moves or bool(xray.turn)
         if not is_placed:
             image = self._as_learnt(xray, squared(unpadded))
             moved = moved or image.shape != xray.pixels.shape
-            return Framed(xray, restyled(image, style) if style else image, tuple(notes), moved)
+            return Framed(xray, restyled(image, style) if style else image, tuple(notes), moved, pose=pose)
         training = self.trained.inputs.views.exposures[view]
         image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
         image = self._as_learnt(xray, image)
+        lungs = None
+        if not place.is_training:
+            lungs = lungs_mm(view, pose, field_mm(exposure_of(xray, framing, training, place))[0])
+            said += size_doubts(view, lungs, place.guessed)
         notes += [f"{xray.name}: {note}" for note in said]
         if style:
             notes.append(f"{xray.name}: {in_words(style)}")
             image = restyled(image, style)
         moved = moved or exposure is not training or image is not unpadded
-        return Framed(xray, image, tuple(notes), moved, place, exposure)
+        return Framed(xray, image, tuple(notes), moved, place, exposure, pose, lungs)
 
 
 def _array(view: str, given: Any) -> NDArray[np.float32]:

@@ -66,4 +66,5 @@ def test_every_film_is_seen_as_it_was_meant(cases: Path, model: Model):
         assert any(SAID[path.name] in text for text in told) if path.name in SAID else True, (path.name, told)
         assert set(DONE.get(path.name, ())) <= set(found.xray.facts["steps"])
         if path.name not in SAID:
-            assert not [note for note in found.notes if "spacing" not in note.lower()], found.notes
+            notes = [note for note in found.notes if "network" not in note]  # which knows that they are drawn
+            assert not [note for note in notes if "spacing" not in note.lower()], notes
