@@ -54,7 +54,8 @@ def predict(
         str | None, typer.Option(help="image: one for all slices; volume: one that all planes see.")
     ] = None,
     consistency: Annotated[
-        int | None, typer.Option(help="Iterations that make the CT agree with .mha line integrals; 0 = none.")
+        int | None,
+        typer.Option(help="Iterations that make the CT agree with its X-rays, films by a curve of each; 0 = none."),
     ] = None,
     passes: Annotated[
         int | None,

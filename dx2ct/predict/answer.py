@@ -13,10 +13,10 @@ from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.config import plain, SamplingOptions
 from dx2ct.data.film import PERCENTILES
-from dx2ct.predict import calibrated
+from dx2ct.predict import calibrated, consistent
 from dx2ct.predict.agreement import disagreement
 from dx2ct.predict.framing import Framing
-from dx2ct.predict.model import DOMAIN_SHIFT, Framed, LEARNT_FILMS, Model
+from dx2ct.predict.model import are_integrals, DOMAIN_SHIFT, Framed, LEARNT_FILMS, Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.sampling import in_words
 from dx2ct.predict.xray import digest
@@ -59,13 +59,14 @@ def answer(
     """
     options, left_out = model.sampling_of(xrays, **asked)
     carried, said = model.passes_of(xrays, passes)
-    notes = [*_before(model, options, left_out), *said]
+    notes = [*_before(model, xrays, options, left_out), *said]
     for text in notes:
         tell(text)
     began = time.perf_counter()
-    volume, deviation = model.volumes_of(xrays, options, passes=passes)
+    first, deviation = model.answer(xrays, options, passes=passes)
+    volume = model.agreeing(first, xrays, options)
     seconds = round(time.perf_counter() - began, 2)
-    apart = model.unexplained(volume, xrays)
+    apart = model.unexplained(first, xrays)  # before it was made to agree: films unlike the training show there
     doubts = disagreement(model.agreement, apart)
     for text in doubts:
         tell(text)
@@ -78,13 +79,18 @@ def answer(
     return Answer(volume, deviation, apart, tuple(notes), text)
 
 
-def _before(model: Model, options: SamplingOptions, left_out: list[str]) -> list[str]:
+def _before(
+    model: Model, xrays: Mapping[str, Framed], options: SamplingOptions, left_out: list[str]
+) -> list[str]:
     """What is known before anything is computed: of the model, and of how it samples."""
     notes = [f"the model was {model.trained_on.words}"] if model.trained_on else []
     if model.trained.inputs.samples:
         notes += [*left_out, in_words(options, model.sampled)]
         if options.samples > 1:
             notes.append(calibrated.in_words(model.scale, options))
+    by_itself = model.trained.inputs.samples and are_integrals(xrays)  # as `sampling.in_words` says
+    if options.consistency.iterations and not by_itself:
+        notes.append(consistent.in_words(options.consistency, not are_integrals(xrays)))
     return notes
 
 

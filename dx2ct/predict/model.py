@@ -20,12 +20,14 @@ from dx2ct.data.film import learnt_part
 from dx2ct.data.scans import as_seen, averaged
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
+from dx2ct.methods.consistency import reconstructed
 from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
 from dx2ct.methods.trained_on import read_trained_on, TrainedOn
 from dx2ct.predict import carried
 from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
+from dx2ct.predict.consistent import with_films
 from dx2ct.predict.detector import field_mm
 from dx2ct.predict.framing import Framing, oriented, squared
 from dx2ct.predict.place import Place
@@ -138,7 +140,7 @@ class Model:
         Consistency that was not asked for is left out where an X-ray has no line integrals.
         """
         found = sampling(base=self.sampled, **options)
-        if options.get("consistency") is None and found.consistency.iterations and not _are_integrals(xrays):
+        if options.get("consistency") is None and found.consistency.iterations and not are_integrals(xrays):
             why = "the run samples with consistency, which needs line integrals in their geometry: left out"
             return without_consistency(found), [why]
         return found, []
@@ -200,14 +202,40 @@ class Model:
 
         passes: so often films of a beam that the model has not learnt are carried into the training's; None: as usual.
         """
+        volume, deviation = self.answer(xrays, options, geometry, passes)
+        return self.agreeing(volume, xrays, options, geometry), deviation
+
+    def agreeing(
+        self, answer: Volume, xrays: Mapping[str, Framed], options: SamplingOptions, geometry: Views | None = None
+    ) -> Volume:
+        """The answer changed until its X-rays are the films', each by a curve of its own, where `options` ask for it.
+
+        The answer itself where all X-rays are line integrals of the training's beam: `answer` has seen to them.
+        """
+        if not options.consistency.iterations or are_integrals(xrays):
+            return answer
+        films = {view: np.asarray(one.image, np.float32) for view, one in xrays.items()}
+        attenuation = self.settings.xray.attenuation  # type: ignore[attr-defined]  # of all that see X-rays
+        return with_films(answer, films, geometry or self._beams(xrays), options.consistency, attenuation)
+
+    def answer(
+        self,
+        xrays: Mapping[str, Framed],
+        options: SamplingOptions,
+        geometry: Views | None = None,
+        passes: int | None = None,
+    ) -> tuple[Volume, Volume | None]:
+        """As `volumes_of`, without consistency with films: what `unexplained` can doubt."""
         spec = self.trained.inputs
-        if not spec.samples and options != sampling():
+        if not spec.samples and without_consistency(options) != sampling():
             raise InputError(
                 f"{self.folder}: {self.method.title} does not sample: leave steps, seed, samples and the like out"
             )
         require_steps(options, self.settings)
-        if options.consistency.iterations or not spec.radiographs:
-            _require_integrals(xrays, "consistency" if spec.radiographs else self.method.title)
+        if not spec.radiographs:
+            _require_integrals(xrays, self.method.title)
+        if not are_integrals(xrays):
+            options = without_consistency(options)
         where = geometry or self.geometry_of(xrays)
         images: Mapping[str, Any] = {view: one.image for view, one in xrays.items()}
         if passes := 0 if geometry else self.passes_of(xrays, passes)[0]:
@@ -264,7 +292,7 @@ class Model:
         return kept
 
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
-        planes = self.trained.reconstruct(images, geometry, options)
+        planes = reconstructed(self.trained, self.settings, images, geometry, options)
         require_finite(planes, str(self.folder))
         return planes
 
@@ -313,7 +341,8 @@ def _array(view: str, given: Any) -> NDArray[np.float32]:
         raise InputError(f"X-ray {view}: neither a file nor an array ({error})") from None
 
 
-def _are_integrals(xrays: Mapping[str, Framed]) -> bool:
+def are_integrals(xrays: Mapping[str, Framed]) -> bool:
+    """True for line integrals of the training's beam, every pixel where it was."""
     return all(one.xray.kind == "integrals" and not one.moved for one in xrays.values())
 
 

@@ -11,6 +11,7 @@ from dx2ct.config import SamplingOptions
 from dx2ct.data.grid import CubeGrid
 from dx2ct.data.scans import read_grid, read_styled, read_xrays
 from dx2ct.geometry import Views
+from dx2ct.methods.consistency import reconstructed
 from dx2ct.methods.contract import Planes
 from dx2ct.methods.saved import read_run
 from dx2ct.predict.sampling import keep_sampling
@@ -48,7 +49,7 @@ def reconstruct_scan(
     names = views or spec.names
     xrays = read_styled(style, scan, names) if style else read_xrays(data, scan, names)
     # X-rays and cube share their centre, so that where the scan lies changes nothing; volumes of one's own lie there.
-    planes = trained.reconstruct(xrays, spec.views if spec.names else Views(grid, {}), options)
+    planes = reconstructed(trained, settings, xrays, spec.views if spec.names else Views(grid, {}), options)
     require_finite(planes, f"{run}: {scan}")
     if planes.deviation is not None:
         grid.volume(planes.deviation.astype(np.float32)).write(layout.deviation(run, scan))

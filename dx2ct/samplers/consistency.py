@@ -28,6 +28,7 @@ def consistent(
     integrals: Array,
     options: ConsistencySettings,
     attenuation: AttenuationModel = PLASTIMATCH,
+    counts: NDArray[np.bool_] | None = None,
 ) -> Array:
     """The volume, (z, y, x) HU, moved towards the X-rays by `options.iterations` of CGLS (Hestenes and Stiefel 1952).
 
@@ -35,7 +36,9 @@ def consistent(
     Voxels at or below the model's threshold have no attenuation and stay as they are; the others stay above it. The
     unknown is a field that a Gaussian of deviation `options.smooth_mm` smooths and that counts in the others alone.
     CGLS from 0 with few iterations gives a small change, spread along the rays; `options.weight` of it is added.
+    counts: False for pixels that say nothing, shaped as the X-rays; None: all of them count.
     """
+    counting = np.float32(1) if counts is None else counts.astype(np.float32)
     attenuating = hu > attenuation.threshold
     sigma = options.smooth_mm / projector.grid.spacing_mm[0]
 
@@ -44,11 +47,11 @@ def consistent(
         return np.asarray(np.where(attenuating, smooth, 0), np.float32)
 
     def transposed(images: Array) -> Array:
-        back = np.where(attenuating, projector.T(images), 0).astype(np.float32)
+        back = np.where(attenuating, projector.T(counting * images), 0).astype(np.float32)
         return np.asarray(gaussian_filter(back, sigma, mode="constant") if sigma else back)
 
-    error = integrals - projector(attenuation(hu).astype(np.float32))
-    change = _cgls(lambda field: projector(masked(field)), transposed, error, options.iterations)
+    error = counting * (integrals - projector(attenuation(hu).astype(np.float32)))
+    change = _cgls(lambda field: counting * projector(masked(field)), transposed, error, options.iterations)
     moved = hu + np.float32(options.weight / attenuation.slope) * masked(change)
     lowest = np.where(attenuating, np.float32(attenuation.threshold + 1), hu)
     return np.asarray(np.clip(np.maximum(moved, lowest), LOW_HU, LOW_HU + WIDTH_HU), np.float32)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,15 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from drr.attenuation import AttenuationModel, named
 from drr.errors import InputError
 from drr.progress import bar as progress_bar
 from drr.progress import show
-from drr.projector import Projector
-from dx2ct.config import ConsistencySettings, SamplingOptions
+from dx2ct.config import SamplingOptions
 from dx2ct.data.planes import plane_coordinates, PLANES
-from dx2ct.data.scans import averaged, stretched
+from dx2ct.data.scans import stretched
 from dx2ct.data.window import to_hu, to_network
 from dx2ct.geometry import projection_matrices, Views
+from dx2ct.methods.consistency import Correct, correction
 from dx2ct.methods.contract import (
     checked_xrays,
     Planes,
@@ -35,14 +33,12 @@ from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.methods.dx2ct.slices import Keep, Slices
 from dx2ct.samplers import require_solver
-from dx2ct.samplers.consistency import consistent, RAYS
 from dx2ct.samplers.diffusion import Network, Revise, split
 from dx2ct.samplers.triplane import fused, sliced, to_volumes
 from dx2ct.training.engine import autocast_of, in_channels_last
 from dx2ct.training.runtime import Runtime
 
 Array = NDArray[np.float32]
-Correct = Callable[[Array], Array]
 
 
 class TrainedDx2ct(Trained):
@@ -69,7 +65,10 @@ class TrainedDx2ct(Trained):
         require_exposures(geometry, self.inputs.names)
         matrices = projection_matrices(geometry, self.inputs.names) if lifted else None
         solver, device = _solver(options), self.runtime.device
-        correct = self._correction(images, geometry.around_origin(), options.consistency)
+        correct = None
+        if options.consistency.iterations:
+            named = dict(zip(self.inputs.names, images, strict=True))
+            correct = correction(named, geometry, options.consistency, self.settings.xray.attenuation)
         size, count = self.settings.slices.size, options.samples
         with (
             autocast_of("auto", device)() if device.type == "cuda" else nullcontext(),
@@ -113,21 +112,6 @@ class TrainedDx2ct(Trained):
             return output
 
         return call
-
-    def _correction(self, images: list[Array], geometry: Views, options: ConsistencySettings) -> Correct | None:
-        """The data consistency that the options ask for, with line integrals at the resolution of the slices."""
-        if not options.iterations:
-            return None
-        name, size = self.settings.xray.attenuation, self.settings.slices.size
-        attenuation = named(name)
-        if not isinstance(attenuation, AttenuationModel):
-            raise InputError(
-                f"consistency: xray.attenuation {name} has no HU of a line integral: use none, 0 iterations"
-            )
-        views = [geometry.exposures[view] for view in self.inputs.names]
-        projector = Projector(geometry.grid.volume(), views, size, RAYS)
-        integrals = np.stack([averaged(image, size) for image in images])
-        return partial(consistent, projector, integrals=integrals, options=options, attenuation=attenuation)
 
 
 def _estimate(clean: Tensor, samples: int) -> Array:

@@ -114,7 +114,7 @@ def test_the_series_says_what_it_is_and_carries_no_patient(model: Model, films: 
 
 
 def test_the_preview_alone_needs_no_reconstruction(model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(Model, "volumes_of", None)
+    monkeypatch.setattr(Model, "answer", None)
     predict(model, films, {}, Outputs(None, preview=tmp_path / "p.png"), {"steps": 2})
     assert cv2.imread(str(tmp_path / "p.png")).std() > 20
 
