@@ -55,6 +55,11 @@ def quality(data: Path, scan: str) -> Path:
     return data / "qc" / f"{scan}.json"
 
 
+def films(data: Path, films: str) -> Path:
+    """Which image of a series of films is the PA, which the lateral."""
+    return data / "films" / f"{films}.json"
+
+
 def failure(data: Path, scan: str) -> Path:
     """The record of a scan that could not be read."""
     return data / "failed" / f"{scan}.txt"
@@ -148,6 +153,16 @@ def reconstruction(folder: Path, scan: str, plane: str = FUSED) -> Path:
 def reconstructions(folder: Path, scan: str) -> list[Path]:
     """The mean volume and those of the three planes."""
     return [reconstruction(folder, scan, plane) for plane in (FUSED, *PLANES)]
+
+
+def film_record(folder: Path, films: str) -> Path:
+    """How a run reconstructed a series of films, or why it could not; the volume lies beside it."""
+    return folder / "films" / f"{films}.run.json"
+
+
+def film_volume(folder: Path, films: str) -> Path:
+    """A run's volume of a series of films."""
+    return folder / "films" / f"{films}.nii.gz"
 
 
 def deviation(folder: Path, scan: str) -> Path:

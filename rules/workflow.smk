@@ -13,6 +13,7 @@ include: "quality.smk"
 include: "style.smk"
 include: "train.smk"
 include: "evaluate.smk"
+include: "films.smk"
 
 
 # Looked at with --sdm apptainer alone: the image of containers/dx2ct.def.
@@ -23,6 +24,7 @@ localrules:
     all,
     cohort,
     derive,
+    film_table,
     folds,
     metrics,
     qc_page,

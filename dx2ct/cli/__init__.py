@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from drr.border import one_line_errors, show_tracebacks
-from dx2ct.cli import config, evaluate, exchange, learn, predict, prepare, serve, style
+from dx2ct.cli import config, evaluate, exchange, films, learn, predict, prepare, serve, style
 from dx2ct.cli.grouped import Grouped
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ GROUPS = {
     "Scans and their X-rays": (prepare.app,),
     "Trainings and reconstructions": (learn.app,),
     "The style of films": (style.app,),
+    "Films that have a CT": (films.app,),
     "Scores and reports": (evaluate.app,),
     "For other programs": (exchange.app,),
 }

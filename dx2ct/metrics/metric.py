@@ -23,6 +23,7 @@ SLICES = Scope("slices of the plane")
 ALL_SLICES = Scope("slices of all planes")
 TISSUE = Scope("tissue", skips_missing=True)
 XRAY = Scope("X-ray", skips_missing=True)
+FILM = Scope("reconstruction of films", skips_missing=True)
 
 
 @dataclass(frozen=True)

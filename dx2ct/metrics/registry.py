@@ -9,12 +9,13 @@ import re
 
 from dx2ct.metrics import perceptual, published, strict, tissue, xrays
 from dx2ct.metrics.evaluation import Evaluation
-from dx2ct.metrics.metric import ALL_SLICES, BODY, Metric, SLICES, TISSUE, VOLUME, XRAY
+from dx2ct.metrics.metric import ALL_SLICES, BODY, FILM, Metric, SLICES, TISSUE, VOLUME, XRAY
 
 WANG = "strict; Wang et al., 2004"
 ZHANG = "strict; Zhang et al., 2018"
 X2CT, PERX2CT = "X2CT-GAN, 2019", "PerX2CT, 2023"
 OURS = "this project"
+DANZER = "Danzer, 1919; here of a volume"
 METRICS: tuple[Metric, ...] = (
     Metric("psnr_db", "PSNR", "dB", +1, VOLUME, strict.psnr_db, "strict", digits=2, headline=True),
     Metric("ssim", "SSIM", "", +1, VOLUME, strict.ssim, WANG, headline=True),
@@ -35,6 +36,22 @@ METRICS: tuple[Metric, ...] = (
     Metric("sharpness", "sharpness", "", 0, VOLUME, "dx2ct.metrics.sharpness:sharpness", OURS),
     Metric("reprojection_{view}", "reprojection, {view}", "", -1, XRAY, xrays.reprojection, OURS, digits=4),
     Metric("reprojection_floor_{view}", "floor, {view}", "", 0, XRAY, xrays.reprojection_floor, OURS, digits=4),
+)
+
+# Of reconstructions of films against a CT that lies elsewhere and was taken at another time: unaligned.FilmCase.
+_UNALIGNED = "dx2ct.metrics.unaligned"
+FILM_METRICS: tuple[Metric, ...] = tuple(
+    Metric(name, title, unit, better, FILM, f"{_UNALIGNED}:{function}", source, digits)
+    for name, title, unit, better, function, source, digits in (
+        ("lung_volume_ct_ml", "lungs of the CT", "ml", 0, "lung_volume_ct_ml", OURS, 0),
+        ("lung_volume_error_ml", "lung volume error", "ml", 0, "lung_volume_error_ml", OURS, 0),
+        ("lung_volume_error_percent", "lung volume error", "%", 0, "lung_volume_error_percent", OURS, 1),
+        ("heart_width_error_mm", "heart width error", "mm", 0, "heart_width_error_mm", OURS, 1),
+        ("ctr_ct", "cardiothoracic ratio of the CT", "", 0, "ctr_ct", DANZER, 3),
+        ("ctr_error", "cardiothoracic ratio error", "", 0, "ctr_error", DANZER, 3),
+        ("dice_lung_registered", "Dice, lungs registered rigidly", "", +1, "dice_lung_registered", OURS, 3),
+        ("unexplained_{view}", "unexplained, {view}", "", -1, "unexplained", OURS, 3),
+    )
 )
 
 

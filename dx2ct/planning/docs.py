@@ -10,7 +10,8 @@ from drr.files import replacing
 from dx2ct.data.sources import sources
 from dx2ct.layout import ROOT
 from dx2ct.methods import BUILT_IN, method_named
-from dx2ct.metrics.registry import METRICS
+from dx2ct.metrics.metric import Metric
+from dx2ct.metrics.registry import FILM_METRICS, METRICS
 from dx2ct.planning import schema
 from dx2ct.planning.commands import commands_page
 from dx2ct.samplers import SOLVERS
@@ -46,11 +47,11 @@ def sources_table() -> str:
     )
 
 
-def metrics_table() -> str:
+def metrics_table(metrics: Sequence[Metric] = METRICS) -> str:
     """Every metric; a column whose name holds {view} stands for one each."""
     better = {1: "higher", 0: "", -1: "lower"}
     rows = []
-    for metric in METRICS:
+    for metric in metrics:
         names = ", ".join(f"`{one.name}`" for one in metric.each(["{view}"]))
         missing = "is left out of means" if metric.scope.skips_missing else "empties a mean"
         cells = (metric.definition, metric.unit, better[metric.better], metric.scope.what, missing, metric.source)
@@ -63,6 +64,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_table,
     "sampling.md": solvers_table,
     "data.md": sources_table,
+    "films.md": lambda: metrics_table(FILM_METRICS),
 }
 
 

