@@ -10,6 +10,12 @@ def scored_films():
         refuse(error)
 
 
+def film_records():
+    """How all runs reconstructed the films."""
+    scored_films()  # which refuses a cohort without films
+    return [record for run in PLAN.film_runs() for record in PLAN.film_records(run)]
+
+
 rule film_views:
     input:
         layout.raw(DATA, "{films}"),
@@ -86,3 +92,25 @@ rule film_table:
         runs=PLAN.files(PLAN.film_runs(), Path),
     shell:
         "python -m dx2ct film-table {params.runs} -o {output:q} &> {log:q}"
+
+
+# As figure 4 of the paper: films with coronal, sagittal and axial slices of each run.
+rule film_figure:
+    input:
+        records=lambda wildcards: film_records(),
+        archives=[layout.raw(DATA, films) for films in PLAN.films],
+        views=[layout.films(DATA, films) for films in PLAN.films],
+    output:
+        "results/figures/figure4.png",
+    log:
+        "logs/film_figure.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(15),
+    params:
+        series=list(PLAN.films),
+        runs=[f"--run={run}" for run in PLAN.files(PLAN.film_runs(), Path)],
+    shell:
+        "python -m dx2ct film-figure {params.series} {params.runs} --data data -o {output:q} &> {log:q}"

@@ -62,3 +62,16 @@ def film_table(runs: list[Path], output: Output) -> None:
     from dx2ct.scoring.films import write_film_table
 
     write_film_table(runs, output)
+
+
+@app.command()
+def film_figure(
+    series: Annotated[list[str], typer.Argument(help="Names of series of films, in the order to be shown.")],
+    run: Annotated[list[Path], typer.Option(help="Folder of a run that reconstructed them; may be repeated.")],
+    data: Data,
+    output: Output,
+) -> None:
+    """Draw films and the middle slices of each run's reconstructions, of the first series that all have (PNG)."""
+    from dx2ct.predict.film_figure import write_film_figure
+
+    write_film_figure(run, series, data, output)

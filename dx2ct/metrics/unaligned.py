@@ -18,6 +18,7 @@ from dx2ct.metrics.tissue import overlap, tissues
 
 Mask = NDArray[np.bool_]
 OPEN_CHEST = 2 / 3  # of the largest area of the lungs in a slice: below it the slice cuts liver, or the shoulders
+WIDE = 80  # percentile of the gaps over slices: some slices cut the dome of the liver, or where the lungs all but meet
 _NOTHING = float("nan")
 
 
@@ -54,7 +55,7 @@ def measured_chest(lung: Mask, spacing_mm: tuple[float, float, float]) -> Chest:
     volume = np.count_nonzero(lung) * float(np.prod(spacing_mm)) / 1000
     areas = lung.sum(axis=(1, 2))
     chest = lung[areas >= OPEN_CHEST * areas.max()]
-    heart = max(_largest_gap(_middle_row(one)) for one in chest)
+    heart = float(np.percentile([_largest_gap(_middle_row(one)) for one in chest], WIDE))
     across = [np.flatnonzero(one.any(axis=0)) for one in chest]
     thorax = max(int(one[-1] - one[0]) + 1 for one in across)
     return Chest(volume, heart * spacing_mm[0] if heart else _NOTHING, thorax * spacing_mm[0])
@@ -88,9 +89,10 @@ def lung_volume_error_percent(case: FilmCase) -> float:
 
 
 def heart_width_error_mm(case: FilmCase) -> float:
-    """Width of the heart, reconstruction minus CT: the largest gap between the lungs in an axial slice's middle row.
+    """Width of the heart, reconstruction minus CT: the gap between the lungs, 80th percentile over axial slices.
 
-    The row lies halfway between front and back of the lungs; of slices with two thirds of their largest area at least.
+    The largest gap of the row halfway between front and back of the lungs, in slices with two thirds of their largest
+    area at least.
     """
     return case.once(_of_volume).heart_mm - case.once(_of_ct).heart_mm
 

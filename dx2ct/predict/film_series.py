@@ -67,7 +67,7 @@ class _Found:
 
 def look(archive: Path) -> Films:
     """The images of a zipped series; InputError for what is no zip of files."""
-    with _unpacked(archive) as files:
+    with unpacked(archive) as files:
         found = [_looked(path) for path in files]
     best = {
         view: min((one for one in found if one.view == view), key=lambda one: one.rank, default=None)
@@ -116,7 +116,7 @@ def predict_films(model: Model, archive: Path, films: Films, record: Path) -> No
     taken = {view: member for view, member in films.taken.items() if view in model.views}
     reason = _unusable(model, films, taken)
     if reason is None:
-        with _unpacked(archive) as files:
+        with unpacked(archive) as files:
             chosen = {view: path for view, member in taken.items() for path in files if path.name == member}
             try:
                 predict(model, chosen, {}, Outputs(volume, preview=preview), {})
@@ -140,7 +140,7 @@ def _unusable(model: Model, films: Films, taken: "dict[str, str]") -> str | None
 
 
 @contextmanager
-def _unpacked(archive: Path) -> Iterator[Sequence[Path]]:
+def unpacked(archive: Path) -> Iterator[Sequence[Path]]:
     """The files of a zip in a folder that is gone afterwards, by name; no path of a zip is followed."""
     try:
         with zipfile.ZipFile(archive) as packed, tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ from dx2ct.metrics.unaligned import FilmCase
 from dx2ct.scoring.run import write_table
 
 VIEWS = ("pa", "lateral")
+_SCALE_FREE = ("ctr", "unexplained")  # how names of metrics begin that a wrong size in mm hardly changes
 
 
 def film_metrics() -> list[Metric]:
@@ -62,7 +63,7 @@ def _record(path: Path) -> dict[str, Any]:
 def write_film_table(runs: Sequence[Path], output: Path) -> None:
     """One row for each run and metric: mean, standard deviation, mean of the absolute values, over how many series.
 
-    Series without a scale of their own are left out where a metric has a length in it: their size is a guess.
+    Series without a scale of their own are left out of all but ratios of widths and grey: their size is a guess.
     """
     rows = [_summary(run, metric) for run in runs for metric in film_metrics()]
     write_table(pd.DataFrame(rows), output)
@@ -73,7 +74,7 @@ def _summary(run: Path, metric: Metric) -> dict[str, Any]:
     try:
         scores = pd.read_csv(path, keep_default_na=False, na_values={metric.name: [""]})
         scaled = scores["guessed_scale"] == ""
-        values = scores.loc[scaled if metric.unit in ("ml", "mm", "%") else slice(None), metric.name].dropna()
+        values = scores.loc[metric.name.startswith(_SCALE_FREE) | scaled, metric.name].dropna()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not the scores of films ({error}): run the film_scores stage again") from None
     return {

@@ -23,7 +23,7 @@ SCANS = [row for row in SERIES if row["modality"] == "CT"]
 PAPER = ROOT / "workflow/config/paper.yaml"
 OPEN: dict[str, Any] = plain(FilterSettings())
 PUBLISHED = ("split_paper", "split_perx2ct")
-LEAK_FREE = ("split_patients", "split_paper_leak_free", "split_perx2ct_leak_free")
+LEAK_FREE = ("split_patients", "split_paper_leak_free", "split_perx2ct_leak_free", "split_films")
 
 
 def nodules() -> list[Row]:
@@ -100,6 +100,7 @@ def test_known_defects_are_flagged() -> None:
         ("split_perx2ct", {"train": 855, "val": 17, "test": 76, "": 70}),
         ("split_perx2ct_leak_free", {"train": 854, "val": 17, "test": 76, "": 71}),
         ("split_patients", {"train": 865, "val": 50, "test": 103}),
+        ("split_films", {"train": 694, "val": 32, "test": 292}),
     ],
 )
 def test_sizes_of_the_splits(column: str, sizes: dict[str, int]) -> None:

@@ -1,11 +1,13 @@
 """Films of an archive, from its bucket to a table: a made-up LIDC-IDRI of phantoms, headers as various as real ones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 import json
 from pathlib import Path
 from typing import Any
 import zipfile
 
+import cv2
 import pandas as pd
 import pytest
 
@@ -19,6 +21,7 @@ from dx2ct.data.grid import CubeGrid
 from dx2ct.data.prepare.slices import make_slices
 from dx2ct.data.sources.lidc import fetch_series
 from dx2ct.data.sources.phantom.direct import draw
+from dx2ct.predict.film_figure import write_film_figure
 from dx2ct.predict.film_series import look, predict_films, read_films, write_films
 from dx2ct.predict.model import Model
 from dx2ct.predict.named import model_folder
@@ -36,7 +39,7 @@ PATIENTS: dict[str, list[Shot]] = {
     ],
     "negative": [
         Shot("pa", {"PatientOrientation": ["L", "F"], **SPACING}, negative=True),
-        Shot("lateral", {"ViewCodeSequence": None, "SeriesDescription": "CHEST LAT", **SPACING}, border=12),
+        Shot("lateral", {"SeriesDescription": "CHEST LAT", **SPACING}, border=12),
     ],
     "alone": [Shot("pa", {"ViewPosition": "", "SeriesDescription": "CHEST PA"})],
     "untold": [Shot("pa", SPACING)],
@@ -57,20 +60,16 @@ class Archived:
         return found
 
 
-def serve_films(folder: Path) -> list[Served]:
+def serve_films(folder: Path, patients: Iterable[str] = PATIENTS) -> list[Served]:
     """A series for each patient, whose CT is prepared in data/ as well."""
     found = []
-    for number, (name, shots) in enumerate(PATIENTS.items()):
+    for number, name in enumerate(patients):
         hu = draw(2_000_000 + number, GRID.size, GRID.spacing_mm)
         place = layout.volume(folder / "data", name)
         Volume(hu, (GRID.spacing_mm,) * 3, (-150.0, -160.0, 900.0)).write(place)  # a table's coordinates
         make_slices(place, SlicesSettings(GRID.size), layout.stack(folder / "data", name, "axial").parent)
         uid = f"1.2.840.99.{number + 1}"
-        shots = [
-            Shot(one.view, {k: v for k, v in one.header.items() if v is not None}, one.negative, one.border)
-            for one in shots
-        ]
-        found.append(serve(uid, write_shots(folder / "shots" / name, uid, GRID.volume(hu), shots)))
+        found.append(serve(uid, write_shots(folder / "shots" / name, uid, GRID.volume(hu), PATIENTS[name])))
     return found
 
 
@@ -142,11 +141,23 @@ def test_films_with_a_scale_give_a_chest_of_about_the_right_size(archived: Archi
 def test_a_film_without_a_scale_is_marked_and_no_length_of_it_is_averaged(archived: Archived):
     assert archived.scores.loc["alone-DX", ["views", "guessed_scale"]].tolist() == ["pa", "pa"]
     table = archived.table
-    assert table.loc["lung_volume_error_ml", "series"] == 2
+    assert table.loc["lung_volume_error_ml", "series"] == table.loc["dice_lung_registered", "series"] == 2
     assert table.loc["unexplained_pa", "series"] == 3 and table.loc["unexplained_lateral", "series"] == 2
     assert (table["left_out"] == 1).all()
     errors = archived.scores.loc[["whole-DX", "negative-DX"], "lung_volume_error_ml"].astype(float)
     assert table.loc["lung_volume_error_ml", "mean_absolute"] == pytest.approx(errors.abs().mean(), abs=1e-3)
+
+
+def test_the_figure_shows_what_all_runs_have(archived: Archived, tmp_path: Path):
+    series = [f"{name}-DX" for name in PATIENTS]
+    write_film_figure([archived.run], series, archived.folder / "data", tmp_path / "a.png")
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    write_film_figure([archived.run], series[:2], archived.folder / "data", tmp_path / "b.png")
+    assert picture.std() > 20 and len(picture) > 1.3 * len(cv2.imread(str(tmp_path / "b.png")))
+    with pytest.raises(InputError, match=r"^no series of films was reconstructed by all of chest$"):
+        write_film_figure([archived.run], ["untold-DX"], archived.folder / "data", tmp_path / "c.png")
+    with pytest.raises(InputError, match=r"other-DX\.run\.json: cannot be read .*: run the film_predict stage again$"):
+        write_film_figure([archived.run], ["other-DX"], archived.folder / "data", tmp_path / "c.png")
 
 
 def test_bad_files_are_left_with_their_reason(tmp_path: Path):
