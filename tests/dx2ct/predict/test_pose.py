@@ -124,7 +124,23 @@ def test_rendered_chests_are_judged_right_whichever_way_they_lie(view: str):
 def test_hands_are_no_chest_and_hardly_any_photograph_is():
     generator = np.random.default_rng(99)
     assert min(judged(others.hand(generator)).views["other"] for _ in range(6)) > told.NO_CHEST
-    names = "camera astronaut coins page moon text brick grass gravel chelsea coffee rocket retina cell horse".split()
+    names = [
+        "camera",
+        "astronaut",
+        "coins",
+        "page",
+        "moon",
+        "text",
+        "brick",
+        "grass",
+        "gravel",
+        "chelsea",
+        "coffee",
+        "rocket",
+        "retina",
+        "cell",
+        "horse",
+    ]
     photographs = [np.asarray(getattr(skimage.data, name)(), np.float32) for name in names]
     grey = [photo[..., :3].mean(axis=-1) if photo.ndim == 3 else photo for photo in photographs]
     told_so = [bool(told.doubts("pa", judged(photo), Framing())) for photo in grey]
