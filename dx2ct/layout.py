@@ -55,9 +55,9 @@ def quality(data: Path, scan: str) -> Path:
     return data / "qc" / f"{scan}.json"
 
 
-def films(data: Path, films: str) -> Path:
+def film_series(data: Path, films: str) -> Path:
     """Which image of a series of films is the PA, which the lateral."""
-    return data / "films" / f"{films}.json"
+    return data / "film_series" / f"{films}.json"
 
 
 def failure(data: Path, scan: str) -> Path:

@@ -20,7 +20,7 @@ rule film_views:
     input:
         layout.raw(DATA, "{films}"),
     output:
-        layout.films(DATA, "{films}"),
+        layout.film_series(DATA, "{films}"),
     log:
         "logs/film_views/{films}.log",
     wildcard_constraints:
@@ -40,7 +40,7 @@ rule film_predict:
         weights=layout.weights(RUN),
         settings=layout.settings(RUN),
         archive=layout.raw(DATA, "{films}"),
-        views=layout.films(DATA, "{films}"),
+        views=layout.film_series(DATA, "{films}"),
     output:
         layout.film_record(RUN, "{films}"),
     log:
@@ -99,7 +99,7 @@ rule film_figure:
     input:
         records=lambda wildcards: film_records(),
         archives=[layout.raw(DATA, films) for films in PLAN.films],
-        views=[layout.films(DATA, films) for films in PLAN.films],
+        views=[layout.film_series(DATA, films) for films in PLAN.films],
     output:
         "results/figures/figure4.png",
     log:

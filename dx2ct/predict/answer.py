@@ -79,9 +79,7 @@ def answer(
     return Answer(volume, deviation, apart, tuple(notes), text)
 
 
-def _before(
-    model: Model, xrays: Mapping[str, Framed], options: SamplingOptions, left_out: list[str]
-) -> list[str]:
+def _before(model: Model, xrays: Mapping[str, Framed], options: SamplingOptions, left_out: list[str]) -> list[str]:
     """What is known before anything is computed: of the model, and of how it samples."""
     notes = [f"the model was {model.trained_on.words}"] if model.trained_on else []
     if model.trained.inputs.samples:

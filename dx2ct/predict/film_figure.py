@@ -67,7 +67,7 @@ def _is_reconstructed(run: Path, name: str) -> bool:
 
 def _films(data: Path, name: str) -> Films:
     """The films that were taken, as `predict` frames them before it looks at where they lie: grey in [0, 1]."""
-    taken = read_films(layout.films(data, name)).taken
+    taken = read_films(layout.film_series(data, name)).taken
     with unpacked(layout.raw(data, name)) as files:
         found = {view: path for view, member in taken.items() for path in files if path.name == member}
         return {view: _framed(view, path) for view, path in found.items()}

@@ -24,9 +24,10 @@ from dx2ct.config.style import FilmsSettings
 from dx2ct.data.films import Film, listed
 from dx2ct.data.scans import stretched
 from dx2ct.predict.border import without_border
-from dx2ct.predict.checks import doubts
 from dx2ct.predict.framing import Framing, oriented
 from dx2ct.predict.placed import placed
+from dx2ct.predict.pose.network import judged
+from dx2ct.predict.pose.told import doubts
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.view import said_view, turned_for
 from dx2ct.predict.xray import Xray
@@ -112,7 +113,7 @@ def _undoubted(view: str, xray: Xray, how: Framing) -> tuple[Framing, str]:
     """How a film is framed so that nothing is doubted; with the first doubt where that cannot be."""
     is_said, is_oriented = said_view(str(xray.facts.get("view") or "")) == view, xray.directions is not None
     ways = [how, replace(how, flip=True)] if view == "lateral" else [how]
-    found = [doubts(view, oriented(xray, way), is_said=is_said, is_oriented=is_oriented) for way in ways]
+    found = [doubts(view, judged(oriented(xray, way)), way, is_said=is_said, is_oriented=is_oriented) for way in ways]
     for way, doubted in zip(ways, found, strict=True):
         if not doubted:
             return way, ""

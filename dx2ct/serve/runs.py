@@ -41,9 +41,7 @@ def reconstruct(
 
     files: by view. names: what run.json calls them. asked, passes: as of `predict`. Raises InputError.
     """
-    xrays = model.of_one_patient(
-        {view: framed(model, view, path, framing[view]) for view, path in files.items()}
-    )
+    xrays = model.of_one_patient({view: framed(model, view, path, framing[view]) for view, path in files.items()})
     grid, shown = model.trained.inputs.views.grid, 0
 
     def show(hu: NDArray[np.float32]) -> None:

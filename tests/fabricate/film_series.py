@@ -39,7 +39,8 @@ def write_shots(folder: Path, uid: str, volume: Volume, shots: list[Shot]) -> li
         path = folder / f"{number}.dcm"
         grey = film_of(volume, shot)
         sop = f"{uid}.{number}"
-        common: dict[str, Any] = {"Modality": "DX", "SOPClassUID": DigitalXRayImageStorageForPresentation, "SOPInstanceUID": sop}
+        common: dict[str, Any] = {"Modality": "DX", "SOPInstanceUID": sop}
+        common["SOPClassUID"] = DigitalXRayImageStorageForPresentation
         common |= {"SeriesInstanceUID": uid, "InstanceNumber": number, "BitsStored": 12, "HighBit": 11}
         common |= {"PhotometricInterpretation": "MONOCHROME1" if shot.negative else "MONOCHROME2"}
         write_dicom(path, grey, **common, **shot.header)

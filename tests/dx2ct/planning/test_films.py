@@ -51,7 +51,9 @@ def test_films_of_tested_patients_alone_each_with_the_first_ct(tmp_path: Path):
 def test_without_films_or_runs_for_them_it_is_said_in_one_line(tmp_path: Path):
     without = plan(tmp_path, ["a CT train", "a-DX DX", "b CT test"])
     sheet = tmp_path / "sheet.tsv"
-    with pytest.raises(InputError, match=rf"^{sheet}: no films \(modality DX or CR\) of a patient whose CT is in split"):
+    with pytest.raises(
+        InputError, match=rf"^{sheet}: no films \(modality DX or CR\) of a patient whose CT is in split"
+    ):
         without.film_scores()
     with pytest.raises(InputError, match=r"^report: no run that looks at X-rays and has weights of its own: none can"):
         plan(tmp_path, ROWS, report=["mean"]).film_scores()

@@ -100,8 +100,8 @@ def archived(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Archived
             fetch_series(row, sheet, settings, layout.raw(folder / "data", row["scan"]))
     for name in PATIENTS:
         films, packed = f"{name}-DX", layout.raw(folder / "data", f"{name}-DX")
-        write_films(packed, layout.films(folder / "data", films))
-        table = read_films(layout.films(folder / "data", films))
+        write_films(packed, layout.film_series(folder / "data", films))
+        table = read_films(layout.film_series(folder / "data", films))
         predict_films(model, packed, table, layout.film_record(run, films))
     score_films(run, [(f"{name}-DX", name) for name in PATIENTS], folder / "data", run / "films.csv")
     write_film_table([run], folder / "results/films.csv")
@@ -110,7 +110,7 @@ def archived(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Archived
 
 
 def test_of_several_images_the_one_with_a_scale_is_taken_and_each_view_told(archived: Archived):
-    films = {name: read_films(layout.films(archived.folder / "data", f"{name}-DX")) for name in PATIENTS}
+    films = {name: read_films(layout.film_series(archived.folder / "data", f"{name}-DX")) for name in PATIENTS}
     assert films["whole"].taken == {"lateral": "000001.dcm", "pa": "000003.dcm"}
     assert [one.left for one in films["whole"].images] == [None, "000003.dcm is of the same view", None]
     assert [one.by for one in films["negative"].images] == ["PatientOrientation L\\F", "SeriesDescription CHEST LAT"]
