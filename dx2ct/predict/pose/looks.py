@@ -139,7 +139,7 @@ def written(text: str, place: tuple[int, int], scale: float) -> Film:
     """Letters of 1 on 0, (SIDE, SIDE), their lower left corner at a place (x, y)."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     cv2.putText(mask, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 1, cv2.LINE_AA)
-    return np.asarray(mask, np.float32) / 255
+    return np.asarray(mask / 255, np.float32)
 
 
 def _collimated(generator: Generator, film: Film) -> Film:

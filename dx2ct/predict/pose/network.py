@@ -52,7 +52,7 @@ class PoseNetwork(nn.Module):
     def forward(self, films: Tensor) -> dict[str, Tensor]:
         """By part: (n, k)."""
         found: Tensor = self.heads(self.hidden(self.body(films[:, None])))
-        return dict(zip(_PARTS, found.split(list(_PARTS.values()), dim=1), strict=True))
+        return dict(zip(_PARTS, torch.split(found, list(_PARTS.values()), dim=1), strict=True))
 
 
 @dataclass(frozen=True)
