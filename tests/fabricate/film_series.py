@@ -32,7 +32,7 @@ class Shot:
 
 
 def write_shots(folder: Path, uid: str, volume: Volume, shots: list[Shot]) -> list[bytes]:
-    """The files of a series, 12 bits in 16, by a curve that no two systems share."""
+    """The files of a series, 12 bits in 16, grey by a sigmoid curve of the line integrals."""
     folder.mkdir(parents=True)
     files = []
     for number, shot in enumerate(shots, start=1):
