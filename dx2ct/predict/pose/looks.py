@@ -152,4 +152,4 @@ def _collimated(generator: Generator, film: Film) -> Film:
         if generator.random() < 0.5:
             outside |= place > 1 - 2 * generator.uniform(0, 0.13)
     grey = film.min() if generator.random() < 0.6 else film.max()
-    return np.where(outside, grey, film)
+    return np.asarray(np.where(outside, grey, film), np.float32)
