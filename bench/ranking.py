@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 from dx2ct import layout
+from dx2ct.config import DerivedRow
+from dx2ct.planning.resolve import resolve
 from dx2ct.scoring.run import read_fused
 from dx2ct.scoring.statistics import paired
 
@@ -33,8 +35,15 @@ KEY = ["run", "seed"]
 LARGE_MM = 15
 
 
+def trained(run: str) -> str:
+    """The training whose weights a run has: its own, or that of the run whose weights it takes."""
+    row = resolve([BENCH.parent / "workflow/config/ranking.yaml"], BENCH.parent).config.runs.get(run)
+    return str(row.weights_of) if isinstance(row, DerivedRow) else run
+
+
 def cpu_seconds(results: Path, run: str) -> float:
     """Of the training; of one that was interrupted what its last part took, times all steps over that part's."""
+    run = trained(run)
     benchmark = pd.read_csv(results.parent / layout.BENCHMARKS / "train" / f"{run}.tsv", sep="\t")
     last, path = benchmark.iloc[-1], layout.training_log(layout.run(results, run))
     if not path.is_file():
