@@ -2,8 +2,8 @@
 
     python docs/readme.py REAL SCAN OURS THEIRS docs/readme.png
 
-REAL is the folder in which workflow/config/real.yaml ran; OURS and THEIRS are folders of trainings that left SCAN out. The
-committed picture is R01-001 of NSCLC Radiogenomics (CC BY 3.0, TCIA, Bakr et al. 2017).
+REAL is the folder in which workflow/config/real.yaml ran; OURS and THEIRS are folders of trainings that left SCAN out.
+The committed picture is R01-001 of NSCLC Radiogenomics (CC BY 3.0, TCIA, Bakr et al. 2017).
 """
 
 from pathlib import Path

@@ -123,3 +123,17 @@ RUN = layout.run(RESULTS, "{run}")
 TESTS = PLAN.tests
 VALIDATION = PLAN.usable("val")
 EVERYTHING = PLAN.in_use
+
+
+def scored_films():
+    """The scores of films of all runs."""
+    try:
+        return PLAN.film_scores()
+    except InputError as error:
+        refuse(error)
+
+
+def film_records():
+    """How all runs reconstructed the films."""
+    scored_films()  # which refuses a cohort without films
+    return [record for run in PLAN.film_runs() for record in PLAN.film_records(run)]

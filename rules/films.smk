@@ -2,20 +2,6 @@
 # holds no PA, or that cannot be read, is a row with its reason.
 
 
-def scored_films():
-    """The scores of films of all runs."""
-    try:
-        return PLAN.film_scores()
-    except InputError as error:
-        refuse(error)
-
-
-def film_records():
-    """How all runs reconstructed the films."""
-    scored_films()  # which refuses a cohort without films
-    return [record for run in PLAN.film_runs() for record in PLAN.film_records(run)]
-
-
 rule film_views:
     input:
         layout.raw(DATA, "{films}"),
