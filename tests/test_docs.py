@@ -67,12 +67,15 @@ def test_a_command_has_options_that_exist(piece: Piece) -> None:
 
 
 def test_every_block_is_treated() -> None:
-    """Python stands on the page that runs as a whole; the rest is commands or parts of a configuration."""
+    """Python stands on the page that runs as a whole; the rest is commands or parts of a configuration.
+
+    `text` is for programs that no test has: containers, MONAI.
+    """
     for block in blocks():
         if block.page == SLOW_PAGE:
             assert block.language in (*SHELL, "python"), f"{block}: tests/drr/test_docs.py runs Python and commands"
         else:
-            assert block.language in (*SHELL, "python", "yaml", "toml"), f"{block}: language {block.language}"
+            assert block.language in (*SHELL, "python", "yaml", "toml", "text"), f"{block}: language {block.language}"
             assert block.language != "toml" or tomllib.loads(block.text)
     assert "docs/drr.md" in (ROOT / "tests/drr/test_docs.py").read_text(encoding="utf-8")
     assert len(commands()) > 15 and len(inline()) > 15

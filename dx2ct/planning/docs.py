@@ -1,6 +1,6 @@
 """Tables of the documentation that are derived from the registries, written between two marker comments of a page.
 
-python -m dx2ct.planning.docs writes them all anew, with the schema, docs/configuration.md and docs/commands.md.
+python -m dx2ct.planning.docs writes them all anew, with the schema and docs/configuration.md.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,6 @@ from dx2ct.methods import BUILT_IN, method_named
 from dx2ct.metrics.metric import Metric
 from dx2ct.metrics.registry import FILM_METRICS, METRICS
 from dx2ct.planning import schema
-from dx2ct.planning.commands import commands_page
 from dx2ct.samplers import SOLVERS
 
 DOCS = ROOT / "docs"
@@ -92,8 +91,6 @@ def main() -> None:
         page = filled((DOCS / name).read_text(encoding="utf-8"), table(), name)
         with replacing(DOCS / name) as part:
             part.write_text(page, encoding="utf-8")
-    with replacing(DOCS / "commands.md") as part:
-        part.write_text(commands_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

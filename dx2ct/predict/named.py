@@ -51,12 +51,12 @@ def name_of(folder: Path) -> str:
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder of a model: a path as it is, or a name of the index where no such folder lies here.
+    """The folder of a model: a path as it is, or a name of the index where no run of that name lies here.
 
     Raises InputError for a name whose weights are not those of the index.
     """
     folder = Path(model)
-    if str(model) not in named() or folder.exists():
+    if str(model) not in named() or layout.settings(folder).exists():
         return folder
     entry = named()[str(model)]
     found = INDEX.parent / entry.folder

@@ -18,7 +18,6 @@ from dx2ct.config.problems import Problem, SettingsError
 from dx2ct.config.walk import is_section, sections_in
 from dx2ct.methods import BUILT_IN, methods
 from dx2ct.planning import docs, schema
-from dx2ct.planning.commands import commands_page
 from dx2ct.planning.tree import config_type, Sections
 from tests.conftest import ROOT
 from tests.fabricate.settings import plain_values
@@ -57,12 +56,6 @@ def test_the_tables_of_the_pages_are_what_the_registries_say(name: str) -> None:
     assert docs.filled(page, docs.PAGES[name](), name) == page, "run `python -m dx2ct.planning.docs`"
     with pytest.raises(InputError, match=f"docs/{name}: the line .* is missing: put it back"):
         docs.filled("a page without markers", docs.PAGES[name](), name)
-
-
-def test_the_page_of_commands_is_what_the_command_line_says() -> None:
-    page = (docs.DOCS / "commands.md").read_text(encoding="utf-8")
-    assert commands_page() == page, "run `python -m dx2ct.planning.docs`"
-    assert "| `--leave-one-out` | A fold for each patient" in page and "[FILES...]" in page
 
 
 def test_the_schema_is_a_schema_and_fills_in_nothing() -> None:

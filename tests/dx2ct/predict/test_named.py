@@ -19,13 +19,15 @@ from dx2ct.predict.named import DEFAULT, Entry, INDEX, model_folder
 ENTRIES = list(named.named().values())
 
 
-def test_a_name_is_its_folder_unless_a_folder_of_that_name_lies_here(
+def test_a_name_is_its_folder_unless_a_run_of_that_name_lies_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert model_folder("results/dx2ct") == Path("results/dx2ct")
     monkeypatch.chdir(tmp_path)
     assert model_folder("phantom") == INDEX.parent / "phantom_model"
-    (tmp_path / "phantom").mkdir()
+    (tmp_path / "phantom").mkdir()  # as `dx2ct cohort -o phantom` makes it
+    assert model_folder("phantom") == INDEX.parent / "phantom_model"
+    (tmp_path / "phantom/settings.json").touch()
     assert model_folder("phantom") == Path("phantom")
 
 

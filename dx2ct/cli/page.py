@@ -1,13 +1,21 @@
-"""docs/commands.md: every command with its arguments and options, read from the command line itself."""
+"""docs/commands.md: every command with its arguments and options, read from the command line itself.
+
+python -m dx2ct.cli.page writes it anew.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from drr.files import replacing
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/commands.md"
+
 HEAD = """# Commands
 
-<!-- python -m dx2ct.planning.docs writes this page -->
+<!-- python -m dx2ct.cli.page writes this page -->
 
 `dx2ct` is `python -m dx2ct`. Every stage is one command; the workflow's rules call the same ones.
 What a user or the machine did wrong is one line on standard error, and the exit code is 1.
@@ -60,3 +68,8 @@ def _default(option: Any) -> str:
     default = option.default
     says_nothing = default is None or default is False or default == "" or callable(default)
     return "" if says_nothing else f"`{default}`"
+
+
+if __name__ == "__main__":
+    with replacing(PAGE) as part:
+        part.write_text(commands_page(), encoding="utf-8")
