@@ -87,7 +87,7 @@ rule film_figure:
         archives=[layout.raw(DATA, films) for films in PLAN.films],
         views=[layout.film_series(DATA, films) for films in PLAN.films],
     output:
-        "results/figures/figure4.png",
+        "results/figures/films.png",
     log:
         "logs/film_figure.log",
     conda:
