@@ -1,6 +1,7 @@
 """What leaves the clone: the wheel's contents and commands, a project's folder, the workflow as a module."""
 
 from importlib.metadata import EntryPoint
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_the_wheel_carries_the_workflow_once_and_whole(wheel: zipfile.ZipFile) -
             if path.is_file() and "__pycache__" not in path.parts:
                 assert str(path.relative_to(ROOT)) in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "rules/", "workflow/"))]
-    assert sum(one.compress_size for one in wheel.infolist()) < 17e6
+    assert sum(one.compress_size for one in wheel.infolist()) < 25e6
 
 
 def test_the_commands_of_the_wheel_are_functions() -> None:
@@ -91,7 +92,13 @@ def test_every_command_has_a_title_in_the_help() -> None:
 def test_both_programs_say_their_version_and_complete(program: str) -> None:
     complete = ["--print-completion", "bash"] if program == "drr" else ["--show-completion", "bash"]
     for words, expected in (["--version"], program), (complete, "complete"):
-        done = subprocess.run([sys.executable, "-m", program, *words], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", program, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},  # make runs this under sh
+        )
         assert done.returncode == 0 and expected in done.stdout, done.stderr
 
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from drr.errors import InputError
 from dx2ct import layout
 from dx2ct.data.tables import read_table
 from dx2ct.predict.film_stack import part_of, write_films
 from dx2ct.style.examples import read_films
+from tests.conftest import ROOT
 from tests.fabricate.films import films_settings, padchest, write_film
-from tests.fabricate.xray_files import lateral, pa
+from tests.fabricate.xray_files import pa
 
 
 def table_of(data: Path, view: str = "pa") -> dict[str, dict[str, str]]:
@@ -47,15 +49,15 @@ def test_grey_values_of_any_range_are_one_film(tmp_path: Path):
 def test_what_predict_would_doubt_is_left_out_and_a_lateral_film_the_other_way_round_is_mirrored(tmp_path: Path):
     write_film(tmp_path / "films/good.png", pa())
     write_film(tmp_path / "films/negative.png", 1 - pa())
-    back = lateral()
-    back[:70, 110:] += 0.3  # shoulder blade and arm, at the right where the front is at the left
-    write_film(tmp_path / "films/left.png", np.clip(back, 0, 1))
-    write_film(tmp_path / "films/right.png", np.clip(back, 0, 1)[:, ::-1])
+    chest = sitk.GetArrayFromImage(sitk.ReadImage(str(ROOT / "examples/chest_lateral.mha")))
+    chest = (chest - chest.min()) / np.ptp(chest)
+    write_film(tmp_path / "films/left.png", chest)
+    write_film(tmp_path / "films/right.png", chest[:, ::-1])
     folder = {"kind": "folder", "path": str(tmp_path / "films")}
     of_pa = [folder | {"view": "pa", "files": files} for files in ("*e.png", "g*")]
     write_films(films_settings(of_pa), tmp_path)
     table = table_of(tmp_path)
-    assert table["good.png"]["part"] == "train" and "is bone dark" in table["negative.png"]["note"]
+    assert table["good.png"]["part"] == "train" and "bone looks dark" in table["negative.png"]["note"]
     write_films(films_settings([folder | {"view": "lateral", "files": "*t.png"}], "lateral"), tmp_path)
     notes = {name: row["note"] for name, row in table_of(tmp_path, "lateral").items()}
     assert notes == {"left.png": "", "right.png": "mirrored: its front seemed to be at the right"}
