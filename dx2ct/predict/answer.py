@@ -15,8 +15,9 @@ from dx2ct.config import plain, SamplingOptions
 from dx2ct.data.film import PERCENTILES
 from dx2ct.predict import calibrated, consistent
 from dx2ct.predict.agreement import disagreement
+from dx2ct.predict.framed import are_integrals, DOMAIN_SHIFT, Framed, LEARNT_FILMS
 from dx2ct.predict.framing import Framing
-from dx2ct.predict.model import are_integrals, DOMAIN_SHIFT, Framed, LEARNT_FILMS, Model
+from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.sampling import in_words
 from dx2ct.predict.xray import digest

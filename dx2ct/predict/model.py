@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from drr.ct.sources import note
 from drr.errors import InputError
-from drr.geometry import View
 from drr.progress import each, show
 from drr.volume import Volume
 from dx2ct import layout
@@ -29,10 +28,10 @@ from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.consistent import with_films
 from dx2ct.predict.detector import field_mm
+from dx2ct.predict.framed import are_integrals, as_array, Framed, require_integrals
 from dx2ct.predict.framing import Framing, oriented, squared
-from dx2ct.predict.place import Place
 from dx2ct.predict.placed import exposure_of, placed
-from dx2ct.predict.pose.network import judged, Pose
+from dx2ct.predict.pose.network import judged
 from dx2ct.predict.pose.told import doubts, lungs_mm, pair_doubts, size_doubts
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.restyled import in_words, load_styles, restyled, style_of
@@ -45,34 +44,6 @@ from dx2ct.scoring.deviation import DeviationScale, kept_scale
 from dx2ct.style.run import Style
 from dx2ct.training.device import set_up_torch
 from dx2ct.training.runtime import Runtime
-
-DOMAIN_SHIFT = (
-    "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
-    "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift"
-)
-LEARNT_FILMS = (
-    "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, as of the simulated "
-    "films that the network has learnt. How well it does on real ones is not known"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Framed:
-    """One view: the X-ray, the image made of it (row, column), what the user should know of it.
-
-    place: where it was taken; exposure: of the image, around the origin; None where a geometry is given apart. moved:
-    pixels are not those that the training's exposure has. pose: how it seems to lie, None of arrays; lungs_mm: how high
-    the lungs seem to be, None where nobody can tell.
-    """
-
-    xray: Xray
-    image: NDArray[np.float32]
-    notes: tuple[str, ...]
-    moved: bool = False
-    place: Place | None = None
-    exposure: View | None = None
-    pose: Pose | None = None
-    lungs_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -233,7 +204,7 @@ class Model:
             )
         require_steps(options, self.settings)
         if not spec.radiographs:
-            _require_integrals(xrays, self.method.title)
+            require_integrals(xrays, self.method.title)
         if not are_integrals(xrays):
             options = without_consistency(options)
         where = geometry or self.geometry_of(xrays)
@@ -301,7 +272,7 @@ class Model:
         if view not in self.views:
             raise InputError(f"view {view}: the model was trained on {' and '.join(self.views)}")
         if not isinstance(given, str | Path | Xray):
-            return Framed(Xray(_array(view, given), "integrals", f"X-ray {view}"), _array(view, given), ())
+            return Framed(Xray(as_array(view, given), "integrals", f"X-ray {view}"), as_array(view, given), ())
         xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
         xray = without_border(view, xray, framing)
         unpadded = oriented(xray, framing)
@@ -331,30 +302,6 @@ class Model:
             image = restyled(image, style)
         moved = moved or exposure is not training or image is not unpadded
         return Framed(xray, image, tuple(notes), moved, place, exposure, pose, lungs)
-
-
-def _array(view: str, given: Any) -> NDArray[np.float32]:
-    """An array or a tensor of any device as it is; `checked_xrays` says what is wrong with it."""
-    try:
-        return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"X-ray {view}: neither a file nor an array ({error})") from None
-
-
-def are_integrals(xrays: Mapping[str, Framed]) -> bool:
-    """True for line integrals of the training's beam, every pixel where it was."""
-    return all(one.xray.kind == "integrals" and not one.moved for one in xrays.values())
-
-
-def _require_integrals(xrays: Mapping[str, Framed], who: str) -> None:
-    for view, one in xrays.items():
-        if one.xray.kind != "integrals" or one.moved:
-            why = (
-                "was cropped, turned or padded, or taken in another geometry"
-                if one.xray.kind == "integrals"
-                else "is a film: its grey has no unit"
-            )
-            raise InputError(f"{one.xray.name}: {who} needs the line integrals of the {view} view, this {why}")
 
 
 def load(

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from drr.errors import InputError
 from dx2ct.data.film import PERCENTILES
+from dx2ct.predict.framed import Framed
 from dx2ct.predict.framing import Framing
-from dx2ct.predict.model import Framed, Model
+from dx2ct.predict.model import Model
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.xray import Xray
 from dx2ct.serve.notes import shown

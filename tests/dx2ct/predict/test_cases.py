@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dx2ct.predict.framed import Framed
 from dx2ct.predict.framing import Framing, oriented, squared
-from dx2ct.predict.model import Framed, Model
+from dx2ct.predict.model import Model
 from tests.fabricate import film, lateral, pa
 
 MARGINS = {  # left, top, right, bottom of what is no image

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from drr.errors import InputError
+from dx2ct.predict.framed import Framed
 from dx2ct.predict.framing import Framing
-from dx2ct.predict.model import Framed, Model
+from dx2ct.predict.model import Model
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.turn import turn_between
 from dx2ct.predict.view import DIRECTIONS
