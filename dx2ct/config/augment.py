@@ -69,6 +69,12 @@ class AugmentSettings:
     elastic_mm: NotNegative = key(8.0, "Largest move of a point of the elastic field", unit="mm", source=OURS)
     elastic_points: Annotated[int, Field(ge=2)] = key(5, "Points of the elastic field along each axis", source=OURS)
     breath: Part = key(0.15, "Stretch of the middle of the chest along z, as a share", source=OURS)
+    between: Fraction = key(
+        0.0,
+        "Share of the changed copies of scans that go towards the shape of another training scan, a part of the way",
+        source=OURS,
+        earlier=0.0,
+    )
     tissue: NotNegative = key(1.0, "Strength of the random curve from HU to HU; 1: lung 40, bone 150 HU", source=OURS)
     noise: Part = key(0.01, "Of a line integral, as a share of the X-ray's largest", source=OURS)
     couch: Fraction = key(

@@ -13,6 +13,7 @@ from drr.geometry import View
 from drr.volume import AIR_HU
 from dx2ct.config import XraySettings
 from dx2ct.config.augment import AugmentSettings
+from dx2ct.data.augment.between import moved
 from dx2ct.data.augment.exposure import draw_exposures
 from dx2ct.data.augment.films import films_seen, lengths_of
 from dx2ct.data.augment.render import rendered
@@ -51,12 +52,14 @@ class Copier:
         hu: NDArray[np.int16],
         body: NDArray[np.bool_] | None,
         looks: np.random.Generator | None = None,
+        shape: Tensor | None = None,
     ) -> Copy:
         """A copy of a scan on the grid; body: which voxels are the patient, None where `couch` is 0.
 
-        looks: what draws the looks of its X-rays as films; None: they are line integrals.
+        looks: what draws the looks of its X-rays as films; None: they are line integrals. shape: moves (3, z, y, x)
+        towards another patient's shape, as `shape_field` has them.
         """
-        changed = self.changed(generator, hu, body)
+        changed = self.changed(generator, hu, body, shape)
         exposures = draw_exposures(generator, self.settings.exposure, self.xray, self.names, self.pixels)
         if looks is not None:
             lengths = lengths_of(changed, self.grid, list(exposures.values()))
@@ -67,8 +70,14 @@ class Copier:
         noise = torch.from_numpy(generator.standard_normal(tuple(xrays.shape), np.float32)).to(self.device)
         return Copy(changed, xrays + share * xrays.amax(dim=(1, 2), keepdim=True) * noise, exposures)
 
-    def changed(self, generator: np.random.Generator, hu: NDArray[np.int16], body: NDArray[np.bool_] | None) -> Tensor:
-        """Whole HU (z, y, x) on the device: tissue first, then the warp, then what lies around the patient."""
+    def changed(
+        self,
+        generator: np.random.Generator,
+        hu: NDArray[np.int16],
+        body: NDArray[np.bool_] | None,
+        shape: Tensor | None = None,
+    ) -> Tensor:
+        """Whole HU (z, y, x) on the device: tissue first, then warp and shape, then what lies around the patient."""
         settings, side = self.settings, self.grid.side_mm
         bare = generator.random() < settings.couch
         couch, arms, circle, height = generator.random(4) < (0.5, settings.arms, *(settings.field_of_view,) * 2)
@@ -76,6 +85,8 @@ class Copier:
         if bare and body is not None:
             curved = np.where(body, curved, np.float32(AIR_HU))
         points = draw_warp(generator, settings, side).points(self.grid.size, self.device)
+        if shape is not None:
+            points = moved(points, shape)
         new = warped(torch.from_numpy(curved).to(self.device), points)
         if bare and couch:
             new = add_couch(generator, new, side)

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from drr.errors import InputError
 from drr.geometry import View
 from dx2ct import layout
 from dx2ct.config import LearnedSettings
+from dx2ct.data.augment.between import FIELD_BYTES, shape_field
 from dx2ct.data.augment.copies import Copier
 from dx2ct.data.augment.films import films_seen, lengths_of
 from dx2ct.data.augment.surroundings import body
@@ -29,7 +31,8 @@ from dx2ct.methods.contract import training_views
 
 Voxels = NDArray[np.int16]
 Bits = NDArray[np.uint8]
-AUGMENT, FILM = 2, 3  # what the generators of changed copies and of films are told beside seed, step and example
+# What the generators of changed copies, of films and of shapes are told beside seed, step and example.
+AUGMENT, FILM, SHAPE = 2, 3, 4
 KEPT_BYTES = 2**31  # of fine volumes in memory, of scans and of phantoms; more are read or drawn again
 
 
@@ -68,6 +71,9 @@ class Patients:
         self.copier = Copier(self.augment, settings.xray, self.names, self.grid, pixels, device)
         kept = lru_cache(max(int(KEPT_BYTES / (2.125 * voxels**3)), 1))
         self.fine, self.phantom = kept(self._fine), kept(self._phantom)
+        self.field = lru_cache(KEPT_BYTES // FIELD_BYTES)(self._field)
+        if self.augment.between and len(scans) < 2:
+            raise InputError("train.augment.between: one training scan has no other to go to: add scans, or use 0")
         self.lengths = lru_cache(max(KEPT_BYTES // (8 * len(self.names) * pixels**2), 1))(self._lengths)
 
     def __len__(self) -> int:
@@ -84,9 +90,20 @@ class Patients:
             number = int(generator.integers(self.augment.phantom_count))
             return self._changed(generator, drawn, *self.phantom(number))
         if changed:
-            return self._changed(generator, drawn, *self.fine(number))
+            return self._changed(generator, drawn, *self.fine(number), self._shape(step, example, number))
         xrays = self.xrays[number] if drawn is None else self._filmed(drawn, number)
         return Patient(xrays, self.matrices, dict(self.stacks[number]), self.views.exposures)
+
+    def _shape(self, step: int, example: int, number: int) -> Tensor | None:
+        """A random part of the way to the shape of another scan; None: the scan's own."""
+        generator = np.random.default_rng((self.settings.train.seed, step, example, SHAPE))
+        if generator.random() >= self.augment.between:
+            return None
+        other = (number + 1 + int(generator.integers(len(self) - 1))) % len(self)
+        return self.field(number, other) * float(generator.random())
+
+    def _field(self, number: int, other: int) -> Tensor:
+        return shape_field(self.fine(other)[0], self.fine(number)[0])
 
     def _filmed(self, looks: np.random.Generator, number: int) -> Tensor:
         """A scan's own X-rays as films."""
@@ -104,10 +121,15 @@ class Patients:
         return {name: self.views.exposures[name].resized(self.pixels) for name in self.names}
 
     def _changed(
-        self, generator: np.random.Generator, looks: np.random.Generator | None, hu: Voxels, bits: Bits | None
+        self,
+        generator: np.random.Generator,
+        looks: np.random.Generator | None,
+        hu: Voxels,
+        bits: Bits | None,
+        shape: Tensor | None = None,
     ) -> Patient:
         patient = None if bits is None else np.unpackbits(bits).view(np.bool_).reshape(hu.shape)
-        copy = self.copier.copy(generator, hu, patient, looks)
+        copy = self.copier.copy(generator, hu, patient, looks, shape)
         images = dict(zip(self.names, copy.xrays.cpu().numpy(), strict=True))
         views = Views(self.grid, copy.exposures)
         volume = averaged(copy.hu, self.size).cpu().numpy()

@@ -77,6 +77,15 @@ def test_the_parts_of_a_step_are_the_whole(name: str, data: Path) -> None:
     assert not torch.equal(flat(whole)[0], flat(examples.batch(8))[0])
 
 
+def test_copies_go_towards_the_shape_of_another_scan_and_alone_a_scan_has_none(data: Path) -> None:
+    with_shapes = Patients(augmented("lift", between=0.5), 64, SCANS, data, CPU)
+    without = Patients(augmented("lift"), 64, SCANS, data, CPU)
+    equal = [torch.equal(with_shapes.get(step, 0, 0).xrays, without.get(step, 0, 0).xrays) for step in range(20)]
+    assert 4 < sum(equal) < 16, "half of them, and the others are the copies that they were"
+    with pytest.raises(InputError, match=r"^train.augment.between: one training scan has no other to go to: add scans"):
+        Patients(augmented("lift", between=0.5), 64, SCANS[:1], data, CPU)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_an_example_is_the_scan_itself_where_it_is_no_copy(share: float, data: Path) -> None:
     settings = augmented("lift", share=share)

@@ -24,14 +24,14 @@ CPU = torch.device("cpu")
 MOVING = ExposureSettings(distance=0.2, magnification=0.1, tilt_deg=5.0, off_centre_mm=15.0)
 
 
-def trunk() -> np.ndarray:
+def trunk(width: float = 1.0, height: float = 1.0, lung_hu: int = -850) -> np.ndarray:
     """A body of water with two lungs and a bright heart on the patient's left, (z, y, x) HU, and a plate behind it."""
     axis = (np.arange(48) + 0.5) * GRID.spacing_mm - 160
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    z, y, x = np.meshgrid(axis / height, axis, axis / width, indexing="ij")
     hu = np.full((48, 48, 48), AIR_HU, np.int16)
     hu[(x / 130) ** 2 + (y / 85) ** 2 < 1] = 40
     for side in (-1, 1):
-        hu[((x - side * 65) / 45) ** 2 + (y / 60) ** 2 + (z / 120) ** 2 < 1] = -850
+        hu[((x - side * 65) / 45) ** 2 + (y / 60) ** 2 + (z / 120) ** 2 < 1] = lung_hu
     hu[(x - 35) ** 2 + (y + 20) ** 2 + (z + 30) ** 2 < 45**2] = 300
     hu[(y > 115) & (y < 135)] = -100
     return hu
