@@ -9,7 +9,7 @@ A run's name ends in the seconds that it was given: runs of one name are one cur
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 import re
 
@@ -19,19 +19,14 @@ import numpy as np
 import pandas as pd
 
 from dx2ct import layout
+from dx2ct.benchmark.rows import cpu_seconds, DIGITS, KEY, METRICS, rows_of
+from dx2ct.benchmark.statistics import differences, summaries
 from dx2ct.config import DerivedRow
 from dx2ct.planning.resolve import resolve
-from dx2ct.scoring.run import read_fused
-from dx2ct.scoring.statistics import paired
 
 BENCH = Path(__file__).parent
 SCORES, NODULES = BENCH / "ranking_scores.csv", BENCH / "ranking_nodules.csv"
 PICTURE = BENCH.parent / "docs/ranking.png"
-METRICS = (
-    *("psnr_db", "ssim", "mae_hu", "dice_lung", "dice_bone", "sharpness"),
-    *("reprojection_pa", "reprojection_lateral"),
-)
-KEY = ["run", "seed"]
 LARGE_MM = 15
 
 
@@ -41,27 +36,12 @@ def trained(run: str) -> str:
     return str(row.weights_of) if isinstance(row, DerivedRow) else run
 
 
-def cpu_seconds(results: Path, run: str) -> float:
-    """Of the training; of one that was interrupted what its last part took, times all steps over that part's."""
-    run = trained(run)
-    benchmark = pd.read_csv(results.parent / layout.BENCHMARKS / "train" / f"{run}.tsv", sep="\t")
-    last, path = benchmark.iloc[-1], layout.training_log(layout.run(results, run))
-    if not path.is_file():
-        return float(last["cpu_time"])
-    log = pd.read_csv(path)
-    began = log["seconds"].iloc[-1] - float(last["s"])  # of the whole training's wall clock, which goes on
-    before = float(np.interp(began, [0.0, *log["seconds"]], [0.0, *log["step"]]))
-    return float(last["cpu_time"]) * log["step"].iloc[-1] / (log["step"].iloc[-1] - before)
-
-
 def collected(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores and nodules of every run that was scored."""
     scores, nodules = [], []
     for path in sorted(results.glob("*/scores.csv")):
         name, _, seed = path.parent.name.partition("_seed")
-        table = read_fused(path.parent)[list(METRICS)].reset_index()
-        first = {"run": name, "seed": int(seed or 0), "cpu_s": round(cpu_seconds(results, path.parent.name), 1)}
-        scores.append(table.assign(**first)[[*KEY, "cpu_s", "scan", *METRICS]])
+        scores.append(rows_of(path.parent, cpu_seconds(results, trained(path.parent.name))))
         found = pd.read_csv(path.with_name("nodules.csv"), dtype={"scan": str})
         nodules.append(found.assign(run=name, seed=int(seed or 0))[[*KEY, "scan", "nodule", "diameter_mm", "kept"]])
     return pd.concat(scores), pd.concat(nodules)
@@ -83,16 +63,15 @@ def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
     heads += ["PA error", "lateral error", f"nodules from {LARGE_MM} mm kept"]
     yield from (line(heads), line("---" for _ in heads))
     large = nodules[nodules["diameter_mm"] >= LARGE_MM]
-    for run, rows in sorted(scores.groupby("run"), key=lambda pair: pair[1]["psnr_db"].mean()):
-        of_seed = rows.groupby("seed")[["cpu_s", *METRICS]].mean()
-        mean, spread = of_seed.mean(), of_seed["psnr_db"].std()
-        psnr = f"{mean['psnr_db']:.2f}" + (f" ± {spread:.2f}" if len(of_seed) > 1 else "")
-        kept = large[large["run"] == run]["kept"].mean()
+    for found in summaries(scores):
+        mean = found.mean
+        psnr = f"{mean['psnr_db']:.2f}" + (f" ± {found.spread['psnr_db']:.2f}" if found.trainings > 1 else "")
+        kept = large[large["run"] == found.run]["kept"].mean()
         yield line(
             [
                 *(
-                    f"`{run}`",
-                    len(of_seed),
+                    f"`{found.run}`",
+                    found.trainings,
                     f"{mean['cpu_s']:.0f}",
                     psnr,
                     f"{mean['ssim']:.3f}",
@@ -105,20 +84,14 @@ def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def differences(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+def compared(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """PSNR of one run over another, with the interval over scans and trainings, and on how many scans it is ahead."""
     yield from (line(("difference", "seeds", "dB", "scans ahead")), line(("---",) * 4))
-    of_run = {
-        run: rows.pivot_table(index="seed", columns="scan", values="psnr_db") for run, rows in scores.groupby("run")
-    }
-    for run, other in pairs:
-        if run not in of_run or other not in of_run:
-            continue
-        found = paired(of_run[run].to_numpy(), of_run[other].to_numpy())
-        ahead = int((of_run[run].mean() > of_run[other].mean()).sum())
+    for one in differences(scores, pairs):
+        found = one.paired
         value = f"{found.difference:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
         seeds = f"{found.trainings} and {found.other_trainings}"
-        yield line((f"`{run}` - `{other}`", seeds, value, f"{ahead} of {found.scans}"))
+        yield line((f"`{one.run}` - `{one.other}`", seeds, value, f"{one.ahead} of {found.scans}"))
 
 
 def line(cells: Iterable[object]) -> str:
@@ -170,11 +143,11 @@ if __name__ == "__main__":
     options = parser.parse_args()
     found = collected(options.ranking / layout.RESULTS)
     scores, nodules = (merged(*pair) for pair in zip(found, (SCORES, NODULES), strict=True))
-    scores.to_csv(SCORES, index=False, float_format="%.5g")
+    scores.to_csv(SCORES, index=False, float_format=DIGITS)
     nodules.to_csv(NODULES, index=False, float_format="%.4g")
     draw(scores, PICTURE)
     print("\n".join(table(scores, nodules)), "\n")
     of_budget = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
     ours = [(f"{name}_{s}", f"{options.rival}_{s}") for name in ("lift", "dx2ct_lifted") for s in of_budget]
     mono = [("lift_any_pa_400", f"{options.rival}_pa_400"), ("lift_1600", "dx2ct_lifted_1600")]
-    print("\n".join(differences(scores, [*ours, *mono])))
+    print("\n".join(compared(scores, [*ours, *mono])))

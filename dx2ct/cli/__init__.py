@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from drr.border import one_line_errors, show_tracebacks
-from dx2ct.cli import config, evaluate, exchange, films, learn, predict, prepare, serve, style
+from dx2ct.cli import benchmark, config, evaluate, exchange, films, learn, predict, prepare, serve, style
 from dx2ct.cli.grouped import Grouped
 
 app = typer.Typer(
@@ -27,13 +27,14 @@ GROUPS = {
     "The style of films": (style.app,),
     "Films that have a CT": (films.app,),
     "Scores and reports": (evaluate.app,),
+    "A method of one's own": (benchmark.app,),
     "For other programs": (exchange.app,),
 }
 for title, stages in GROUPS.items():
     for stage in stages:
         for registered in stage.registered_commands:
             registered.rich_help_panel = title
-        app.add_typer(stage)
+        app.add_typer(stage, rich_help_panel=title)
 
 
 def _say_version(is_asked: bool) -> None:

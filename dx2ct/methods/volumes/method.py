@@ -56,15 +56,15 @@ def _on_grid(path: Path, grid: CubeGrid, resample: bool) -> Array:
     if not path.is_file():
         raise InputError(f"{path}: no such volume: mend the row's path")
     volume, target = read_hu(path), grid.volume()
-    if what := _difference(volume, target):
+    if what := difference(volume, target):
         if not resample:
             raise InputError(f"{path}: {what}: set resample: true in the row to put it on the training grid")
         volume = resampled(volume, target)
     return np.asarray(volume.array, np.float32)
 
 
-def _difference(volume: Volume, target: Volume) -> str:
-    """How a volume's grid differs from another, in words; empty where it does not."""
+def difference(volume: Volume, target: Volume) -> str:
+    """How a volume in patient axes lies otherwise than another, in words; empty where it does not."""
     if volume.array.shape != target.array.shape:
         return f"{volume.array.shape} voxels instead of {target.array.shape}"
     for name in ("spacing_mm", "origin_mm"):

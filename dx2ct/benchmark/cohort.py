@@ -1,0 +1,111 @@
+"""The fixed part of the benchmark: its phantoms, their grid and X-rays, and the rows that are there already."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from drr.errors import InputError
+from dx2ct.benchmark.provenance import Provenance, read_provenance
+from dx2ct.benchmark.rows import read_rows, trainings
+from dx2ct.data.grid import CubeGrid, training_grid
+from dx2ct.layout import ROOT
+from dx2ct.planning import Plan
+
+CONFIG = ROOT / "workflow/config/ranking.yaml"
+OURS = ROOT / "bench/ranking_scores.csv"
+SUBMITTED = ROOT / "bench/submitted"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A configuration whose test scans are compared, and the files of rows about them.
+
+    config: of a cohort that anybody can make anew. ours: rows of runs of that configuration. submitted: a folder of
+    NAME.csv and NAME.json.
+    """
+
+    config: Path = CONFIG
+    ours: Path = OURS
+    submitted: Path = SUBMITTED
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The configuration with its cohort."""
+        return Plan([self.config], {}, ROOT)
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """The part of the split of every scan."""
+        return self.plan.parts()
+
+    @property
+    def tests(self) -> list[str]:
+        """The scans that everybody is scored on."""
+        return self.of("test")
+
+    @property
+    def grid(self) -> CubeGrid:
+        """The grid of all volumes, around the origin."""
+        return training_grid(self.plan.config.volume, self.plan.config.slices)
+
+    def of(self, *parts: str) -> list[str]:
+        """Scans of some parts of the split."""
+        return [scan for scan, part in self.parts.items() if part in parts]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows that are there: this project's, then those that others have submitted."""
+        submitted = [self._submitted(path) for path in sorted(self.submitted.glob("*.csv"))]
+        return pd.concat([self.read(self.ours), *submitted], ignore_index=True)
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Rows of a file; InputError where a training has not each test scan once, with a PSNR."""
+        rows = read_rows(path)
+        if rows.empty:
+            raise InputError(f"{path}: no row in it: write it by `dx2ct benchmark score`")
+        for run, seed, part in trainings(rows):
+            self._require_whole(path, f"{run}, seed {seed}", part)
+        return rows
+
+    @cached_property
+    def provenance(self) -> dict[str, Provenance]:
+        """Of every run that is there, what it sees, what it was trained on and by whom."""
+        trained_on = f"the cohort's {len(self.of('train'))} training scans"
+        known = self.plan.resolved.config.runs
+        found = {}
+        for run in self.rows["run"].unique():
+            path = self.submitted / f"{run}.json"
+            if path.is_file():
+                found[run] = read_provenance(path)
+            else:
+                name = next((one for one in (run, f"{run}_seed0") if one in known), None)
+                views = self.plan.resolved.views(name) if name else ()
+                found[run] = Provenance(run, "dx2ct", "+".join(views), trained_on)
+        return found
+
+    def require_new(self, name: str) -> None:
+        """InputError for a name that a run has already."""
+        if name in set(self.rows["run"]):
+            raise InputError(f"--name {name}: is a run of the benchmark already: choose another name")
+
+    def _submitted(self, path: Path) -> pd.DataFrame:
+        rows = self.read(path)
+        if set(rows["run"]) != {path.stem}:
+            raise InputError(f"{path}: has rows of {', '.join(sorted(set(rows['run'])))}: a file has its run's name")
+        return rows
+
+    def _require_whole(self, path: Path, what: str, part: pd.DataFrame) -> None:
+        scans, tests = list(part["scan"]), set(self.tests)
+        if others := sorted(set(scans) - tests):
+            raise InputError(f"{path}: {what}: {others[0]} is no test scan of the benchmark: take the row out")
+        if twice := sorted({scan for scan in scans if scans.count(scan) > 1}):
+            raise InputError(f"{path}: {what}: {twice[0]} stands there twice: keep one row")
+        if missing := sorted(tests - set(scans)):
+            raise InputError(
+                f"{path}: {what}: lacks {len(missing)} of the {len(tests)} test scans, first {missing[0]}: score all"
+            )
+        if part["psnr_db"].isna().any():
+            scan = part.loc[part["psnr_db"].isna(), "scan"].iloc[0]
+            raise InputError(f"{path}: {what}: {scan} has no psnr_db: score it again")
