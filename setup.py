@@ -10,17 +10,18 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 PARTS = ("Snakefile", "config.yaml", "environment.yml", "rules", "workflow", "profiles", "examples")
+ROWS = ("bench/ranking_scores.csv", "bench/submitted")  # what `dx2ct benchmark` compares with
 
 
 class WithProject(build_py):
-    """Copies PARTS beside the package's modules; an editable installation finds them where they are."""
+    """Copies PARTS and ROWS beside the package's modules; an editable installation finds them where they are."""
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
             project = Path(self.build_lib) / "dx2ct" / "project"
             shutil.rmtree(project, ignore_errors=True)  # what an earlier build left in build/
-            for part in PARTS:
+            for part in (*PARTS, *ROWS):
                 _copy(Path(part), project / part)
 
 

@@ -6,8 +6,16 @@ import typer
 
 from drr.__main__ import _parser
 from dx2ct.cli import app
+from dx2ct.cli.page import commands_of
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # of `python -m dx2ct`, by name
+GROUP = typer.main.get_command(app)
+COMMANDS = commands_of(GROUP)  # of `python -m dx2ct`, by the words that call them
+
+
+def named_in(words: list[str]) -> tuple[str, list[str]]:
+    """The command that words call, and what follows it."""
+    length = 1 if words[0] in COMMANDS else 2
+    return " ".join(words[:length]), words[length:]
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:

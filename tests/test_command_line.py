@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from drr.errors import InputError
 from dx2ct.cli import app
 from dx2ct.methods.saved import read_run
-from tests.commands import COMMANDS, parsers
+from tests.commands import COMMANDS, GROUP, parsers
 from tests.conftest import ROOT
 
 LIGHT_SECONDS = 1.0  # of the CPU; it takes a tenth of that
@@ -38,14 +38,15 @@ def test_help_answers_at_once_without_heavy_imports(package: str) -> None:
     assert done.returncode == 0, done.stderr
     imported, seconds = done.stdout.splitlines()[-1].rsplit(" ", 1)
     assert imported == "[]" and float(seconds) < LIGHT_SECONDS
-    for name in COMMANDS if package == "dx2ct" else parsers():
+    for name in GROUP.commands if package == "dx2ct" else parsers():
         assert f" {name} " in done.stdout
 
 
 def test_help_of_every_command_names_every_option_and_loads_no_torch() -> None:
     """In one interpreter, or twenty would be started."""
     code = "import sys; from typer.testing import CliRunner; from dx2ct.cli import app; run = CliRunner().invoke\n"
-    code += f"for name in {list(COMMANDS)}:\n    done = run(app, [name, '--help']); assert done.exit_code == 0\n"
+    code += f"for name in {list(COMMANDS)}:\n"
+    code += "    done = run(app, [*name.split(), '--help']); assert done.exit_code == 0\n"
     code += "    print('== ' + name); print(done.output)\n"
     code += "assert not {'torch', 'pandas', 'SimpleITK', 'snakemake'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -22,7 +22,7 @@ FLOORS = (
     {"methods"},
     {"figures", "scoring", "profiling", "style"},
     {"planning", "predict", "report"},
-    {"exchange"},
+    {"benchmark", "exchange"},
     {"serve"},
     {"cli"},
 )

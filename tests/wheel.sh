@@ -26,4 +26,6 @@ dx2ct -q predict --pa "$examples/chest_pa.mha" --lateral "$examples/chest_latera
 drr info ct.nii.gz
 drr render ct.nii.gz -o xrays --pixels 64 --png
 test -s xrays/pa.png -a -s sheet.png
+dx2ct benchmark table -o table.html > table.txt
+grep -q "^lift_1600 " table.txt
 echo "the wheel works"

@@ -57,8 +57,7 @@ class Benchmark:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows that are there: this project's, then those that others have submitted."""
-        submitted = [self._submitted(path) for path in sorted(self.submitted.glob("*.csv"))]
-        return pd.concat([self.read(self.ours), *submitted], ignore_index=True)
+        return pd.concat([self.read(self.ours), *map(self._submitted, self._files)], ignore_index=True)
 
     def read(self, path: Path) -> pd.DataFrame:
         """Rows of a file; InputError where a training has not each test scan once, with a PSNR."""
@@ -72,23 +71,26 @@ class Benchmark:
     @cached_property
     def provenance(self) -> dict[str, Provenance]:
         """Of every run that is there, what it sees, what it was trained on and by whom."""
-        trained_on = f"the cohort's {len(self.of('train'))} training scans"
-        known = self.plan.resolved.config.runs
-        found = {}
-        for run in self.rows["run"].unique():
-            path = self.submitted / f"{run}.json"
-            if path.is_file():
-                found[run] = read_provenance(path)
-            else:
-                name = next((one for one in (run, f"{run}_seed0") if one in known), None)
-                views = self.plan.resolved.views(name) if name else ()
-                found[run] = Provenance(run, "dx2ct", "+".join(views), trained_on)
-        return found
+        theirs = {path.stem: read_provenance(path.with_suffix(".json")) for path in self._files}
+        return {
+            run: theirs[run] if run in theirs else self._of_ours(run) for run in map(str, self.rows["run"].unique())
+        }
 
     def require_new(self, name: str) -> None:
         """InputError for a name that a run has already."""
         if name in set(self.rows["run"]):
             raise InputError(f"--name {name}: is a run of the benchmark already: choose another name")
+
+    @property
+    def _files(self) -> list[Path]:
+        return sorted(self.submitted.glob("*.csv"))
+
+    def _of_ours(self, run: str) -> Provenance:
+        """By the configuration, in which a run of several seeds has a row for each."""
+        resolved = self.plan.resolved
+        views = next((resolved.views(name) for name in (run, f"{run}_seed0") if name in resolved.config.runs), ())
+        scans = len(self.of("train"))
+        return Provenance(run=run, by="dx2ct", views="+".join(views), trained_on=f"the cohort's {scans} training scans")
 
     def _submitted(self, path: Path) -> pd.DataFrame:
         rows = self.read(path)

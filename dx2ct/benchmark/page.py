@@ -58,8 +58,10 @@ def _pictures(folders: Sequence[Path], data: Path) -> list[tuple[str, str]]:
     middle = order[len(order) // 2]
     truth, volumes = volumes_of(middle, folders, data)
     return [
-        (f"{middle}, the scan of median PSNR: middle slices of the CT and of the volumes.",
-         _png(grid_figure(middle, truth, volumes))),
+        (
+            f"{middle}, the scan of median PSNR: middle slices of the CT and of the volumes.",
+            _png(grid_figure(middle, truth, volumes)),
+        ),
         ("Volume minus CT: red is too dense, blue not dense enough.", _png(error_figure(middle, truth, volumes))),
     ]
 

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.config import plain
-from dx2ct.config.keys import key, Name, needed, PositiveFloat, STRICT
+from dx2ct.config.keys import key, needed, NotNegative, STRICT
 from dx2ct.config.parse import parse
 
 NEEDED = ("by", "trained_on", "views")
@@ -18,11 +18,11 @@ NEEDED = ("by", "trained_on", "views")
 class Provenance:
     """Of one run."""
 
-    run: Name = needed("Its name in the table")
+    run: str = needed("Its name in the table")
     by: str = key("", "Who made it")
     views: str = key("", "The X-rays that it sees, as pa+lateral; none")
     trained_on: str = key("", "What its weights were trained on")
-    gpu_s: PositiveFloat | None = key(None, "GPU seconds of one training", unit="s")
+    gpu_s: NotNegative | None = key(None, "GPU seconds of one training", unit="s")
     link: str = key("", "Where its code, paper and volumes are")
     dx2ct: str = key("", "The version that scored it")
 

@@ -54,13 +54,14 @@ def cpu_seconds(results: Path, training: str) -> float:
     log = pd.read_csv(path)
     began = log["seconds"].iloc[-1] - _number(last["s"])  # of the whole training's wall clock, which goes on
     before = float(np.interp(began, [0.0, *log["seconds"]], [0.0, *log["step"]]))
-    return _number(last["cpu_time"]) * log["step"].iloc[-1] / (log["step"].iloc[-1] - before)
+    steps = float(log["step"].iloc[-1])
+    return _number(last["cpu_time"]) * steps / (steps - before)
 
 
 def trainings(rows: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
     """Run, seed and rows of every training."""
     for (run, seed), part in rows.groupby(KEY, sort=False):
-        yield str(run), int(seed), part
+        yield str(run), int(str(seed)), part
 
 
 def _number(cell: object) -> float:

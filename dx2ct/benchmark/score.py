@@ -39,7 +39,7 @@ def faults(folder: Path, volumes: Sequence[str], resample: bool, benchmark: Benc
     volumes: paths with {scan} in them as seen from the folder, one for each training. resample: another grid is none.
     """
     require_prepared(folder, benchmark)
-    found = []
+    found: list[str] = []
     for template in volumes:
         for scan in each(benchmark.tests, "look", "volume"):
             found += _faults(folder, _file(folder, template, scan), scan, resample, benchmark)

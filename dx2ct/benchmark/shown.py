@@ -15,9 +15,7 @@ from dx2ct.benchmark.tables import against, best, ranking, to_text
 from dx2ct.report.provenance import data_of
 
 
-def shown(
-    files: Sequence[Path], directory: Path | None, run: str, output: Path | None, benchmark: Benchmark
-) -> str:
+def shown(files: Sequence[Path], directory: Path | None, run: str, output: Path | None, benchmark: Benchmark) -> str:
     """The tables as text; a page of them in `output`, if given.
 
     files: rows to be set among those that are there. directory: a finished workflow whose runs are ranked instead.

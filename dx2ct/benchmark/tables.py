@@ -13,12 +13,12 @@ from dx2ct.report.tables import column, RUN, VIEWS
 
 _METRICS = [one for one in measured(("pa", "lateral")) if one.name in METRICS]
 _RANKING = (
-    "Means over the scans and then over the trainings, of the fused volume; ± the deviation of the trainings' means. CPU "
-    "and GPU seconds are of one training. ↑ higher is better, ↓ lower is better, – not known or does not apply."
+    "Means over the scans and then over the trainings, of the fused volume; ± the deviation of the trainings' means. "
+    "CPU and GPU seconds are of one training. ↑ higher is better, ↓ lower is better, – not known or does not apply."
 )
 _PAIRED = (
-    "PSNR of {run} over each other run, paired by scan, with its 95 % interval over scans and, of runs that were trained "
-    "several times, over trainings; and on how many scans it is ahead."
+    "PSNR of {run} over each other run, paired by scan, with its 95 % interval over scans and, of runs that were "
+    "trained several times, over trainings; and on how many scans it is ahead."
 )
 _COLUMNS = (
     RUN,
@@ -72,8 +72,12 @@ def _padded(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]
 
 
 def _row(one: Summary, said: Provenance | None) -> dict[str, Cell]:
-    numbers: dict[str, Cell] = {name: float(value) for name, value in one.mean.items()}
-    words: dict[str, Cell] = {"run": one.run, "views": said.views if said else "", "gpu_s": said.gpu_s if said else None}
+    numbers: dict[str, Cell] = {str(name): float(value) for name, value in one.mean.items()}
+    words: dict[str, Cell] = {
+        "run": one.run,
+        "views": said.views if said else "",
+        "gpu_s": said.gpu_s if said else None,
+    }
     return words | numbers | {"trainings": one.trainings, "spread": float(one.spread["psnr_db"])}
 
 

@@ -18,7 +18,9 @@ Folder = Annotated[Path, typer.Argument(help="The benchmark's folder.")]
 @app.command()
 def inputs(
     folder: Folder,
-    train: Annotated[bool, typer.Option("--train", help="Training and validation scans, too: ten times as many.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Training and validation scans, too: ten times as many.")
+    ] = False,
     cores: Annotated[int, typer.Option(min=0, help="Jobs at a time; 0 = all cores.")] = 0,
 ) -> None:
     """Write the X-rays of the test phantoms to FOLDER/inputs; what is there already is not made again."""
@@ -39,12 +41,14 @@ def score(
             "theirs/{scan}.nii.gz."
         ),
     ] = None,
-    resample: Annotated[bool, typer.Option("--resample", help="Put volumes of another grid on the benchmark's.")] = False,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Put volumes of another grid on the benchmark's.")
+    ] = False,
     by: Annotated[str, typer.Option(help="Who made it.")] = "",
     views: Annotated[str, typer.Option(help="The X-rays that it sees: pa+lateral or pa.")] = "",
     trained_on: Annotated[str, typer.Option(help="What its weights were trained on, in words.")] = "",
-    cpu_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
-    gpu_seconds: Annotated[float | None, typer.Option(help="Of one training.")] = None,
+    cpu_seconds: Annotated[float | None, typer.Option(min=0, help="Of one training.")] = None,
+    gpu_seconds: Annotated[float | None, typer.Option(min=0, help="Of one training.")] = None,
     link: Annotated[str, typer.Option(help="Where its code, paper and volumes are.")] = "",
     threads: Threads = 0,
 ) -> None:
@@ -52,12 +56,12 @@ def score(
 
     Writes FOLDER/benchmark/NAME.csv and NAME.json, which a row is submitted by, and NAME.html, a page.
     """
+    from drr.version import installed
     from dx2ct.benchmark.cohort import Benchmark
     from dx2ct.benchmark.provenance import Provenance
     from dx2ct.benchmark.submission import Submission, submit
     from dx2ct.config import check
     from dx2ct.training.device import set_up_torch
-    from drr.version import installed
 
     set_up_torch("cpu", threads)
     said = check(

@@ -26,18 +26,27 @@ def commands_page() -> str:
     """The page, Markdown."""
     from dx2ct.cli import app
 
-    group: Any = typer.main.get_command(app)
-    context = group.make_context("dx2ct", [], resilient_parsing=True)
-    shown = [group.get_command(context, name) for name in group.list_commands(context)]
-    return "\n".join([HEAD, *(line for command in shown if not command.hidden for line in _command(command))])
+    shown = commands_of(typer.main.get_command(app))
+    return "\n".join([HEAD, *(line for words, command in shown.items() for line in _command(words, command))])
 
 
-def _command(command: Any) -> Iterator[str]:
+def commands_of(group: Any) -> dict[str, Any]:
+    """Every command that is not hidden, by the words that call it: those of a group inside by two."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = commands_of(command) if hasattr(command, "commands") else {}
+        found |= {f"{name} {words}": one for words, one in inner.items()}
+        if not inner and not command.hidden:
+            found[name] = command
+    return found
+
+
+def _command(words: str, command: Any) -> Iterator[str]:
     """One command: usage, what it does, and a table of its options."""
     arguments = [_usage(one) for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
-    yield f"## {command.name}\n"
-    yield f"```\n{' '.join(['dx2ct', command.name, *arguments, *(['[OPTIONS]'] if options else [])])}\n```\n"
+    yield f"## {words}\n"
+    yield f"```\n{' '.join(['dx2ct', words, *arguments, *(['[OPTIONS]'] if options else [])])}\n```\n"
     yield f"{_paragraphs(command.help)}\n"
     yield "| option | what | default |\n| --- | --- | --- |"
     yield from (f"| {_names(one)} | {_cell(one.help or '')} | {_default(one)} |" for one in options)

@@ -12,7 +12,7 @@ import sys
 import tomllib
 
 from dx2ct.planning.resolve import resolve
-from tests.commands import COMMANDS, parsers
+from tests.commands import COMMANDS, named_in, parsers
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def allocated(words: list[str], desk: Path) -> None:
 
 def parsed(words: list[str], desk: Path) -> None:
     """`python -m dx2ct NAME ...`: by typer, every option's type too; where the page breaks off, its names alone."""
-    name, *arguments = words[words.index("dx2ct") + 1 :]
+    name, arguments = named_in(words[words.index("dx2ct") + 1 :])
     if "..." in arguments:
         named(words)
     else:
@@ -73,7 +73,7 @@ def parsed(words: list[str], desk: Path) -> None:
 
 def named(words: list[str]) -> None:
     """A command named in passing: it and its options exist."""
-    name, *arguments = words[words.index("dx2ct") + 1 :]
+    name, arguments = named_in(words[words.index("dx2ct") + 1 :])
     known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"--help"}
     assert {word for word in arguments if word.startswith("-")} <= known
 
@@ -157,7 +157,7 @@ TREATMENTS: list[tuple[str, Treatment]] = [  # the first that matches a command
     (r"python -m drr .* [.\w]+ .*", executed),
     (r"python -m drr.*", ray_caster),
     (r"python -m dx2ct .*'?\|'? .*", several),
-    (r"python -m dx2ct (cohort|config|score|volume|predict) .*", executed),
+    (r"python -m dx2ct (cohort|config|score|volume|predict|benchmark table)( .*)?", executed),
     (r"python -m dx2ct .*", parsed),
     (r"(dx2ct|drr) .*", as_module),
     (r"(python (-m )?)?(bench|docs|tests|workflow|dx2ct)[./].*", is_there),

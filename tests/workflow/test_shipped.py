@@ -16,7 +16,7 @@ from drr.errors import InputError
 from dx2ct.cli import app, GROUPS
 from dx2ct.cli.project import bases, write_project
 from dx2ct.planning.resolve import resolve
-from tests.commands import COMMANDS
+from tests.commands import GROUP
 from tests.workflow.snake import jobs, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -64,8 +64,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_carries_the_workflow_once_and_whole(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    parts = ("Snakefile", "config.yaml", "environment.yml", "rules", "workflow", "profiles", "examples")
-    for part in parts:
+    parts = ["Snakefile", "config.yaml", "environment.yml", "rules", "workflow", "profiles", "examples"]
+    for part in [*parts, "bench/ranking_scores.csv", "bench/submitted"]:
         files = [ROOT / part] if (ROOT / part).is_file() else (ROOT / part).rglob("*")
         for path in (path for path in files if path.is_file() and "__pycache__" not in path.parts):
             assert wheel.read(f"dx2ct/project/{path.relative_to(ROOT)}") == path.read_bytes()
@@ -85,7 +85,7 @@ def test_the_commands_of_the_wheel_are_functions() -> None:
 def test_every_command_has_a_title_in_the_help() -> None:
     text = CliRunner().invoke(app, ["--help"]).output
     assert all(f"\n{title}:\n" in text for title in GROUPS)
-    assert all(getattr(command, "rich_help_panel", None) in GROUPS for command in COMMANDS.values())
+    assert all(getattr(command, "rich_help_panel", None) in GROUPS for command in GROUP.commands.values())
 
 
 @pytest.mark.parametrize("program", ["drr", "dx2ct"])
