@@ -157,7 +157,7 @@ TREATMENTS: list[tuple[str, Treatment]] = [  # the first that matches a command
     (r"python -m drr .* [.\w]+ .*", executed),
     (r"python -m drr.*", ray_caster),
     (r"python -m dx2ct .*'?\|'? .*", several),
-    (r"python -m dx2ct (cohort|config|score|volume|predict|benchmark table)( .*)?", executed),
+    (r"python -m dx2ct (cohort|config|score|volume|predict) .*|python -m dx2ct benchmark table", executed),
     (r"python -m dx2ct .*", parsed),
     (r"(dx2ct|drr) .*", as_module),
     (r"(python (-m )?)?(bench|docs|tests|workflow|dx2ct)[./].*", is_there),
