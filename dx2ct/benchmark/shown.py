@@ -30,7 +30,7 @@ def shown(files: Sequence[Path], directory: Path | None, run: str, output: Path 
     if output:
         is_phantom = directory is None or data_of(directory / layout.RESULTS / "cohort.tsv") == "phantom"
         write_page(rows, named, provenance, output, is_phantom=is_phantom)
-    return "\n\n".join(map(to_text, (ranking(rows, provenance), against(rows, named))))
+    return to_text(ranking(rows, provenance), against(rows, named))
 
 
 def _with_files(files: Sequence[Path], benchmark: Benchmark) -> tuple[pd.DataFrame, dict[str, Provenance]]:

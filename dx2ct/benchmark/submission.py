@@ -46,8 +46,8 @@ def submit(submission: Submission, benchmark: Benchmark) -> tuple[list[str], str
     provenance = benchmark.provenance | {said.run: said}
     runs = [layout.run(folder / layout.RESULTS, name) for name in _names(said.run, len(volumes))]
     write_page(everything, said.run, provenance, output.with_suffix(".html"), runs[:1], folder / layout.DATA)
-    tables = (ranking(everything, provenance), against(everything, said.run))
-    return [], "\n\n".join([*map(to_text, tables), _written(output)])
+    text = to_text(ranking(everything, provenance), against(everything, said.run))
+    return [], f"{text}\n\n{_written(output)}"
 
 
 def _names(run: str, trainings: int) -> list[str]:

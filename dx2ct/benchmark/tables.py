@@ -11,7 +11,7 @@ from dx2ct.metrics import measured
 from dx2ct.report.table import Cell, Column, Table
 from dx2ct.report.tables import column, RUN, VIEWS
 
-_METRICS = [one for one in measured(("pa", "lateral")) if one.name in METRICS]
+_METRICS = [one for one in measured(()) if one.name in METRICS]  # those of no view
 _RANKING = (
     "Means over the scans and then over the trainings, of the fused volume; ± the deviation of the trainings' means. "
     "CPU and GPU seconds are of one training. ↑ higher is better, ↓ lower is better, – not known or does not apply."
@@ -19,6 +19,10 @@ _RANKING = (
 _PAIRED = (
     "PSNR of {run} over each other run, paired by scan, with its 95 % interval over scans and, of runs that were "
     "trained several times, over trainings; and on how many scans it is ahead."
+)
+NOTE = (
+    "* best; ↑ higher is better, ↓ lower is better, – not known or does not apply.\n"
+    "Research use only, not a medical device: a volume shows what is likely, not what is there."
 )
 _COLUMNS = (
     RUN,
@@ -29,6 +33,8 @@ _COLUMNS = (
     Column("psnr_db", "PSNR, dB", 2, 1),
     Column("spread", "±, dB", 2),
     *(column(metric) for metric in _METRICS if metric.name != "psnr_db"),
+    Column("reprojection_pa", "PA error", 4, -1),
+    Column("reprojection_lateral", "lateral error", 4, -1),
 )
 _DIFFERENCES = (
     Column("trainings", "trainings"),
@@ -58,8 +64,13 @@ def best(rows: pd.DataFrame) -> str:
     return summaries(rows)[-1].run
 
 
-def to_text(table: Table) -> str:
-    """A table for a terminal: its columns aligned, numbers to the right; the best value has a star."""
+def to_text(*tables: Table) -> str:
+    """Tables for a terminal, and what is to be known of them."""
+    return "\n\n".join([*map(_aligned, tables), NOTE])
+
+
+def _aligned(table: Table) -> str:
+    """Numbers stand to the right; the best value has a star."""
     cells = [[one.label for one in table.columns]]
     cells += [[text + ("*" if is_best else "") for text, is_best in row] for row in table.texts()]
     widths = [max(map(len, texts)) for texts in zip(*cells, strict=True)]
