@@ -57,7 +57,10 @@ class Benchmark:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows that are there: this project's, then those that others have submitted."""
-        return pd.concat([self.read(self.ours), *map(self._submitted, self._files)], ignore_index=True)
+        ours = self.read(self.ours)
+        if clash := [path for path in self._files if path.stem in set(ours["run"])]:
+            raise InputError(f"{clash[0]}: {clash[0].stem} is a run of {self.ours}: rename it")
+        return pd.concat([ours, *map(self._submitted, self._files)], ignore_index=True)
 
     def read(self, path: Path) -> pd.DataFrame:
         """Rows of a file; InputError where a training has not each test scan once, with a PSNR."""
@@ -77,8 +80,9 @@ class Benchmark:
         }
 
     def require_new(self, name: str) -> None:
-        """InputError for a name that a run has already."""
-        if name in set(self.rows["run"]):
+        """InputError for a name that a run has already, or will have in a folder where the configuration runs."""
+        planned = {run.partition("_seed")[0] for run in self.plan.config.runs}
+        if name in planned | set(self.rows["run"]):
             raise InputError(f"--name {name}: is a run of the benchmark already: choose another name")
 
     @property

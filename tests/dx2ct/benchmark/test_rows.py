@@ -119,6 +119,9 @@ def test_a_submission_is_a_row_that_says_where_it_is_from(other: pd.DataFrame, p
     write_rows(other.assign(run="another"), folder / "other.csv")
     with pytest.raises(InputError, match=r"other\.csv: has rows of another: a file has its run's name"):
         _ = again().rows
+    (folder / "other.csv").rename(folder / f"{OURS}.csv")
+    with pytest.raises(InputError, match=rf"{OURS}\.csv: {OURS} is a run of .*ours\.csv: rename it"):
+        _ = again().rows
 
 
 @pytest.mark.parametrize(

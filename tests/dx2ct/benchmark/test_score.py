@@ -143,6 +143,7 @@ def test_another_grid_is_resampled_where_asked(prepared: Prepared) -> None:
     ("name", "line"),
     [
         (OURS, f"--name {OURS}: is a run of the benchmark already: choose another name"),
+        ("sart", "--name sart: is a run of the benchmark already: choose another name"),
         ("a b", "--name a b: letters, digits, _ and -, and no _seed at its end: choose another name"),
         ("theirs_seed1", "--name theirs_seed1: letters, digits, .*"),
     ],
