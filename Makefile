@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo check test browser lint docs wheel-test lower-test clean
+.PHONY: demo check test browser lint docs notebooks wheel-test lower-test clean
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all all
@@ -14,10 +14,10 @@ check: lint                   ## laws, contracts, types and lint, in two minutes
 test: $(VENV)/installed       ## everything
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile
 
-browser: $(VENV)/installed    ## the page of `dx2ct serve` in Chromium (apt install chromium); axe-core comes from npm
+browser: $(VENV)/installed    ## `dx2ct serve` and the documentation in Chromium (apt install chromium); axe-core comes from npm
 	$(VENV)/bin/python -m pip install --quiet playwright==1.65.2
 	npm install --silent --no-save --prefix $(VENV)/axe axe-core@4.14.1 || echo "warning: no npm: accessibility is not checked" >&2
-	OMP_NUM_THREADS=1 pytest tests/serve/browser
+	OMP_NUM_THREADS=1 pytest tests/serve/browser tests/docs/browser
 
 lint: $(VENV)/installed       ## style, types, and the rules' own linter
 	ruff check .
@@ -26,8 +26,11 @@ lint: $(VENV)/installed       ## style, types, and the rules' own linter
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
-docs: $(VENV)/installed       ## the documentation as pages in docs/_build
-	python -m sphinx -b html -q -W --keep-going docs docs/_build
+docs: $(VENV)/installed       ## the documentation as pages in docs/_build/html
+	python -m sphinx -b html -q -W --keep-going docs docs/_build/html
+
+notebooks: $(VENV)/installed  ## runs docs/notebooks and writes into them what they show, one core: minutes
+	python -m docs.notebooks.execute
 
 # TORCH=torch==2.13.0 takes a certain build: without it pip takes the newest, on Linux one for CUDA of several GB.
 TORCH ?=

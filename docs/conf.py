@@ -9,12 +9,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 project = "DX2CT"
 copyright = "the DX2CT authors. Research use only, not a medical device"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "DX2CT"
 html_show_sphinx = False
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks hold what they show: `make notebooks`
+nb_render_image_options = {"width": "100%"}
 myst_enable_extensions = ["colon_fence"]
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["cupy"]

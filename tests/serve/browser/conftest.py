@@ -30,16 +30,19 @@ _LOADED_S, WAIT_MS = 300, 240_000
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One line where there is nothing to drive."""
+    mark_browser_tests(items, "tests/serve/browser")
+
+
+def mark_browser_tests(items: list[pytest.Item], folder: str) -> None:
+    """The tests of a folder are slow, or skipped where there is nothing to drive."""
     why = "no Chromium here (apt install chromium)" if PROGRAM is None else ""
     try:
         import playwright  # noqa: F401
     except ModuleNotFoundError:
         why = why or "no Playwright here (make browser)"
     for item in items:
-        if why and "tests/serve/browser" in str(item.fspath):
-            item.add_marker(pytest.mark.skip(reason=why))
-        elif "tests/serve/browser" in str(item.fspath):
-            item.add_marker(pytest.mark.slow)
+        if folder in str(item.fspath):
+            item.add_marker(pytest.mark.skip(reason=why) if why else pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,10 @@ import zipfile
 
 import pytest
 
+from tests.axe import AXE, violations, WITHOUT_AXE
 from tests.conftest import ROOT
 from tests.serve.browser.conftest import Open, WAIT_MS
 
-AXE = ROOT / ".venv/axe/node_modules/axe-core/axe.min.js"
-SERIOUS = ("serious", "critical")
 FAST = {"steps": "2"}
 
 
@@ -45,13 +44,6 @@ def until(page: Any, condition: str) -> None:
 def finished(page: Any) -> None:
     """The run is over and its volume in the viewer."""
     page.wait_for_selector("#viewer[data-state$='ct.nii.gz']")
-
-
-def violations(page: Any) -> list[str]:
-    """What axe-core finds serious."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))  # the policy of the page lets in no script of a test
-    found = page.evaluate("axe.run()")["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:100]}" for one in found if one["impact"] in SERIOUS]
 
 
 def test_from_films_to_files(opened: Open, films: dict[str, Path], tmp_path: Path) -> None:
@@ -170,7 +162,7 @@ def test_it_fits_and_is_accessible(opened: Open, width: int, scheme: str, tmp_pa
     assert page.inner_text(".banner >> nth=0").startswith("Research use only. Not a medical device.")
     page.screenshot(path=tmp_path / "page.png", full_page=True)
     if not AXE.is_file():
-        pytest.skip("no axe-core here (make browser): accessibility is not checked")
+        pytest.skip(WITHOUT_AXE)
     assert violations(page) == []
 
 
