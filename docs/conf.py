@@ -21,6 +21,7 @@ myst_enable_extensions = ["colon_fence"]
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["cupy"]
 
+SCROLLS = re.compile(r'(<pre|<div class="table-wrapper[^"]*")>')
 ONE_TICK = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 
@@ -39,6 +40,14 @@ def plain(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines:
     lines[:] = found
 
 
+def accessible(_app: Any, _page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """What Sphinx and furo leave out: levels of the headings of the contents, and keys for what scrolls sideways."""
+    contents = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = contents.replace('role="heading"', 'role="heading" aria-level="2"')
+    context["body"] = SCROLLS.sub(r'\1 tabindex="0">', context.get("body", ""))
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
     app.connect("autodoc-process-docstring", plain)
+    app.connect("html-page-context", accessible, priority=900)  # after furo's
