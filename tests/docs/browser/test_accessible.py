@@ -31,4 +31,7 @@ def test_a_page_is_accessible(chromium: Any, site: Path, name: str, scheme: str)
 def test_a_page_fits_a_telephone(chromium: Any, site: Path, name: str) -> None:
     page = opened(chromium, site, name, 390, "light")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    if not AXE.is_file():
+        pytest.skip(WITHOUT_AXE)
+    assert violations(page) == []
     page.context.close()
