@@ -85,7 +85,8 @@ def _why_left(one: _Found, best: "dict[str, _Found | None]") -> str | None:
 
 def _looked(path: Path) -> _Found:
     try:
-        told, xray = view_of(path), read_xray(path)
+        xray = read_xray(path)
+        told = view_of(path, xray)
     except InputError as error:
         return _Found(path.name, None, "", str(error))
     return _Found(path.name, told.view, told.by, xray=xray)

@@ -1,7 +1,5 @@
-"""Which view a DICOM film shows: the one place where that is decided, by what the header says.
-
-Where the header cannot tell, neither can this: `told_view` says None and why, and whoever looks at the picture instead
-belongs in `view_of`.
+"""Which view a DICOM film shows: the one place where that is decided, by its header and, where that is silent, by the
+network that judges how films lie (pose).
 """
 
 from collections.abc import Iterator
@@ -15,9 +13,11 @@ from pydicom.dataset import Dataset
 from drr.ct.dicom_parse import Budget, items, parse_header, text
 from drr.ct.sources import Member
 from drr.errors import InputError
+from dx2ct.predict.border import without_border
 from dx2ct.predict.film_place import directions_of
+from dx2ct.predict.framing import Framing, oriented
 from dx2ct.predict.view import said_view
-from dx2ct.predict.xray import printable
+from dx2ct.predict.xray import printable, Xray
 
 View = Literal["pa", "lateral"]
 _DESCRIPTIONS = (
@@ -33,6 +33,8 @@ TAGS = ("Modality", "InstanceNumber", "ViewPosition", "PatientOrientation", "Vie
 # What is neither: oblique, lordotic, lying on a side.
 _OTHERS = {"LAO", "RAO", "LPO", "RPO", "LLO", "RLO", "OBLIQUE", "LORDOTIC", "LLD", "RLD", "DECUBITUS"}
 _AXES = {frozenset("LR"): "pa", frozenset("AP"): "lateral"}
+_NAMES = {"pa": "a PA X-ray", "lateral": "a lateral X-ray"}
+_SILENT = "neither ViewPosition nor PatientOrientation nor a description tells the view"
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,28 @@ class Told:
     by: str
 
 
-def view_of(path: Path) -> Told:
-    """The view of a file; InputError for what is no DICOM file."""
-    header = header_of(path)
-    return told_view(header)
+def view_of(path: Path, xray: Xray) -> Told:
+    """The view of a file, and of what was read of it; InputError for what is no DICOM file.
+
+    A header that names another view, or contradicts itself, is believed in that: the picture is looked at where it says
+    nothing.
+    """
+    told = told_view(header_of(path))
+    return _looked_at(xray) if told.by == _SILENT else told
+
+
+def _looked_at(xray: Xray) -> Told:
+    """By the network, from LIKELY on, as a film that is given as the wrong view is doubted."""
+    from dx2ct.predict.pose.network import judged  # waits for torch
+    from dx2ct.predict.pose.told import LIKELY
+
+    views = judged(oriented(without_border("film", xray, Framing()), Framing())).views
+    name, share = max(views.items(), key=lambda one: one[1])
+    sure = f"a small network, {min(100 * share, 99.9):.3g} % sure"
+    if name == "other" or share <= LIKELY:
+        what = "no chest X-ray" if name == "other" else _NAMES[name]
+        return Told(None, f"{_SILENT}; it looks like {what} to {sure}: name it, dx2ct predict --pa or --lateral")
+    return Told(_view(name), sure)
 
 
 def header_of(path: Path) -> Dataset:
@@ -69,7 +89,7 @@ def told_view(header: Dataset) -> Told:
     found = [(tag, said, view) for tag, said in named if (view := said_view(said))]
     lies, how = _lies(header)
     if not found and lies is None:
-        return Told(None, "neither ViewPosition nor PatientOrientation nor a description tells the view")
+        return Told(None, _SILENT)
     if not found:
         return Told(_view(lies), how)
     tag, said, view = found[0]

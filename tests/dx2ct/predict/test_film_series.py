@@ -42,7 +42,8 @@ PATIENTS: dict[str, list[Shot]] = {
         Shot("lateral", {"SeriesDescription": "CHEST LAT", **SPACING}, border=12),
     ],
     "alone": [Shot("pa", {"ViewPosition": "", "SeriesDescription": "CHEST PA"})],
-    "untold": [Shot("pa", SPACING)],
+    "untold": [Shot("pa", SPACING | {"ViewPosition": "LAO"})],
+    "silent": [Shot("lateral", SPACING), Shot("pa", SPACING)],
 }
 
 
@@ -116,11 +117,13 @@ def test_of_several_images_the_one_with_a_scale_is_taken_and_each_view_told(arch
     assert [one.by for one in films["negative"].images] == ["PatientOrientation L\\F", "SeriesDescription CHEST LAT"]
     assert films["alone"].taken == {"pa": "000001.dcm"}
     assert films["untold"].taken == {}
+    assert films["silent"].taken == {"lateral": "000001.dcm", "pa": "000002.dcm"}
+    assert all("a small network" in one.by for one in films["silent"].images)
 
 
 def test_a_series_that_cannot_be_used_is_a_row_with_its_reason(archived: Archived):
     row = archived.scores.loc["untold-DX"]
-    why = "neither ViewPosition nor PatientOrientation nor a description tells the view"
+    why = "ViewPosition LAO: LAO is neither PA nor lateral"
     assert row["left_out"] == f"no pa and no lateral among 1 images (000001.dcm: {why})"
     assert row["lung_volume_error_ml"] == ""
     assert not layout.film_volume(archived.run, "untold-DX").exists()
