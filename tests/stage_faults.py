@@ -19,6 +19,7 @@ import numpy as np
 from drr.volume import Volume
 from dx2ct.config import plain, RunSettings, SlicesSettings, to_json
 from dx2ct.methods.saved import to_text
+from tests import film_stages
 from tests.fabricate import cohort, options, random_run, tiny
 from tests.fabricate.settings import smoke, xray_settings
 
@@ -104,6 +105,10 @@ def stages() -> dict[str, Stage]:
             + split("-o {out}/report.html"),
             "results/metrics.csv",
         ),
+        **{
+            name: Stage(line.split() + (["--settings", settings] if settings else []), reads)
+            for name, (line, reads, settings) in film_stages.lines().items()
+        },
     }
 
 
@@ -124,6 +129,12 @@ KEPT = {
     "metrics": {name: f"results/{name}" for name in ("metrics.csv", "comparisons.csv")},
     "tables": {"tables": "results/tables"},
     "figures": {"figures": "results/figures"},
+    **film_stages.KEPT,
+}
+# Stages that write into the folder of what they use: by whose name it lies in the target, where it is, and its files.
+INTO = {
+    "reconstruct": ("model", "results/model", ("settings.json", "weights.safetensors")),
+    "style-transfer": ("pa", "results/style/pa", ("settings.json", "weights.safetensors")),
 }
 
 
@@ -135,12 +146,14 @@ def table(folder: Path) -> dict[str, dict[str, Cell | None]]:
     cohort(good / "data")
     Volume(hu, (5.0, 5.0, 5.0), (0.0, 0.0, 0.0)).write(good / "ct.mha")
     random_run(good / "results/model")
+    film_stages.make(good)
     random_run(good / "results/copies", tiny("lift", train={"augment": {"share": 1.0}}))
     for name, stage in stages().items():
         out = _target(folder, name, "none", good)
         code = _call(stage, good, out)  # in this process: what it imports stays
         found[name] = {"none": Cell(code, "", _files(out))}
         for made, place in KEPT.get(name, {}).items():
+            (good / place).parent.mkdir(parents=True, exist_ok=True)
             (out / made).rename(good / place)
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -153,11 +166,17 @@ def table(folder: Path) -> dict[str, dict[str, Cell | None]]:
 def _target(folder: Path, stage: str, fault: str, good: Path) -> Path:
     out = folder / stage / fault
     out.mkdir(parents=True)
-    if stage == "reconstruct":  # writes into its run's folder
-        (out / "model").mkdir()
-        for name in ("settings.json", "weights.safetensors"):
-            (out / "model" / name).symlink_to(good / "results/model" / name)
+    _linked(out, stage, good)
     return out
+
+
+def _linked(out: Path, stage: str, good: Path) -> None:
+    """The folder of INTO, of links."""
+    if stage in INTO:
+        folder, place, names = INTO[stage]
+        (out / folder).mkdir()
+        for name in names:
+            (out / folder / name).symlink_to(good / place / name)
 
 
 def _call(stage: Stage, good: Path, out: Path) -> int:
@@ -177,7 +196,7 @@ def _call(stage: Stage, good: Path, out: Path) -> int:
 
 def _cell(stage: Stage, fault: str, good: Path, out: Path) -> Cell | None:
     path = good / stage.input
-    with _arranged(fault, path, out) as possible:
+    with _arranged(fault, path, out, good) as possible:
         if not possible:
             return None
         reading, writing = os.pipe()
@@ -192,13 +211,13 @@ def _cell(stage: Stage, fault: str, good: Path, out: Path) -> Cell | None:
 
 
 @contextmanager
-def _arranged(fault: str, path: Path, out: Path) -> Iterator[bool]:
+def _arranged(fault: str, path: Path, out: Path, good: Path) -> Iterator[bool]:
     """The fault's part that lies on the disk; False where it cannot be made."""
     aside = path.with_name(f"aside-{path.name}")
     if fault == "disk full":
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", out], capture_output=True)
-        if not mounted.returncode and (out.parent / "none/model").exists():
-            _target_again(out)
+        if not mounted.returncode:
+            _linked(out, out.parent.name, good)  # which the mount hides
         try:
             yield not mounted.returncode
         finally:
@@ -219,14 +238,6 @@ def _arranged(fault: str, path: Path, out: Path) -> Iterator[bool]:
         yield True
     else:
         yield True
-
-
-def _target_again(out: Path) -> None:
-    """What the mount hides."""
-    (out / "model").mkdir()
-    for link in (out.parent / "none/model").iterdir():
-        if link.is_symlink():
-            (out / "model" / link.name).symlink_to(link.readlink())
 
 
 def _faulty(stage: Stage, fault: str, good: Path, out: Path, stderr: int) -> int:

@@ -20,6 +20,10 @@ from dx2ct.predict.sampling import sampling
 Writers = dict[Path, Callable[[Path], object]]
 
 
+class NotWrittenError(InputError):
+    """The disk's fault and no film's."""
+
+
 @dataclass(frozen=True)
 class Outputs:
     """Where results go; None is not written. `volume` brings its record, NAME.run.json, with it."""
@@ -117,4 +121,4 @@ def _write_all(writers: Writers) -> None:
         reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[-1].strip()
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
-        raise InputError(f"{path}: cannot be written ({reason}): nothing was written") from None
+        raise NotWrittenError(f"{path}: cannot be written ({reason}): nothing was written") from None

@@ -18,7 +18,7 @@ from drr.errors import InputError
 from drr.files import replacing
 from dx2ct.config import parse
 from dx2ct.config.keys import STRICT
-from dx2ct.predict.command import Outputs, predict
+from dx2ct.predict.command import NotWrittenError, Outputs, predict
 from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.read import read_xray
@@ -122,6 +122,8 @@ def predict_films(model: Model, archive: Path, films: Films, record: Path) -> No
             try:
                 predict(model, chosen, {}, Outputs(volume, preview=preview), {})
                 return
+            except NotWrittenError:  # the same command again may write it
+                raise
             except InputError as error:
                 reason = str(error)
     for path in (volume, preview):

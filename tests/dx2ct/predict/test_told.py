@@ -66,8 +66,8 @@ def test_a_file_is_looked_at_where_its_header_is_silent(tmp_path: Path):
     found = view_of(tmp_path / "silent", replace(film, pixels=others.noise(np.random.default_rng(0))))
     assert found.view is None
     assert re.fullmatch(
-        r"neither ViewPosition nor PatientOrientation nor a description tells the view; it looks like no chest X-ray to "
-        r"a small network, \d\d(\.\d+)? % sure: name it, dx2ct predict --pa or --lateral",
+        r"neither ViewPosition nor PatientOrientation nor a description tells the view; it looks like no chest X-ray "
+        r"to a small network, \d\d(\.\d+)? % sure: name it, dx2ct predict --pa or --lateral",
         found.by,
     )
 
