@@ -23,13 +23,16 @@ def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[flo
 
     spacing_at: `patient` where PixelSpacing was calibrated to it (DICOM PS3.3 10.7), else `detector`.
     """
-    aspect = _positive(header, "PixelAspectRatio")
+    aspect, notes = _positive(header, "PixelAspectRatio"), list[str]()
     for keyword in _SPACINGS:
         sides = _positive(header, keyword)
         if sides is None:
+            if (value := header.get(keyword)) not in (None, ""):
+                said = "\\".join(map(str, np.atleast_1d(value)))
+                notes.append(f"{keyword} {said[:40]} is no size of a pixel: left out")
             continue
         row, column = sides
-        size, notes = f"{row:g} x {column:g}", []
+        size = f"{row:g} x {column:g}"
         if aspect and abs(aspect[0] / aspect[1] / (row / column) - 1) > SQUARE:
             notes.append(
                 f"PixelAspectRatio {aspect[0]:g}\\{aspect[1]:g} contradicts {keyword}, which was followed: "
@@ -45,7 +48,7 @@ def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[flo
         return found, notes, (row, column, f"{keyword} {size} mm")
     missing: dict[str, object] = {"spacing_mm": None, "spacing_from": None}
     row, column = aspect or (1.0, 1.0)
-    return missing, [], (row, column, f"PixelAspectRatio {row:g}\\{column:g}")
+    return missing, notes, (row, column, f"PixelAspectRatio {row:g}\\{column:g}")
 
 
 def distances_of(header: Dataset) -> dict[str, float]:

@@ -21,6 +21,8 @@ _TAIL_BYTES = 1024
 _PNG_BIT_DEPTH_AT = 24  # byte 8 of IHDR, the first chunk
 COLOUR_SPREAD = 0.05  # of the range: JPEG's chroma noise on a grey film stays below, a photographed one does not
 COLOURED = 0.01  # of the pixels, which may be more coloured than that
+_EXIF_IFD, _OF_A_CAMERA = 0x8769, {"ExposureTime": 0x829A, "FNumber": 0x829D, "FocalLength": 0x920A}
+WIDEST, TALLEST = 1.3, 1.5  # of films, which are 350 x 430 mm or square; cropped laterals are taller
 UNLIKE = 0.05  # by how much two resolutions of a picture may differ
 
 
@@ -54,6 +56,7 @@ def read_picture(path: Path) -> Xray:
         notes.append(
             f"says that its pixels are not square ({unlike[0]:g} by {unlike[1]:g} an inch): if so, resample it"
         )
+    notes += _photograph(data, *pixels.shape)
     facts = {"format": suffix[1:], "bits": 8 * array.dtype.itemsize, "steps": steps}
     return Xray(pixels, "film", path.name, facts, tuple(notes))
 
@@ -84,6 +87,20 @@ def _tags(data: bytes, kind: str) -> tuple[int, tuple[float, float]]:
     except (OSError, ValueError, SyntaxError, TypeError):  # a damaged EXIF block is no orientation
         orientation = 1
     return orientation, unlike
+
+
+def _photograph(data: bytes, rows: int, columns: int) -> list[str]:
+    """A line where a picture was taken by a camera, or has a camera's or a screen's shape."""
+    cure = "cut the film out with --crop, or better export it from its DICOM file"
+    try:
+        taken = Image.open(BytesIO(data)).getexif().get_ifd(_EXIF_IFD)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        taken = {}
+    if said := [name for name, tag in _OF_A_CAMERA.items() if tag in taken]:
+        return [f"a photograph, EXIF says its {said[0]}: perspective, glare and grey are the camera's: {cure}"]
+    if columns > WIDEST * rows or rows > TALLEST * columns:
+        return [f"{columns} x {rows} pixels: no film has this shape, a photograph or a screen may have: {cure}"]
+    return []
 
 
 def _grey(array: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float32]:

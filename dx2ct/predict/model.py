@@ -131,8 +131,10 @@ class Model:
 
     @staticmethod
     def of_one_patient(xrays: Mapping[str, Framed]) -> dict[str, Framed]:
-        """The X-rays, with a note where the heights of their lungs are not one patient's."""
+        """The X-rays, with a note where the heights of their lungs, or PatientID, are not one patient's."""
         apart = pair_doubts({view: one.lungs_mm for view, one in xrays.items() if one.lungs_mm is not None})
+        if len({one.xray.patient for one in xrays.values() if one.xray.patient}) > 1:
+            apart.append("PatientID differs between the X-rays: are they of one patient?")
         return {view: replace(one, notes=(*one.notes, *apart)) for view, one in xrays.items()}
 
     def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:

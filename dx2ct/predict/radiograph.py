@@ -10,10 +10,10 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 
 from drr.ct.dicom_header import XRAY_CLASSES, XRAY_MODALITIES
-from drr.ct.dicom_parse import brief, Budget, items, parse_header, text, whole
+from drr.ct.dicom_parse import brief, Budget, items, label, parse_header, text, whole
 from drr.ct.sources import Member
 from drr.errors import InputError
-from dx2ct.predict import film_grey, film_pixels, film_place, film_scale, film_window
+from dx2ct.predict import film_grey, film_header, film_pixels, film_place, film_scale, film_window
 from dx2ct.predict.xray import require_size, with_square_pixels, Xray
 
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
@@ -21,6 +21,7 @@ _TAGS = [
     *("SOPClassUID", "Modality", "Rows", "Columns", "NumberOfFrames"),
     *film_pixels.TAGS,
     *film_grey.TAGS,
+    *film_header.TAGS,
     *film_window.TAGS,
     *film_place.TAGS,
     *film_scale.TAGS,
@@ -61,7 +62,7 @@ def _read(path: Path) -> Xray:
     padding = pixels.padding if blank is None else pixels.padding | blank
     steps = [*pixels.steps, *outside]
     film, done, said = film_grey.shown(pixels.values, header, padding)
-    facts = {
+    facts: dict[str, object] = {
         "format": "dicom",
         "modality": text(header, "Modality"),
         "view": text(header, "ViewPosition"),
@@ -69,9 +70,13 @@ def _read(path: Path) -> Xray:
     }
     spacing, spacing_notes, sides = film_scale.spacing_of(header)
     directions, place = film_place.directions_of(header)
-    notes = (*pixels.notes, *outside, *said, *spacing_notes, *place)
+    notes = (*pixels.notes, *outside, *said, *spacing_notes, *place, *film_header.notes_of_header(header))
     known = padding if padding.any() else None
-    xray = Xray(film, "film", path.name, facts | spacing | film_scale.distances_of(header), notes, known, directions)
+    facts |= spacing | film_scale.distances_of(header)
+    if bedside := film_header.said_bedside(header):
+        facts["bedside"] = bedside
+    patient = label(header, "PatientID")
+    xray = Xray(film, "film", path.name, facts, notes, known, directions, patient=patient)
     return with_square_pixels(xray, *sides)
 
 

@@ -14,22 +14,14 @@ from drr.ct.dicom_parse import Budget, items, parse_header, text
 from drr.ct.sources import Member
 from drr.errors import InputError
 from dx2ct.predict.border import without_border
+from dx2ct.predict.film_header import DESCRIPTIONS
 from dx2ct.predict.film_place import directions_of
 from dx2ct.predict.framing import Framing, oriented
 from dx2ct.predict.view import said_view
 from dx2ct.predict.xray import printable, Xray
 
 View = Literal["pa", "lateral"]
-_DESCRIPTIONS = (
-    *(
-        "SeriesDescription",
-        "ProtocolName",
-        "PerformedProcedureStepDescription",
-        "AcquisitionDeviceProcessingDescription",
-    ),
-    *("ImageComments", "StudyDescription"),
-)
-TAGS = ("Modality", "InstanceNumber", "ViewPosition", "PatientOrientation", "ViewCodeSequence", *_DESCRIPTIONS)
+TAGS = ("Modality", "InstanceNumber", "ViewPosition", "PatientOrientation", "ViewCodeSequence", *DESCRIPTIONS)
 # What is neither: oblique, lordotic, lying on a side.
 _OTHERS = {"LAO", "RAO", "LPO", "RPO", "LLO", "RLO", "OBLIQUE", "LORDOTIC", "LLD", "RLD", "DECUBITUS"}
 _AXES = {frozenset("LR"): "pa", frozenset("AP"): "lateral"}
@@ -107,7 +99,7 @@ def _names(header: Dataset) -> Iterator[tuple[str, str]]:
     yield "ViewPosition", text(header, "ViewPosition")
     for code in items(header, "ViewCodeSequence", Budget()):
         yield "ViewCodeSequence", text(code, "CodeMeaning").replace("-", "")  # postero-anterior
-    yield from ((tag, text(header, tag)) for tag in _DESCRIPTIONS)
+    yield from ((tag, text(header, tag)) for tag in DESCRIPTIONS)
 
 
 def _lies(header: Dataset) -> tuple[str | None, str]:

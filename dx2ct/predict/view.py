@@ -28,7 +28,7 @@ def turned_for(view: str, xray: Xray) -> Xray:
     Of views other than pa and lateral nothing is known: they stay as they are.
     """
     wanted = DIRECTIONS.get(view)
-    notes = _position_notes(view, str(xray.facts.get("view") or "")) if wanted else []
+    notes = _position_notes(view, xray) if wanted else []
     if wanted and xray.directions:
         said = "PatientOrientation " + "\\".join(xray.directions)
         turn = turn_between(xray.directions, wanted)
@@ -41,12 +41,19 @@ def turned_for(view: str, xray: Xray) -> Xray:
     return replace(xray, notes=(*xray.notes, *map(printable, notes)))
 
 
-def _position_notes(view: str, position: str) -> list[str]:
+def _position_notes(view: str, xray: Xray) -> list[str]:
+    position, bedside = str(xray.facts.get("view") or ""), xray.facts.get("bedside")
     said, name = said_view(position), _NAMES[view]
-    if not position or (said == view and "AP" not in position.upper().split()):
-        return []
-    if said == view:
-        return [f"ViewPosition {position}, given as {name}: taken from the front, so that the heart is larger"]
+    if said == view and "AP" in position.upper().split():
+        return [f"ViewPosition {position}, given as {name}: {_from_the_front(view, xray)}"]
+    if said == view or not position:
+        return [f"{bedside}, given as {name}: {_from_the_front(view, xray)}"] if bedside and view == "pa" else []
     if said is None:
         return [f"ViewPosition {position[:40]}, given as {name}: look at --preview"]
     return [f"ViewPosition {position} is of a {_NAMES[said]} X-ray, and it is given as {name}: is it the other view?"]
+
+
+def _from_the_front(view: str, xray: Xray) -> str:
+    """What AP means; without a distance also how it is told."""
+    near = "" if xray.facts.get("sid_mm") else f"; at the bedside from some 1,000 mm, --sid-mm {view}:MM"
+    return f"taken from the front, so that the heart is larger{near}"

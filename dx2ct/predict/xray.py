@@ -26,7 +26,7 @@ class Xray:
     pixels: (row, column) float32. kind: `integrals`, dimensionless and exact, or `film`, grey in arbitrary units.
     facts: what the file says of itself, for the record. notes: what the user should know of it. blank: True where there
     is no image: padding, shutter, collimated border. directions: where rows and columns run to, as PatientOrientation
-    says. turn: what turns it as its view must lie.
+    says. turn: what turns it as its view must lie. patient: PatientID, which no record gets.
     """
 
     pixels: NDArray[np.float32]
@@ -37,6 +37,7 @@ class Xray:
     blank: NDArray[np.bool_] | None = None
     directions: tuple[str, str] | None = None
     turn: Turn = AS_IT_IS
+    patient: str = field(default="", repr=False)
 
     def did(self, step: str, *notes: str, **changes: Any) -> "Xray":
         """The X-ray after one more step, which the record and the notes tell."""
