@@ -48,8 +48,13 @@ def framed(
     return np.ascontiguousarray(field.transpose(2, 0, 1)), ends
 
 
-def looked(generator: Generator, lengths: Film) -> Film:
-    """A film, (SIDE, SIDE), of the path lengths of a field, bone bright: by physics, or by what else may come."""
+def looked(generator: Generator, lengths: Film, masses: float = 0.0) -> Film:
+    """A film, (SIDE, SIDE), of the path lengths of a field, bone bright: by physics, or by what else may come.
+
+    masses: a share of films with soft tissue added where most patients have none.
+    """
+    if masses and generator.random() < masses:
+        lengths = _masses(generator, lengths)
     if generator.random() < 0.5:
         film = develop(np.maximum(lengths, 0), DETECTOR, generator, draw_look(generator)).shown
     else:
@@ -57,6 +62,18 @@ def looked(generator: Generator, lengths: Film) -> Film:
     if generator.random() < 0.5:
         film = _letters(generator, film)
     return np.asarray(_collimated(generator, film) if generator.random() < 0.3 else film, np.float32)
+
+
+def _masses(generator: Generator, lengths: Film) -> Film:
+    """Soft tissue where most patients have none, at either side alike: a bulge beside the heart tells no side."""
+    found = lengths.copy()
+    for _ in range(int(generator.integers(1, 4))):
+        drawn = np.zeros(lengths.shape[1:], np.float32)
+        centre = (int(generator.normal(SIDE / 2, SIDE / 6)), int(generator.normal(SIDE / 2, SIDE / 5)))
+        half = tuple(int(value) for value in generator.integers(2, 13, 2))
+        cv2.ellipse(drawn, centre, half, float(generator.uniform(0, 180)), 0, 360, 1.0, -1)
+        found[0] += generator.uniform(10, 90) * _blurred(drawn, generator.uniform(0.5, 3))
+    return found
 
 
 def _rough(generator: Generator, film: Film) -> Film:

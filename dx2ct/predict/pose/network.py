@@ -1,9 +1,9 @@
 """A small network that judges how a film lies: view, quarter turn, mirror, polarity, ends of the lungs.
 
 What it sees are ranks of grey values: no curve of a film's system, rising or falling, changes more than a sign.
-It looks at a film in all eight turns and mirrors, as it is and inverted, and the sixteen answers are brought back and
-averaged: they tell which way is up, and whether bone is dark. Brought upright and positive, the film and its mirror
-image tell the rest. So a film that is turned, mirrored or inverted is judged alike, exactly.
+It looks at a film, whole and cropped, in all eight turns and mirrors, as it is and inverted. The answers are brought
+back and averaged: they tell which way is up, and whether bone is dark. Brought upright and positive, seven crops and
+their mirror images tell the rest. So a film that is turned, mirrored or inverted is judged alike.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,12 @@ VIEWS = ("pa", "lateral", "other")
 TURNS: tuple[Turn, ...] = (*QUARTERS, *(MIRRORED.then(turn) for turn in QUARTERS))
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 _WIDTHS = (16, 32, 64, 96)
+# Shares of the height that are cut off above and below, of the width before and behind.
+CROPS = (
+    *((0.0, 0.0, 0.0, 0.0), (0.08, 0.08, 0.08, 0.08), (0.16, 0.16, 0.16, 0.16)),
+    *((0.04, 0.12, 0.08, 0.08), (0.12, 0.04, 0.08, 0.08), (0.08, 0.08, 0.04, 0.12), (0.08, 0.08, 0.12, 0.04)),
+)
+_FOR_TURNS = 2  # of them tell which way is up: narrower ones show too little
 _PARTS = {"view": 3, "pa": 8, "lateral": 8, "polarity": 2, "lungs": 2}
 Image = NDArray[np.float32]
 
@@ -82,32 +88,44 @@ class Pose:
 
 def judged(film: NDArray[np.floating]) -> Pose:
     """The pose of a film, (row, column), of any size and any grey values."""
-    return judge(network(), standardised(film))
+    return judge(network(), film)
 
 
-def judge(model: PoseNetwork, small: Image) -> Pose:
-    """The pose of a standardised film."""
-    forms = list(product(range(len(TURNS)), (1, -1)))
-    found = _asked(model, [sign * TURNS[number].of(small) for number, sign in forms])
+def judge(model: PoseNetwork, film: NDArray[np.floating]) -> Pose:
+    """What a network says of a film, (row, column)."""
+    smalls = [standardised(_cropped(film, crop)) for crop in CROPS[:_FOR_TURNS]]
+    forms = list(product(range(len(TURNS)), (1, -1), smalls))
+    found = _asked(model, [sign * TURNS[number].of(small) for number, sign, small in forms])
     view = VIEWS[int(np.argmax(found["view"].mean(axis=0)[:2]))]
-    back = [[found[view][row, after(number, turn)] for turn in TURNS] for row, (number, _) in enumerate(forms)]
+    back = [[found[view][row, after(number, turn)] for turn in TURNS] for row, (number, _, _) in enumerate(forms)]
     turns = _softmax(np.mean(back, axis=0))
     up = [turns[TURNS.index(turn)] + turns[TURNS.index(turn.then(MIRRORED))] for turn in QUARTERS]
-    polarity = [found["polarity"][row, ::sign] for row, (_, sign) in enumerate(forms)]
+    polarity = [found["polarity"][row, ::sign] for row, (_, sign, _) in enumerate(forms)]
     negative = float(_softmax(np.mean(polarity, axis=0))[1])
-    upright = QUARTERS[int(np.argmax(up))].of(small) * (-1 if negative > 0.5 else 1)
-    return _rest(_asked(model, [upright, MIRRORED.of(upright)]), tuple(map(float, up)), negative)
+    turn, sign = QUARTERS[int(np.argmax(up))], -1 if negative > 0.5 else 1
+    upright = [sign * standardised(_cropped(turn.of(film), crop)) for crop in CROPS]
+    seen = [*upright, *(MIRRORED.of(small) for small in upright)]
+    return _rest(_asked(model, seen), tuple(map(float, up)), negative)
+
+
+def _cropped(film: NDArray[np.floating], crop: tuple[float, float, float, float]) -> NDArray[np.floating]:
+    rows, columns = film.shape
+    above, below, before, behind = (
+        round(share * side) for share, side in zip(crop, (rows, rows, columns, columns), strict=True)
+    )
+    return film[above : rows - below, before : columns - behind]
 
 
 def _rest(found: dict[str, NDArray[np.float64]], up: tuple[float, ...], negative: float) -> Pose:
-    """What an upright film and its mirror image tell."""
+    """What the crops of an upright film and then their mirror images tell."""
     same, mirror = TURNS.index(AS_IT_IS), TURNS.index(MIRRORED)
     views = dict(zip(VIEWS, map(float, _softmax(found["view"].mean(axis=0))), strict=True))
     mirrored = {}
     for view in VIEWS[:2]:
-        one, other = found[view][:, [same, mirror]]
-        mirrored[view] = float(_softmax((one + other[::-1]) / 2)[1])
-    above, below = found["lungs"].mean(axis=0)
+        one, other = np.split(found[view][:, [same, mirror]], 2)
+        mirrored[view] = float(_softmax((one + other[:, ::-1]).mean(axis=0) / 2)[1])
+    first, height = np.array([(above, 1 - above - below) for above, below, _, _ in 2 * CROPS]).T[..., None]
+    above, below = (first + height * found["lungs"]).mean(axis=0)
     return Pose(views, up, mirrored, negative, (float(above), float(below)))
 
 

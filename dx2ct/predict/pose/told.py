@@ -1,7 +1,7 @@
 """What a network that judges films contradicts in what is said of one, in words, with the option that cures it.
 
-A contradiction is a warning and changes nothing. Where its header says nothing a film is doubted from LIKELY on, where
-it says it from SURE on. docs/films.md has what these bounds do.
+A contradiction is a warning and changes nothing. Where its header says nothing a film is doubted from LIKELY on, its
+side from SIDE on, where it says it from SURE on. docs/films.md has what these bounds do.
 """
 
 import numpy as np
@@ -11,6 +11,8 @@ from dx2ct.predict.pose.network import Pose
 from dx2ct.predict.turn import AS_IT_IS, MIRRORED, QUARTERS, Turn
 
 LIKELY, SURE = 0.9, 0.99
+SIDE = {"pa": 0.85, "lateral": LIKELY}  # the heart's side is hard to see
+CLEAR = 0.75  # how a film must seem to lie for its lungs to be measured
 NO_CHEST = 0.65
 ADULT_MM = (150.0, 350.0)  # of lungs, from the apex to the lowest recess
 APART = 0.25  # of the larger: what a PA and a lateral film of one patient differ by at most
@@ -38,15 +40,15 @@ def doubts(view: str, pose: Pose, how: Framing, *, is_said: bool = False, is_ori
     if (share := pose.views[other]) > (SURE if is_said else LIKELY):
         said = ", whatever its ViewPosition says" if is_said else ""
         return [*found, _line(f"it looks like a {_NAMES[other]} X-ray{said}", share, f"give it as --{other}")]
-    return [*found, *_turned(view, pose, how, SURE if is_oriented else LIKELY)]
+    return [*found, *_turned(view, pose, how, is_oriented)]
 
 
-def _turned(view: str, pose: Pose, how: Framing, bound: float) -> list[str]:
+def _turned(view: str, pose: Pose, how: Framing, is_oriented: bool) -> list[str]:
     """Which way is up, and then whether it is mirrored: at most one line."""
     quarter = int(np.argmax(pose.up))
-    if quarter and pose.up[quarter] <= bound:
+    if quarter and pose.up[quarter] <= (SURE if is_oriented else LIKELY):
         return []
-    is_mirrored = pose.mirrored[view] > bound
+    is_mirrored = pose.mirrored[view] > (SURE if is_oriented else SIDE[view])
     cure = _options(view, how.turn.then(QUARTERS[quarter]).then(MIRRORED if is_mirrored else AS_IT_IS))
     if quarter:
         what = "it looks upside down" if quarter == 2 else f"it seems to be turned by {360 - 90 * quarter} degrees"
@@ -77,7 +79,7 @@ def _line(what: str, share: float, cure: str) -> str:
 
 def lungs_mm(view: str, pose: Pose, height_mm: float) -> float | None:
     """Height of the lungs in a film that shows `height_mm` of the patient; None where it does not lie as it must."""
-    if view not in _NAMES or pose.views[view] <= LIKELY or pose.up[0] <= LIKELY:
+    if view not in _NAMES or pose.views[view] <= CLEAR or pose.up[0] <= CLEAR:
         return None
     above, below = pose.lungs
     return (below - above) * height_mm

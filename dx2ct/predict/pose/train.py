@@ -6,7 +6,7 @@ FOLDER holds the scans of SCANS. No real film is looked at, and other scans of t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from drr.progress import each
 from dx2ct.predict.pose.looks import framed, looked
 from dx2ct.predict.pose.network import PoseNetwork, standardised, TURNS, VIEWS, WEIGHTS
 from dx2ct.predict.pose.others import other
-from dx2ct.predict.pose.patients import copies, Exposed, exposed, phantom, scan
+from dx2ct.predict.pose.patients import BEAMS, copies, Exposed, exposed, phantom, scan
 from dx2ct.predict.turn import AS_IT_IS, MIRRORED
 
 # File names without suffixes, and their licences (NOTICE has the attributions).
@@ -34,8 +34,7 @@ SCANS = {
     "R01-001-2mm": "CC BY 3.0",
     "C3N-00247": "CC BY 4.0",
 }
-PHANTOMS, COPIES, FIRST_SEED = 160, 25, 50_000
-FILMS, FORMS, RATE = 20, 3, 3e-3  # of a step: films, and in how many turns each
+FIRST_SEED = 50_000  # of phantoms
 _LUNGS, _POLARITY = 3.0, 0.5  # weights of their losses
 Generator = np.random.Generator
 
@@ -45,40 +44,60 @@ class Cycle:
     """A part of the training, with a rise and a fall of the rate.
 
     shares: of VIEWS; least: of a field's height; upright: share of the forms that are mirrored at most, not turned, or
-    None: all eight alike.
+    None: all eight alike. films: of a step, each in so many forms; rate: the highest. masses: as in `looked`.
+    phantoms, copies: how many, copies of each scan.
     """
 
     steps: int
     shares: tuple[float, float, float]
     least: float
     upright: float | None
+    films: int = 20
+    forms: int = 3
+    rate: float = 3e-3
+    masses: float = 0.0
+    phantoms: int = 160
+    copies: int = 25
 
 
-# The side of the heart is hard to see and needs the second, with more upright PA films; it has narrower fields, too.
-CYCLES = (Cycle(800, (0.42, 0.38, 0.2), 0.62, None), Cycle(900, (0.5, 0.32, 0.18), 0.52, 0.6))
+# The side of the heart is hard to see. It needs the second, with more upright PA films and narrower fields, and those
+# after it, of more patients, each film once.
+_SIDES = Cycle(800, (0.7, 0.18, 0.12), 0.52, 0.85, films=48, forms=1, rate=2e-3, masses=0.35, phantoms=300, copies=40)
+CYCLES = (
+    Cycle(800, (0.42, 0.38, 0.2), 0.62, None),
+    Cycle(900, (0.5, 0.32, 0.18), 0.52, 0.6),
+    _SIDES,
+    replace(_SIDES, shares=(0.74, 0.18, 0.08)),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """What films are made of: X-rays of phantoms and of copies of scans, and the scans themselves, HU (z, y, x)."""
+    """What films are made of: X-rays of phantoms, of copies by scan, and the scans themselves, HU (z, y, x)."""
 
-    exposed: list[Exposed]
+    phantoms: list[Exposed]
+    copies: list[list[Exposed]]
     volumes: list[NDArray[np.int16]]
 
+    def of(self, cycle: Cycle) -> list[Exposed]:
+        """The patients of a cycle."""
+        found = self.phantoms[: BEAMS * cycle.phantoms]
+        return found + [one for copies in self.copies for one in copies[: BEAMS * cycle.copies]]
 
-def bank(folder: Path, seed: int = 0) -> Bank:
+
+def bank(folder: Path, seed: int = 0, cycles: Sequence[Cycle] = CYCLES) -> Bank:
     """Phantoms and copies of the scans in a folder; InputError for a scan of SCANS that is not there."""
-    found: list[Exposed] = []
-    for number in each(range(PHANTOMS), "phantoms", "phantom"):
-        found += exposed(np.random.default_rng([seed, number, 0]), phantom(FIRST_SEED + number))
-    volumes = []
+    phantoms: list[Exposed] = []
+    for number in each(range(max(cycle.phantoms for cycle in cycles)), "phantoms", "phantom"):
+        phantoms += exposed(np.random.default_rng([seed, number, 0]), phantom(FIRST_SEED + number))
+    volumes, found = [], []
     for number, name in enumerate(each(list(SCANS), "scans", "scan")):
         hu, whole = scan(file_of(folder, name))
         volumes.append(hu)
         generator = np.random.default_rng([seed, number, 1])
-        for copy in copies(generator, hu, COPIES):
-            found += exposed(generator, copy, whole)
-    return Bank(found, volumes)
+        changed = copies(generator, hu, max(cycle.copies for cycle in cycles))
+        found.append([one for copy in changed for one in exposed(generator, copy, whole)])
+    return Bank(phantoms, found, volumes)
 
 
 def file_of(folder: Path, name: str) -> Path:
@@ -90,18 +109,19 @@ def file_of(folder: Path, name: str) -> Path:
 
 
 def batch(generator: Generator, made: Bank, cycle: Cycle) -> dict[str, Tensor]:
-    """FILMS pictures in FORMS turns each: the picture, and what is true of it; lungs are NaN where nobody knows."""
+    """The films of a step in some of their turns, and what is true of them; lungs are NaN where nobody knows."""
+    patients = made.of(cycle)
     rows: list[tuple[NDArray[np.float32], int, int, int, NDArray[np.float32]]] = []
-    for _ in range(FILMS):
+    for _ in range(cycle.films):
         view = int(generator.choice(len(VIEWS), p=cycle.shares))
         lungs = np.full(2, np.nan, np.float32)
         if VIEWS[view] == "other":
             small = standardised(other(generator, made.volumes))
         else:
-            one = made.exposed[int(generator.integers(len(made.exposed)))]
+            one = patients[int(generator.integers(len(patients)))]
             field, lungs = framed(generator, getattr(one, VIEWS[view]), one.lungs, cycle.least)
-            small = standardised(looked(generator, field))
-        for _ in range(FORMS):
+            small = standardised(looked(generator, field, cycle.masses))
+        for _ in range(cycle.forms):
             number, negative = _turn(generator, cycle.upright), int(generator.integers(2))
             film = TURNS[number].undone.of(small) * (1 - 2 * negative)
             rows.append((np.asarray(film, np.float32), view, number, negative, lungs))
@@ -156,8 +176,8 @@ def go_on(model: PoseNetwork, made: Bank, cycle: Cycle, seed: list[int]) -> None
     torch.set_num_threads(1)
     generator = np.random.default_rng(seed)
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.01)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, cycle.steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), cycle.rate, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, cycle.rate, cycle.steps, pct_start=0.1)
     for _ in each(range(cycle.steps), "training", "step"):
         true = batch(generator, made, cycle)
         optimizer.zero_grad()
@@ -175,9 +195,10 @@ def kept(model: PoseNetwork) -> dict[str, Tensor]:
 def write(model: PoseNetwork, output: Path, seed: int) -> None:
     """As float16, with what they were trained on in the file's header."""
     said = ", ".join(f"{name} ({licence})" for name, licence in SCANS.items())
+    phantoms, copied = (max(numbers) for numbers in zip(*((one.phantoms, one.copies) for one in CYCLES), strict=True))
     header = {
         "what": "dx2ct.predict.pose: how a chest film lies",
-        "trained_on": f"{PHANTOMS} varied phantoms from seed {FIRST_SEED}; {COPIES} changed copies each of {said}",
+        "trained_on": f"{phantoms} varied phantoms from seed {FIRST_SEED}; {copied} changed copies each of {said}",
         "made_by": f"python -m dx2ct.predict.pose.train FOLDER --seed {seed}",
         "attribution": "NOTICE of the project",
     }
