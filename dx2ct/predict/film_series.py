@@ -22,7 +22,7 @@ from dx2ct.predict.command import NotWrittenError, Outputs, predict
 from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import DISCLAIMER
 from dx2ct.predict.read import read_xray
-from dx2ct.predict.told import view_of
+from dx2ct.predict.told import header_of, view_of
 from dx2ct.predict.xray import Xray
 
 MAX_IMAGES, MAX_BYTES = 100, 2**31  # LIDC-IDRI's largest series has eight images of 64 MiB together
@@ -85,10 +85,10 @@ def _why_left(one: _Found, best: "dict[str, _Found | None]") -> str | None:
 
 def _looked(path: Path) -> _Found:
     try:
-        xray = read_xray(path)
-        told = view_of(path, xray)
+        header, xray = header_of(path), read_xray(path)
     except InputError as error:
         return _Found(path.name, None, "", str(error))
+    told = view_of(header, xray)
     return _Found(path.name, told.view, told.by, xray=xray)
 
 

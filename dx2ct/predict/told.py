@@ -37,13 +37,13 @@ class Told:
     by: str
 
 
-def view_of(path: Path, xray: Xray) -> Told:
-    """The view of a file, and of what was read of it; InputError for what is no DICOM file.
+def view_of(header: Dataset, xray: Xray) -> Told:
+    """The view that a film shows, by its header and what was read of it.
 
     A header that names another view, or contradicts itself, is believed in that: the picture is looked at where it says
     nothing.
     """
-    told = told_view(header_of(path))
+    told = told_view(header)
     return _looked_at(xray) if told.by == _SILENT else told
 
 

@@ -144,10 +144,10 @@ def test_films_with_a_scale_give_a_chest_of_about_the_right_size(archived: Archi
 def test_a_film_without_a_scale_is_marked_and_no_length_of_it_is_averaged(archived: Archived):
     assert archived.scores.loc["alone-DX", ["views", "guessed_scale"]].tolist() == ["pa", "pa"]
     table = archived.table
-    assert table.loc["lung_volume_error_ml", "series"] == table.loc["dice_lung_registered", "series"] == 2
-    assert table.loc["unexplained_pa", "series"] == 3 and table.loc["unexplained_lateral", "series"] == 2
+    assert table.loc["lung_volume_error_ml", "series"] == table.loc["dice_lung_registered", "series"] == 3
+    assert table.loc["unexplained_pa", "series"] == 4 and table.loc["unexplained_lateral", "series"] == 3
     assert (table["left_out"] == 1).all()
-    errors = archived.scores.loc[["whole-DX", "negative-DX"], "lung_volume_error_ml"].astype(float)
+    errors = archived.scores.loc[["whole-DX", "negative-DX", "silent-DX"], "lung_volume_error_ml"].astype(float)
     assert table.loc["lung_volume_error_ml", "mean_absolute"] == pytest.approx(errors.abs().mean(), abs=1e-3)
 
 

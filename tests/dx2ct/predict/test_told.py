@@ -58,12 +58,12 @@ def test_a_file_is_looked_at_where_its_header_is_silent(tmp_path: Path):
     for name, elements in (("said", said), ("silent", {"ViewPosition": "", "PatientOrientation": []})):
         write_dicom(tmp_path / name, (pa() * 4000).astype("uint16"), **elements)
     film = read_xray(tmp_path / "said")
-    assert view_of(tmp_path / "said", film) == Told("lateral", "ViewPosition LATERAL")
+    assert view_of(header_of(tmp_path / "said"), film) == Told("lateral", "ViewPosition LATERAL")
     for view in ("pa", "lateral"):
         shown = read_xray(ROOT / f"examples/chest_{view}.mha").pixels
-        found = view_of(tmp_path / "silent", replace(film, pixels=shown))
+        found = view_of(header_of(tmp_path / "silent"), replace(film, pixels=shown))
         assert found.view == view and re.fullmatch(r"a small network, 9\d(\.\d+)? % sure", found.by)
-    found = view_of(tmp_path / "silent", replace(film, pixels=others.noise(np.random.default_rng(0))))
+    found = view_of(header_of(tmp_path / "silent"), replace(film, pixels=others.noise(np.random.default_rng(0))))
     assert found.view is None
     assert re.fullmatch(
         r"neither ViewPosition nor PatientOrientation nor a description tells the view; it looks like no chest X-ray "
