@@ -21,11 +21,11 @@ INPUTS = Path("inputs")
 README = """\
 Inputs of `dx2ct benchmark`. Research use only, not a medical device: the patients are procedural phantoms.
 
-{part}/{{scan}}/VIEW.mha   line integrals, float32 (row, column), of {views}
-{part}/{{scan}}/ct.nii.gz  of the parts train and val: the CT on the benchmark's grid, int16 HU
-test/{{scan}}/grid.nii.gz  of the part test: air, lying where your volume must lie; take its header
-scans.csv                  every scan: its part of the split, and the centre of its cube in LPS mm
-geometry.json              the grid, and where source and detector are, in LPS mm from the centre of the cube
+PART/{{scan}}/VIEW.mha      line integrals, float32 (row, column), of {views}
+PART/{{scan}}/ct.nii.gz     of the parts train and val: the CT on the benchmark's grid, int16 HU
+test/{{scan}}/grid.nii.gz   of the part test: air, lying where your volume must lie; take its header
+scans.csv                   every scan: its part of the split, and the centre of its cube in LPS mm
+geometry.json               the grid, and where source and detector are, in LPS mm from the centre of the cube
 
 Training ends before the test: tune on val, look at test once. Write a volume of {size} cubed for each test scan to
 theirs/{{scan}}.nii.gz beside this folder, HU, and run
@@ -74,12 +74,12 @@ def _write_table(folder: Path, parts: Iterable[str], benchmark: Benchmark) -> No
         for part in parts:
             for scan in benchmark.of(part):
                 centre = read_grid(folder / layout.DATA, scan, benchmark.grid.size).centre_mm
-                writer.writerow([scan, part, *(f"{value:.6g}" for value in centre)])
+                writer.writerow([scan, part, *(f"{value:.3f}" for value in centre)])
 
 
 def _write_texts(folder: Path, benchmark: Benchmark) -> None:
     views = list(benchmark.plan.config.xray.views)
-    text = README.format(part="PART", views=" and ".join(views), size=benchmark.grid.size, folder=folder)
+    text = README.format(views=" and ".join(views), size=benchmark.grid.size, folder=folder)
     for name, content in (("geometry.json", json.dumps(geometry(benchmark), indent=2) + "\n"), ("README.txt", text)):
         with replacing(folder / INPUTS / name) as path:
             path.write_text(content, encoding="utf-8")
