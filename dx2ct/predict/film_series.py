@@ -87,7 +87,7 @@ def _looked(path: Path) -> _Found:
     try:
         header, xray = header_of(path), read_xray(path)
     except InputError as error:
-        return _Found(path.name, None, "", str(error))
+        return _Found(path.name, None, "", str(error).replace(str(path), path.name))  # of a folder that will be gone
     told = view_of(header, xray)
     return _Found(path.name, told.view, told.by, xray=xray)
 

@@ -38,7 +38,7 @@ def read_radiograph(path: Path) -> Xray:
         with warnings.catch_warnings():  # of pydicom, which says more about one bad file than fits a line
             warnings.simplefilter("ignore")
             return _read(path)
-    except (InputError, OSError):
+    except (InputError, OSError, MemoryError):  # the last is the machine's fault and no file's
         raise
     except Exception as error:  # pydicom and its decoders meet malformed bytes with a dozen exception types
         raise InputError(f"not a readable DICOM X-ray ({brief(error)}): fetch it again") from None

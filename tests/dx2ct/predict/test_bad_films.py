@@ -90,3 +90,13 @@ def test_a_photograph_is_told_by_its_exif_or_its_shape(tmp_path: Path):
     assert read_xray(tmp_path / "b.png").notes == (shape,)
     Image.fromarray(grey[:, :100]).save(tmp_path / "c.png")
     assert read_xray(tmp_path / "c.png").notes == ()
+
+
+def test_want_of_memory_is_no_fault_of_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 144. KiB")
+
+    film(tmp_path / "a")
+    monkeypatch.setattr("dx2ct.predict.radiograph.film_grey.shown", full)
+    with pytest.raises(MemoryError):
+        read_xray(tmp_path / "a")
