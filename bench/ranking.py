@@ -149,5 +149,7 @@ if __name__ == "__main__":
     print("\n".join(table(scores, nodules)), "\n")
     of_budget = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
     ours = [(f"{name}_{s}", f"{options.rival}_{s}") for name in ("lift", "dx2ct_lifted") for s in of_budget]
-    mono = [("lift_any_pa_400", f"{options.rival}_pa_400"), ("lift_1600", "dx2ct_lifted_1600")]
+    mono = [(f"lift{any_}_pa_400", f"{options.rival}_pa_400") for any_ in ("", "_any")] + [
+        ("lift_1600", "dx2ct_lifted_1600")
+    ]
     print("\n".join(compared(scores, [*ours, *mono])))
