@@ -30,17 +30,23 @@ PICTURE = BENCH.parent / "docs/ranking.png"
 LARGE_MM = 15
 
 
+CONFIG = BENCH.parent / "workflow/config/ranking.yaml"
+
+
 def trained(run: str) -> str:
     """The training whose weights a run has: its own, or that of the run whose weights it takes."""
-    row = resolve([BENCH.parent / "workflow/config/ranking.yaml"], BENCH.parent).config.runs.get(run)
+    row = resolve([CONFIG], BENCH.parent).config.runs.get(run)
     return str(row.weights_of) if isinstance(row, DerivedRow) else run
 
 
-def collected(results: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores and nodules of every run that was scored."""
+def collected(results: Path, config: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and nodules of every reported run of a configuration that was scored."""
+    reported = resolve([config], BENCH.parent).config.report
     scores, nodules = [], []
     for path in sorted(results.glob("*/scores.csv")):
         name, _, seed = path.parent.name.partition("_seed")
+        if path.parent.name not in reported:
+            continue
         scores.append(rows_of(path.parent, cpu_seconds(results, trained(path.parent.name))))
         found = pd.read_csv(path.with_name("nodules.csv"), dtype={"scan": str})
         nodules.append(found.assign(run=name, seed=int(seed or 0))[[*KEY, "scan", "nodule", "diameter_mm", "kept"]])
@@ -141,7 +147,7 @@ if __name__ == "__main__":
     parser.add_argument("ranking", type=Path)
     parser.add_argument("--rival", default="perx2ct", help="the best rival's name, without its seconds")
     options = parser.parse_args()
-    found = collected(options.ranking / layout.RESULTS)
+    found = collected(options.ranking / layout.RESULTS, CONFIG)
     scores, nodules = (merged(*pair) for pair in zip(found, (SCORES, NODULES), strict=True))
     scores.to_csv(SCORES, index=False, float_format=DIGITS)
     nodules.to_csv(NODULES, index=False, float_format="%.4g")
@@ -149,7 +155,5 @@ if __name__ == "__main__":
     print("\n".join(table(scores, nodules)), "\n")
     of_budget = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
     ours = [(f"{name}_{s}", f"{options.rival}_{s}") for name in ("lift", "dx2ct_lifted") for s in of_budget]
-    mono = [(f"lift{any_}_pa_400", f"{options.rival}_pa_400") for any_ in ("", "_any")] + [
-        ("lift_1600", "dx2ct_lifted_1600")
-    ]
-    print("\n".join(compared(scores, [*ours, *mono])))
+    mono = [(name, f"{options.rival}_pa_400") for name in ("lift_pa_400", "lift_any_pa_400")]
+    print("\n".join(compared(scores, [*ours, *mono, ("lift_1600", "dx2ct_lifted_1600")])))
