@@ -36,7 +36,7 @@ def dead_links(site: Path) -> list[str]:
 
 def addresses(page: BeautifulSoup) -> list[str]:
     """What a page links or loads from its own site."""
-    found = [str(tag[kind]) for kind in ("href", "src") for tag in page.find_all(attrs={kind: True})]
+    found = [str(tag[kind]) for kind in ("href", "src") for tag in page.select(f"[{kind}]")]
     return [address for address in found if not urlsplit(address).scheme and not address.startswith("//")]
 
 
