@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Weights = NDArray[np.float32]
 Positions = NDArray[np.float64]
 Bands = list[tuple[slice, slice, Weights]]
 _ROWS = 32  # of a matrix applied at once: few enough that their bands are narrow together
+# Looked for once, while this is imported: a search walks the loaded libraries under the loader's lock and needs
+# Python's for each of them, and a thread that imports an extension at that moment holds the two the other way round.
+_BLAS = ThreadpoolController()
 _NEGLIGIBLE = 1e-6  # weights of a B-spline fade by 0.27 a voxel; what is dropped sums to less than 0.01 HU
 
 
@@ -35,7 +38,7 @@ def bspline(old: int, positions: Positions) -> Weights:
     voxels = np.arange(old)
     for step, value in ((-1, 1 / 6), (0, 4 / 6), (1, 1 / 6)):
         np.add.at(samples, (voxels, _mirrored(voxels + step, old)), value)
-    with threadpool_limits(1, user_api="blas"):
+    with _BLAS.limit(limits=1, user_api="blas"):
         coefficients = np.linalg.inv(samples)
     base = np.floor(positions).astype(int)
     t = positions - base
@@ -77,7 +80,7 @@ def blocks(
     slices = np.zeros((len(array), rows, columns), np.float32)
     half = np.zeros((rows, array.shape[2]), np.float32)
     block = np.empty((_ROWS, rows * columns), np.float32)
-    with threadpool_limits(1, user_api="blas"):
+    with _BLAS.limit(limits=1, user_api="blas"):
         for k in np.flatnonzero(weights[0].any(axis=0)):
             image = array[k] - np.float32(outside)
             for new, old, band in along_y:

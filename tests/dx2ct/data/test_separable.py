@@ -72,3 +72,10 @@ def test_itk_is_what_scipy_interpolates():
 def test_sitk_is_used_for_leaning_scans_only(monkeypatch):
     monkeypatch.setattr(sitk, "Resample", lambda *arguments: pytest.fail("ITK was asked"))
     to_cube(Volume(HU, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), VolumeSettings(1.0, 8, "center", "linear"))
+
+
+def test_nothing_looks_for_libraries_while_others_may_import_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search in a loader's thread waited for ever for a thread that imported an extension, and that one for it."""
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController._load_libraries", lambda _: pytest.fail("a search"))
+    assert apply([area(4, 2)] * 3, np.ones((4, 4, 4))).shape == (2, 2, 2)
+    assert bspline(4, np.arange(4.0)).shape == (4, 4)
