@@ -27,7 +27,7 @@ from dx2ct.scoring.statistics import paired
 BENCH = Path(__file__).parent
 SCORES, PICTURE = BENCH / "real_scores.csv", BENCH.parent / "docs/real.png"
 METRICS = ("psnr_db", "ssim", "mae_hu", "dice_lung", "dice_bone", "bias_lung_hu", "bias_soft_hu", "bias_bone_hu")
-SHOWN = ("mean", "lift_zero_shot", "lift_fine_tuned", "perx2ct_fine_tuned")
+SHOWN = ("mean", "lift_fine_tuned", "dx2ct_lifted_fine_tuned", "perx2ct_fine_tuned")
 Volume = NDArray[np.generic]
 
 
@@ -138,6 +138,7 @@ if __name__ == "__main__":
     scores.to_csv(SCORES, index=False, float_format="%.5g")
     print("\n".join(table(scores)), "\n")
     print("\n".join(by_scan(scores, list(scores["run"].drop_duplicates()))), "\n")
-    ours = [("lift_fine_tuned", other) for other in sorted(set(scores["run"])) if other != "lift_fine_tuned"]
+    names = sorted(set(scores["run"]))
+    ours = [(one, other) for one in ("lift_fine_tuned", "dx2ct_lifted_fine_tuned") for other in names if other != one]
     print("\n".join(differences(scores, ours)))
     draw(options.real, scores, [s for s in scores["scan"].drop_duplicates() if s not in options.without], PICTURE)
