@@ -37,6 +37,7 @@ def _render(options: argparse.Namespace) -> None:
     import numpy as np
 
     from drr import attenuation, read_ct, render
+    from drr.ct.sources import note
     from drr.progress import each
 
     model, beam = attenuation.named(options.attenuation), _beam(options)
@@ -52,6 +53,9 @@ def _render(options: argparse.Namespace) -> None:
             for view in each(list(views.values()), "render", "view", hidden=options.quiet)
         ]
     )
+    for name, image in zip(views, images, strict=True):
+        if not image.any():
+            note(f"{options.ct}: view {name} is empty, no ray of it meets the CT: see --isocentre and the distances")
     if options.photons is not None:
         images = attenuation.with_noise(images, options.photons, options.seed)
     for name, image in zip(views, images, strict=True):
@@ -130,7 +134,10 @@ def _label(gantry: float, tilt: float) -> str:
 
 def _angles(text: str) -> tuple[float, float]:
     gantry, _, tilt = text.partition(":")
-    return float(gantry), float(tilt or 0)
+    try:
+        return float(gantry), float(tilt or 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no angle in degrees, nor ANGLE:TILT") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,11 +152,23 @@ def _parser() -> argparse.ArgumentParser:
     add = render.add_argument
     add("ct", type=Path, help="NIfTI, MHA, NRRD, or a DICOM folder or zip")
     add("-o", "--output", type=Path, required=True, help="folder for VIEW.mha (line integrals, float32)")
-    add("--view", nargs="*", default=None, help="pa, ap, lateral, left_lateral, right_lateral (default: pa lateral)")
-    add("--gantry", nargs="*", type=_angles, default=[], metavar="DEG[:TILT]", help="gantry angles, IEC 61217")
+    add(
+        "--view",
+        nargs="*",
+        default=None,
+        help="pa, ap, lateral, left_lateral, right_lateral (default: pa lateral, without --gantry)",
+    )
+    add(
+        "--gantry",
+        nargs="*",
+        type=_angles,
+        default=[],
+        metavar="DEG[:TILT]",
+        help="gantry angles, IEC 61217, seen from the source",
+    )
     add("--preset", default="x2ct", help="x2ct, perx2ct or chest_film; the next four change it")
-    add("--source-isocentre", type=float, metavar="MM")
-    add("--source-detector", type=float, metavar="MM")
+    add("--source-isocentre", type=float, metavar="MM", help="distance of the source to the isocentre")
+    add("--source-detector", type=float, metavar="MM", help="distance of the source to the detector")
     add("--detector", type=float, nargs="+", metavar="MM", help="side, or height and width")
     add("--pixels", type=int, nargs="+", metavar="N", help="a side, or rows and columns")
     add("--isocentre", type=float, nargs=3, metavar=("X", "Y", "Z"), help="LPS mm (default: centre of the CT)")

@@ -92,6 +92,20 @@ def test_bad_options_write_nothing(ct, tmp_path, capsys, options, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_angle_that_is_none_is_said(ct, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["render", str(ct), "-o", str(tmp_path / "out"), "--gantry", "thirty"])
+    assert end.value.code == 2 and "'thirty' is no angle in degrees, nor ANGLE:TILT" in capsys.readouterr().err
+
+
+def test_a_view_beside_the_ct_is_noted(ct, tmp_path, capsys):
+    command = ["render", str(ct), "-o", str(tmp_path / "out"), "--pixels", "8", "--view", "pa"]
+    assert main([*command, "--isocentre", "9000", "0", "0", "--photons", "1e4"]) == 0
+    told = capsys.readouterr().err
+    assert f"note: {ct}: view pa is empty, no ray of it meets the CT: see --isocentre and the distances\n" in told
+    assert main(command) == 0 and "empty" not in capsys.readouterr().err
+
+
 def test_bad_volumes_write_nothing(tmp_path, capsys):
     hu = np.full((12, 13, 14), -900, np.float32)
     hu[5] = np.nan
