@@ -14,6 +14,8 @@ rule score:
         slices=layout.scores(RUN, "slices"),
     log:
         "logs/score/{run}.log",
+    wildcard_constraints:
+        run=PLAN.runs_that(lambda run: True),  # not `tables`, whose folder has a nodules.csv, too
     conda:
         "../environment.yml"
     resources:

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drr.errors import InputError
 from drr.volume import Volume
@@ -17,6 +18,7 @@ from dx2ct.metrics import body_mask, Distance, Evaluation, score, Truth
 from dx2ct.metrics.fast import SMALLEST
 
 SAME_MM = 1e-3
+LITTLE = 0.7  # of the truth's space
 
 
 def score_files(
@@ -30,6 +32,12 @@ def score_files(
     """
     ct, volume = _read(truth), _read(prediction)
     if resample:
+        if (share := _covered(ct, volume)) < LITTLE:
+            logging.getLogger(__name__).warning(
+                "%s: covers %.0f %% of the space of %s, the rest is taken for air: do both lie in one place? "
+                "volumes of `dx2ct predict` lie around the origin",
+                *(prediction, 100 * share, truth),
+            )
         volume = resampled(volume, ct)
     else:
         _check_grids(ct, volume, truth, prediction)
@@ -75,6 +83,20 @@ def _require_body(volume: Volume, path: Path) -> None:
         body_mask(volume.array)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _covered(one: Volume, other: Volume) -> float:
+    """The share of the box of `one` that the box of `other` covers; both in patient axes."""
+    (low, high), (from_, to) = (_box(volume) for volume in (one, other))
+    common = np.clip(np.minimum(high, to) - np.maximum(low, from_), 0, None)
+    return float(np.prod(common / (high - low)))
+
+
+def _box(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Its lowest and highest corner, x y z in mm."""
+    spacing = np.array(volume.spacing_mm)
+    low = np.array(volume.origin_mm) - spacing / 2
+    return low, low + spacing * volume.array.shape[::-1]
 
 
 def _check_grids(one: Volume, other: Volume, truth: Path, prediction: Path) -> None:

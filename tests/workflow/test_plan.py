@@ -34,6 +34,7 @@ def test_every_core_given_is_claimed_and_more_are_allowed(tmp_path: Path) -> Non
     text = run(tmp_path, "--dry-run", "--cores", "8").stdout
     assert jobs(text)["train"] == 2
     assert text.count("threads: 8") == 4  # train and reconstruct, two runs
+    assert "Exception" not in text, "no rule is asked for what another one makes"
 
 
 @pytest.mark.parametrize(

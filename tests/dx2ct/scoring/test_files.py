@@ -90,6 +90,15 @@ def test_another_origin_is_a_warning(truth, tmp_path, caplog):
     assert score_files(truth, path, resample=True)["mae_hu"] > 1
 
 
+def test_volumes_that_hardly_meet_are_a_warning(truth, tmp_path, caplog):
+    there = tuple(value + 2.0 * steps for value, steps in zip(PLACE[1], (12, 0, 0), strict=True))
+    score_files(truth, write(tmp_path / "moved.nii.gz", body(0), origin=there), resample=True)
+    assert f"moved.nii.gz: covers 62 % of the space of {truth}, the rest is taken for air" in caplog.text
+    caplog.clear()
+    score_files(truth, write(tmp_path / "near.nii.gz", body(0), origin=PLACE[1]), resample=True)
+    assert not caplog.text
+
+
 @pytest.mark.parametrize(
     ("array", "spacing", "message"),
     [
