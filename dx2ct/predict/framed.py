@@ -15,8 +15,8 @@ from dx2ct.predict.xray import Xray
 
 DOMAIN_SHIFT = (
     "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, where the training "
-    "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift. "
-    "--model chest-films has learnt simulated films"
+    "had the smallest and the largest line integral. The network has seen rendered X-rays only: this is a domain shift:"
+    " --model chest-films has learnt simulated films"
 )
 LEARNT_FILMS = (
     "a film's grey values are in arbitrary units: percentiles 0.5 and 99.5 of each became 0 and 1, as of the simulated "
