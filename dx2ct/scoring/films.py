@@ -72,7 +72,8 @@ def write_film_table(runs: Sequence[Path], output: Path) -> None:
 def _summary(run: Path, metric: Metric) -> dict[str, Any]:
     path = run / "films.csv"
     try:
-        scores = pd.read_csv(path, keep_default_na=False, na_values={metric.name: [""]})
+        # The engine in C turns a MemoryError of a read into a ParserError without its reason.
+        scores = pd.read_csv(path, keep_default_na=False, na_values={metric.name: [""]}, engine="python")
         scaled = scores["guessed_scale"] == ""
         values = scores.loc[metric.name.startswith(_SCALE_FREE) | scaled, metric.name].dropna()
     except (OSError, ValueError, KeyError) as error:
