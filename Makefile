@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo check test browser lint docs notebooks wheel-test lower-test clean
+# The comment behind a verb is its help.
+.PHONY: help demo check test browser lint docs notebooks wheel-test lower-test clean
+
+help:                         ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
-	snakemake --cores all all
+	snakemake --cores all --set-threads train=1 reconstruct=1 -- all
 
 check: lint                   ## laws, contracts, types and lint, in two minutes
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile -m "not slow and not archive"

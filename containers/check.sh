@@ -7,7 +7,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 dx2ct new x --like smoke
 (cd x && snakemake --cores 1)
-examples=$(python -c "from dx2ct.layout import ROOT; print(ROOT / 'examples')")
-dx2ct predict --pa "$examples/chest_pa.mha" --lateral "$examples/chest_lateral.mha" -o ct.nii.gz
+dx2ct example-xrays films
+dx2ct predict --pa films/chest_pa.mha --lateral films/chest_lateral.mha -o ct.nii.gz
 drr render ct.nii.gz -o xrays --pixels 64 --backend cpu
 echo "checked: $(dx2ct --version)"

@@ -21,11 +21,11 @@ dx2ct new x --like smoke
 (cd x && snakemake --cores 1 -n > plan.txt && grep -q "^total " plan.txt)
 (cd x && snakemake --cores 1 > run.txt 2>&1 || { cat run.txt; exit 1; })
 test -s x/results/metrics.csv -a -s x/results/report.html
-examples=$(python -c "from dx2ct.layout import ROOT; print(ROOT / 'examples')")
-dx2ct -q predict --pa "$examples/chest_pa.mha" --lateral "$examples/chest_lateral.mha" -o ct.nii.gz --png sheet.png
+dx2ct example-xrays xrays
+dx2ct -q predict --pa xrays/chest_pa.mha --lateral xrays/chest_lateral.mha -o ct.nii.gz --png sheet.png
 drr info ct.nii.gz
-drr render ct.nii.gz -o xrays --pixels 64 --png
-test -s xrays/pa.png -a -s sheet.png
+drr render ct.nii.gz -o drrs --pixels 64 --png
+test -s drrs/pa.png -a -s sheet.png
 dx2ct benchmark table -o table.html > table.txt
 grep -q "^lift_1600 " table.txt
 echo "the wheel works"

@@ -22,6 +22,14 @@ def new(
 
 
 @app.command()
+def example_xrays(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Write the example X-rays, with their attribution, to try `dx2ct predict` and `dx2ct serve` with."""
+    from dx2ct.cli.project import write_examples
+
+    print(f"next: {write_examples(folder)}")
+
+
+@app.command()
 def config(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Configuration files, the later over the earlier; none: config.yaml.")

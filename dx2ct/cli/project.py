@@ -1,4 +1,4 @@
-"""What `dx2ct new` writes: a folder in which `snakemake` runs the installed workflow."""
+"""What `dx2ct new` and `dx2ct example-xrays` write: a folder that runs the installed workflow, and X-rays to try."""
 
 from pathlib import Path
 import re
@@ -10,6 +10,7 @@ from drr.files import replacing
 from dx2ct.layout import ROOT
 
 DEMO = "demo"
+EXAMPLES = {"pa": "chest_pa.mha", "lateral": "chest_lateral.mha"}
 _HAS_RUNS = re.compile(r"^(runs|base):", re.MULTILINE)  # without them a file is to be laid over another one
 _SNAKEFILE = """\
 # The workflow of the installed dx2ct, with this folder's config.yaml. Run the `snakemake` of the environment that
@@ -72,3 +73,18 @@ def write_project(folder: Path, like: str) -> str:
         (part / ".gitignore").write_text(".snakemake/\n/data/\n/results/\n/logs/\n/benchmarks/\n", encoding="utf-8")
         shutil.copytree(ROOT / "profiles", part / "profiles")
     return shlex.join(["cd", str(folder)]) + " && snakemake -n"
+
+
+def write_examples(folder: Path) -> str:
+    """Copy the example X-rays and their attribution into a new folder; the command to type next.
+
+    Raises InputError for a folder that is there.
+    """
+    if folder.exists():
+        raise InputError(f"{folder}: is there already: name a new folder")
+    with replacing(folder) as part:
+        part.mkdir(parents=True)
+        for name in ("README.md", *EXAMPLES.values()):
+            shutil.copyfile(ROOT / "examples" / name, part / name)
+    xrays = [word for view, name in EXAMPLES.items() for word in (f"--{view}", str(folder / name))]
+    return shlex.join(["dx2ct", "predict", *xrays, "-o", "ct.nii.gz", "--png", "sheet.png"])

@@ -28,7 +28,10 @@ def methods() -> dict[str, Method]:
 def method_named(name: str) -> Method:
     """The method of a name; InputError for an unknown one."""
     if name not in methods():
-        raise InputError(f"unknown method {name!r}; known: {', '.join(methods())}")
+        raise InputError(
+            f"unknown method {name!r}; known: {', '.join(methods())}; one of another package is there once that is "
+            f"installed beside dx2ct (docs/tutorials/method.md)"
+        )
     return methods()[name]
 
 

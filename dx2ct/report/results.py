@@ -8,7 +8,7 @@ import pandas as pd
 from dx2ct.metrics import METRICS
 from dx2ct.metrics.metric import TISSUE, XRAY
 from dx2ct.report.table import Cell, Column, Table
-from dx2ct.report.tables import ABLATIONS, column, METHOD, RUN, VIEWS
+from dx2ct.report.tables import ABLATIONS, column, METHOD, ranks_runs, RUN, VIEWS
 from dx2ct.scoring.run import read_fused
 
 HEADLINE = [metric for metric in METRICS if metric.headline]
@@ -23,6 +23,7 @@ _OTHERS = (
     "Other definitions, most of them of other papers: means over the three plane volumes as DX2CT averages. Only the "
     "columns of one rule can be compared."
 )
+_ONE_SCAN = "One test scan ranks no method: no value is marked as best. `dx2ct cohort --leave-one-out` tests on all."
 
 
 def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
@@ -33,10 +34,11 @@ def results(lines: Sequence[Mapping[str, str]]) -> list[Table]:
     )
     counts = tuple(Column(name, name, 0) for name in ("scans", "folds", "trainings"))
     fused = (RUN, METHOD, VIEWS, *ABLATIONS, *counts, *map(column, HEADLINE), *deviations)
+    ranks = ranks_runs(lines)
     return [
-        Table("fused", _FUSED, fused, lines),
-        Table("planes", _PLANES, (RUN, *(column(metric, planes=True) for metric in HEADLINE)), lines),
-        Table("others", _OTHERS, (RUN, *(column(metric, planes=True) for metric in OTHERS)), lines),
+        Table("fused", _FUSED if ranks else f"{_FUSED} {_ONE_SCAN}", fused, lines, ranks),
+        Table("planes", _PLANES, (RUN, *(column(metric, planes=True) for metric in HEADLINE)), lines, ranks),
+        Table("others", _OTHERS, (RUN, *(column(metric, planes=True) for metric in OTHERS)), lines, ranks),
     ]
 
 

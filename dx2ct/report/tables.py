@@ -97,7 +97,12 @@ def write_tables(runs: Sequence[Path], metrics: Path, benchmarks: Path, output: 
         "cost": [cost_of(run, benchmarks) for run in runs],
     }
     for name, table in tables(views).items():
-        replace(table, rows=rows[name]).write(output)
+        replace(table, rows=rows[name], marks_best=ranks_runs(lines)).write(output)
+
+
+def ranks_runs(lines: Sequence[Mapping[str, str]]) -> bool:
+    """Whether rows of results/metrics.csv rank their runs: each was scored on two scans or more."""
+    return all(int(line["scans"]) > 1 for line in lines)
 
 
 def _of_views(lines: Sequence[Mapping[str, str]], count: int) -> Sequence[Mapping[str, str]]:

@@ -40,7 +40,7 @@ def paired(values: NDArray[np.float64], others: NDArray[np.float64]) -> Paired:
     Scans stand in the same order; one with a score that is not finite is left out. difference: mean of values - others.
     ci_low, ci_high: its 95 % confidence interval over scans and, where there are several, over each run's trainings;
     from two scans. wilcoxon_p: two-sided signed-rank test (scipy) of the means over trainings, not corrected for the
-    number of tests; 1 when all differences are 0.
+    number of tests; 1 when all differences are 0, NaN for one scan.
     """
     one, other = np.atleast_2d(values), np.atleast_2d(others)
     finite = np.isfinite(one).all(axis=0) & np.isfinite(other).all(axis=0)
@@ -50,6 +50,7 @@ def paired(values: NDArray[np.float64], others: NDArray[np.float64]) -> Paired:
     differences = one.mean(axis=0) - other.mean(axis=0)
     low, high = _interval(one, other)
     p = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
+    p = p if len(differences) > 1 else float("nan")
     means = float(one.mean()), float(other.mean()), float(differences.mean())
     return Paired(len(differences), len(one), len(other), *means, low, high, p)
 

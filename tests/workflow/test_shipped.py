@@ -14,7 +14,7 @@ import yaml
 
 from drr.errors import InputError
 from dx2ct.cli import app, GROUPS
-from dx2ct.cli.project import bases, write_project
+from dx2ct.cli.project import bases, write_examples, write_project
 from dx2ct.planning.resolve import resolve
 from tests.commands import GROUP
 from tests.workflow.snake import jobs, ROOT
@@ -121,6 +121,17 @@ def test_a_new_project_plans_the_whole_pipeline(tmp_path: Path, paths: None) -> 
     assert planned.returncode == 0, planned.stdout
     assert SMOKE_JOBS.items() <= jobs(planned.stdout).items()
     assert "profiles/default" in planned.stdout
+
+
+def test_the_example_xrays_are_copied_once_with_their_attribution(tmp_path: Path) -> None:
+    folder = tmp_path / "xrays"
+    done = CliRunner().invoke(app, ["example-xrays", str(folder)])
+    xrays = f"--pa {folder}/chest_pa.mha --lateral {folder}/chest_lateral.mha"
+    assert done.output == f"next: dx2ct predict {xrays} -o ct.nii.gz --png sheet.png\n"
+    assert {path.name for path in folder.iterdir()} == {"README.md", "chest_pa.mha", "chest_lateral.mha"}
+    assert "CC BY 3.0" in (folder / "README.md").read_text()
+    with pytest.raises(InputError, match="is there already: name a new folder"):
+        write_examples(folder)
 
 
 def test_a_project_without_its_configuration_runs_no_other(tmp_path: Path, paths: None) -> None:

@@ -19,6 +19,7 @@ from dx2ct.data.cohort.sheet import COLUMNS, Row
 from dx2ct.data.cohort.used import write_table
 from dx2ct.layout import ROOT
 
+FEW = 10  # patients: with fewer a split of its own for tests holds one or two
 SHEET, LEFT_OUT, CONFIG = "cohort.tsv", "left_out.tsv", "config.yaml"
 _CONFIG = """\
 # Laid over the demo's networks and runs:
@@ -90,6 +91,8 @@ def write(
     print(f"patients by {', '.join(dict.fromkeys(name.origin for name in names))}{otherwise}")
     if others := [column.removeprefix("split_") for column in further if column.startswith("split_")]:
         print(f"further splits, as cohort.split of {config}: {', '.join(others)}")
+    if count["test"] and not folds and people < FEW:
+        note(f"{people} patients are few to test on: --leave-one-out tests each by a training without them")
     for split, what in (("train", "no training"), ("test", "no score")):
         if not count[split] and not folds:
             note(f"no patient in split {split}: {what} from this cohort, see docs/data.md")

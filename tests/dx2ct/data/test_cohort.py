@@ -69,7 +69,8 @@ def test_every_kind_of_scan_is_found_and_can_be_read(cts, tmp_path, capsys):
         assert read_ct(Path(row.path), row.series_uid or None).array.shape == body().shape
     assert (tmp_path / "mine" / "left_out.tsv").read_text() == "path\treason\n"
     low = "ct (36.0 mm), b.zip (36.0 mm), c.nii.gz (120.0 mm)"
-    (told,) = capsys.readouterr().err.splitlines()
+    told, few = capsys.readouterr().err.splitlines()
+    assert few.startswith("note: 3 patients are few to test on")
     assert told.startswith(f"note: less than 160 mm high, half of a cube of 320 mm: {low}: parts of a chest, or none")
 
 
@@ -208,11 +209,16 @@ def test_leave_one_out_tests_every_patient_once_in_the_order_of_their_names(cts,
         assert len(read_sheet(tmp_path / "out/cohort.tsv", fold=column.removeprefix("split_"))) == 4
     config = resolve([tmp_path / "out/config.yaml"], ROOT).config
     assert config.folds == ("fold1", "fold2", "fold3") and config.cohort.sheet == str(tmp_path / "out/cohort.tsv")
-    assert "leave one out: 3 folds, split_fold1 to split_fold3" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "leave one out: 3 folds, split_fold1 to split_fold3" in said.out and "few to test on" not in said.err
     assert write(cts, tmp_path / "again", leave_one_out=True, seed=4) == 0
     again = read_rows(tmp_path / "again/cohort.tsv")
     assert [[row[name] for name in folds] for row in again] == [[row[name] for name in folds] for row in rows]
     assert write(cts, tmp_path / "none") == 0
+    assert (
+        "3 patients are few to test on: --leave-one-out tests each by a training without them"
+        in capsys.readouterr().err
+    )
     assert "split_fold1" not in read_rows(tmp_path / "none/cohort.tsv")[0]
     assert "folds" not in (tmp_path / "none/config.yaml").read_text()
 
@@ -329,7 +335,8 @@ def test_all_real_scans_are_found(real_data, tmp_path, capsys):
     assert {"train", "test"} == {row.split for row in rows}
     assert capsys.readouterr().err.splitlines() == [
         f"note: {real_data / 'ct' / 'Lung_Dx-A0002.zip'}: slices are 8 mm apart: very thick, "
-        "the volume will be smooth along z"
+        "the volume will be smooth along z",
+        "note: 7 patients are few to test on: --leave-one-out tests each by a training without them",
     ]
 
 

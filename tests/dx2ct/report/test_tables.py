@@ -10,9 +10,11 @@ from safetensors.numpy import save_file
 
 from drr.errors import InputError
 from dx2ct import layout
+from dx2ct.data.tables import read_table as read_rows
 from dx2ct.metrics import METRICS
 from dx2ct.report.cost import cost_of
 from dx2ct.report.nodules import nodules_by_size
+from dx2ct.report.results import results
 from dx2ct.report.table import Column, read_table, Table
 from dx2ct.report.tables import quality, tables, write_tables
 from dx2ct.scoring.run import score_columns
@@ -63,9 +65,9 @@ def test_latex_has_no_sign_that_is_a_command():
 VIEWS = ("pa", "oblique")
 
 
-def write_project(root: Path) -> list[Path]:
+def write_project(root: Path, scans: int = 4) -> list[Path]:
     """Metrics of runs of the paper's tables, and their nodules."""
-    names = ("run", "method", "views", "query_transformer", "conditioning", "prediction")
+    names = ("run", "method", "views", "query_transformer", "conditioning", "prediction", "scans")
     lines = [
         ("mean", "mean", "", "", "", ""),
         ("other", "x2ctgan", "pa+lateral", "", "", ""),
@@ -76,7 +78,7 @@ def write_project(root: Path) -> list[Path]:
     root.mkdir(exist_ok=True)
     further = [f"{name}{suffix}" for name in score_columns(VIEWS)[2:] for suffix in ("", "_planes")]
     numbers = [str(20 + k) for k in range(len(further))]
-    table = [[*names, *further], *([*line, *numbers] for line in lines)]
+    table = [[*names, *further], *([*line, str(scans), *numbers] for line in lines)]
     (root / "metrics.csv").write_text("\n".join(map(",".join, table)) + "\n")
     for line in lines:
         run = root / line[0]
@@ -108,6 +110,16 @@ def test_every_run_stands_in_the_paper_s_tables_where_it_belongs(tmp_path):
     assert runs_in(tmp_path / "tables", "clinical") == [run.name for run in runs]
     (head, *_) = (tmp_path / "tables/reprojection.csv").read_text().splitlines()
     assert head == "run,reprojection_pa,reprojection_floor_pa,reprojection_oblique,reprojection_floor_oblique"
+
+
+@pytest.mark.parametrize(("scans", "marked"), [(1, False), (2, True)])
+def test_one_scan_ranks_no_run(tmp_path: Path, scans: int, marked: bool) -> None:
+    runs = write_project(tmp_path / "results", scans)
+    write_tables(runs, tmp_path / "results/metrics.csv", tmp_path / "benchmarks", tmp_path / "tables")
+    assert ("**" in (tmp_path / "tables/clinical.md").read_text()) == marked
+    lines = read_rows(tmp_path / "results/metrics.csv", "")
+    (fused, *_) = results(lines)
+    assert fused.marks_best == marked and ("One test scan ranks no method" in fused.caption) != marked
 
 
 def test_the_tables_are_those_that_the_workflow_knows():
