@@ -10,7 +10,7 @@ help:                         ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
-	snakemake --cores all --set-threads train=1 reconstruct=1 -- all
+	snakemake --cores all --set-threads train=1 reconstruct=1 --resources gpu=2 -- all
 
 check: lint                   ## laws, contracts, types and lint, in two minutes
 	OMP_NUM_THREADS=1 pytest --numprocesses 2 --dist loadfile -m "not slow and not archive"

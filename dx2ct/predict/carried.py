@@ -6,7 +6,7 @@ answer have more in the training's beam than in the film's, is closer to what th
 Where the answer is right it is just that. docs/films.md has what it is worth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from drr.attenuation import named
 from drr.geometry import View
+from drr.progress import each, show
 from drr.projector import Projector
 from dx2ct.config import RunSettings
 from dx2ct.geometry import Views
+from dx2ct.scoring.agreement import unexplained
 
 PASSES, SAMPLED_PASSES = 4, 2  # of one forward pass each; of a sampling each
 _NEAR = 0.02  # of the distance, that makes no difference
@@ -43,6 +45,31 @@ def in_words(exposures: Mapping[str, View], training: Mapping[str, View], settin
         f"the source was {distance_mm(exposures[name]):.0f} mm from the middle of the patient, the model has learnt "
         f"{learnt} alone: {done if passes else left}"
     )
+
+
+def in_training_beam(
+    answer: Callable[[Mapping[str, Any], Views], NDArray[Any]],
+    given: tuple[Mapping[str, Any], Views],
+    films: Images,
+    beams: tuple[Views, Views],
+    attenuation: str,
+    passes: int,
+) -> tuple[Mapping[str, Any], Views]:
+    """What to give the network: X-rays carried into the training's beam, while its answers agree better with the films.
+
+    answer: HU of images and where they were taken. given: both as they are. beams: of the films, and of the training.
+    """
+    own, training = beams
+    (images, where), kept, least = given, given, np.inf
+    for _ in each(range(passes + 1), "passes", "pass"):
+        hu = answer(images, where)
+        show(lambda hu=hu: hu)  # type: ignore[misc]
+        apart = float(np.mean(list(unexplained(hu, own, films, attenuation).values())))
+        if apart >= least:
+            break
+        kept, least = (images, where), apart
+        images, where = carried(films, hu, own, training, attenuation), training
+    return kept
 
 
 def carried(films: Images, hu: NDArray[Any], beams: Views, training: Views, attenuation: str) -> dict[str, Any]:

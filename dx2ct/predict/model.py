@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from drr.ct.sources import note
 from drr.errors import InputError
-from drr.progress import each, show
 from drr.volume import Volume
 from dx2ct import layout
 from dx2ct.config import LearnedSettings, RunSettings, SamplingOptions, XrayRunSettings
 from dx2ct.config.keys import require_version
-from dx2ct.data.film import learnt_part
-from dx2ct.data.scans import as_seen, averaged
+from dx2ct.data.scans import as_seen
 from dx2ct.geometry import Views
 from dx2ct.methods.base import Method
 from dx2ct.methods.consistency import reconstructed
@@ -24,21 +22,14 @@ from dx2ct.methods.contract import Planes, require_names, Trained
 from dx2ct.methods.saved import read_run
 from dx2ct.methods.trained_on import read_trained_on, TrainedOn
 from dx2ct.predict import carried
-from dx2ct.predict.border import without_border
 from dx2ct.predict.calibrated import fitting
 from dx2ct.predict.consistent import with_films
-from dx2ct.predict.detector import field_mm
-from dx2ct.predict.framed import are_integrals, as_array, Framed, require_integrals
-from dx2ct.predict.framing import Framing, oriented, squared
-from dx2ct.predict.placed import exposure_of, placed
-from dx2ct.predict.pose.network import judged
-from dx2ct.predict.pose.told import doubts, lungs_mm, pair_doubts, size_doubts
-from dx2ct.predict.read import read_xray
-from dx2ct.predict.restyled import in_words, load_styles, restyled, style_of
+from dx2ct.predict.framed import are_integrals, Framed, require_integrals
+from dx2ct.predict.framing import Framing
+from dx2ct.predict.prepared import of_one_patient, Preparation
+from dx2ct.predict.restyled import load_styles
 from dx2ct.predict.sampling import kept_sampling, require_steps, sampling, without_consistency
 from dx2ct.predict.scan import require_finite
-from dx2ct.predict.view import said_view, turned_for
-from dx2ct.predict.xray import Xray
 from dx2ct.scoring.agreement import Agreement, kept_agreement, rendered, unexplained
 from dx2ct.scoring.deviation import DeviationScale, kept_scale
 from dx2ct.style.run import Style
@@ -74,6 +65,11 @@ class Model:
     def has_learnt_films(self) -> bool:
         """True where simulated films were among the X-rays of its training."""
         return isinstance(self.settings, LearnedSettings) and self.settings.train.augment.film.share > 0
+
+    @property
+    def preparation(self) -> Preparation:
+        """How an X-ray becomes what the network is given."""
+        return Preparation(self.trained.inputs, self.styles, self.has_learnt_films)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -125,17 +121,8 @@ class Model:
         """
         require_views(self, {view for view, xray in given.items() if xray is not None})
         there = [view for view in self.views if given.get(view) is not None]
-        return self.of_one_patient(
-            {view: self.prepare_one(view, given[view], framing.get(view, Framing()), is_placed) for view in there}
-        )
-
-    @staticmethod
-    def of_one_patient(xrays: Mapping[str, Framed]) -> dict[str, Framed]:
-        """The X-rays, with a note where the heights of their lungs, or PatientID, are not one patient's."""
-        apart = pair_doubts({view: one.lungs_mm for view, one in xrays.items() if one.lungs_mm is not None})
-        if len({one.xray.patient for one in xrays.values() if one.xray.patient}) > 1:
-            apart.append("PatientID differs between the X-rays: are they of one patient?")
-        return {view: replace(one, notes=(*one.notes, *apart)) for view, one in xrays.items()}
+        one = self.preparation.one
+        return of_one_patient({view: one(view, given[view], framing.get(view, Framing()), is_placed) for view in there})
 
     def geometry_of(self, xrays: Mapping[str, Framed]) -> Views:
         """The training's, around the origin, with the X-rays' own exposures where the method can be told them."""
@@ -212,7 +199,14 @@ class Model:
         where = geometry or self.geometry_of(xrays)
         images: Mapping[str, Any] = {view: one.image for view, one in xrays.items()}
         if passes := 0 if geometry else self.passes_of(xrays, passes)[0]:
-            images, where = self._carried(xrays, images, where, replace(options, samples=1), passes)
+            images, where = carried.in_training_beam(
+                lambda seen, at: self._planes(seen, at, replace(options, samples=1)).mean,
+                (images, where),
+                dict(zip(xrays, self.seen(xrays), strict=True)),
+                (self._beams(xrays), self.trained.inputs.views),
+                self.settings.xray.attenuation,  # type: ignore[attr-defined]  # of all that see X-rays
+                passes,
+            )
         planes = self._planes(images, where, options)
         mean = where.grid.volume(np.rint(planes.mean).astype(np.int16))
         if planes.deviation is None:
@@ -235,75 +229,10 @@ class Model:
         seen = dict(zip(xrays, self.seen(xrays), strict=True))
         return rendered(volume.array, self._beams(xrays), seen, self.settings.xray.attenuation)
 
-    def _as_learnt(self, xray: Xray, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A film as the network's training had its films, where it had any; else as it is."""
-        if xray.kind == "integrals" or not self.has_learnt_films:
-            return image
-        return learnt_part(averaged(image, self.trained.inputs.pixels))
-
-    def _carried(
-        self,
-        xrays: Mapping[str, Framed],
-        images: Mapping[str, Any],
-        where: Views,
-        options: SamplingOptions,
-        passes: int,
-    ) -> tuple[Mapping[str, Any], Views]:
-        """The X-rays in the training's beam by the network's answers, as long as these agree better with the films."""
-        films = dict(zip(xrays, self.seen(xrays), strict=True))
-        beams, training = self._beams(xrays), self.trained.inputs.views
-        attenuation = self.settings.xray.attenuation  # type: ignore[attr-defined]  # of all that see X-rays
-        kept, least = (images, where), np.inf
-        for _ in each(range(passes + 1), "passes", "pass"):
-            answer = self._planes(images, where, options).mean
-            show(lambda answer=answer: answer)  # type: ignore[misc]
-            apart = float(np.mean(list(unexplained(answer, beams, films, attenuation).values())))
-            if apart >= least:
-                break
-            kept, least = (images, where), apart
-            images, where = carried.carried(films, answer, beams, training, attenuation), training
-        return kept
-
     def _planes(self, images: Mapping[str, Any], geometry: Views, options: SamplingOptions) -> Planes:
         planes = reconstructed(self.trained, self.settings, images, geometry, options)
         require_finite(planes, str(self.folder))
         return planes
-
-    def prepare_one(self, view: str, given: Any, framing: Framing, is_placed: bool = True) -> Framed:
-        """One of `prepare`'s, whatever views the model needs beside it; InputError for a view that it does not know."""
-        if view not in self.views:
-            raise InputError(f"view {view}: the model was trained on {' and '.join(self.views)}")
-        if not isinstance(given, str | Path | Xray):
-            return Framed(Xray(as_array(view, given), "integrals", f"X-ray {view}"), as_array(view, given), ())
-        xray = turned_for(view, given if isinstance(given, Xray) else read_xray(Path(given)))
-        xray = without_border(view, xray, framing)
-        unpadded = oriented(xray, framing)
-        style = style_of(self.styles, view, xray)
-        pixels = style.settings.pixels if style else self.trained.inputs.pixels
-        if (side := max(unpadded.shape)) < pixels:
-            raise InputError(f"{xray.name}: {side} pixels a side, the network sees {pixels}: give a larger image")
-        is_said = said_view(str(xray.facts.get("view") or "")) == view
-        pose = judged(unpadded)
-        doubted = doubts(view, pose, framing, is_said=is_said, is_oriented=xray.directions is not None)
-        notes = [f"{xray.name}: {note}" for note in (*xray.notes, *doubted)]
-        moved = framing.moves or bool(xray.turn)
-        if not is_placed:
-            image = self._as_learnt(xray, squared(unpadded))
-            moved = moved or image.shape != xray.pixels.shape
-            return Framed(xray, restyled(image, style) if style else image, tuple(notes), moved, pose=pose)
-        training = self.trained.inputs.views.exposures[view]
-        image, place, exposure, said = placed(view, unpadded, xray, framing, training, pixels)
-        image = self._as_learnt(xray, image)
-        lungs = None
-        if not place.is_training:
-            lungs = lungs_mm(view, pose, field_mm(exposure_of(xray, framing, training, place))[0])
-            said += size_doubts(view, lungs, place.guessed)
-        notes += [f"{xray.name}: {note}" for note in said]
-        if style:
-            notes.append(f"{xray.name}: {in_words(style)}")
-            image = restyled(image, style)
-        moved = moved or exposure is not training or image is not unpadded
-        return Framed(xray, image, tuple(notes), moved, place, exposure, pose, lungs)
 
 
 def load(

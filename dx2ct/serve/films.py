@@ -24,7 +24,7 @@ WHOLE = 900  # pixels of the picture that a person crops, a side at most
 
 def framed(model: Model, view: str, path: Path, how: Framing) -> Framed:
     """One film prepared; it is called by its view, because a file's name may be a patient's. Raises InputError."""
-    return model.prepare_one(view, _named(view, path), how)
+    return model.preparation.one(view, _named(view, path), how)
 
 
 def preview(model: Model, view: str, path: Path, how: Framing, whole: Path, seen: Path) -> dict[str, Any]:

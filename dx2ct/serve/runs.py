@@ -19,6 +19,7 @@ from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import write_sheet
+from dx2ct.predict.prepared import of_one_patient
 from dx2ct.serve.films import framed, write_grey
 from dx2ct.serve.notes import in_words
 
@@ -41,7 +42,7 @@ def reconstruct(
 
     files: by view. names: what run.json calls them. asked, passes: as of `predict`. Raises InputError.
     """
-    xrays = model.of_one_patient({view: framed(model, view, path, framing[view]) for view, path in files.items()})
+    xrays = of_one_patient({view: framed(model, view, path, framing[view]) for view, path in files.items()})
     grid, shown = model.trained.inputs.views.grid, 0
 
     def show(hu: NDArray[np.float32]) -> None:

@@ -60,7 +60,7 @@ def test_a_film_is_shown_as_the_network_will_see_it(
     told = uploaded(client, session, films_of)["pa"]
     assert told["size"] == [160, 200] and told["kind"] == "film" and told["label"] == "pa"
     (tmp_path / "pa.png").write_bytes(films_of["pa"])
-    expected = model.seen({"pa": model.prepare_one("pa", tmp_path / "pa.png", Framing())})[0]
+    expected = model.seen({"pa": model.preparation.one("pa", tmp_path / "pa.png", Framing())})[0]
     picture = client.get(f"{session}/films/pa/seen.png").content
     shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.abs(shown / 255 - expected).max() < 0.003

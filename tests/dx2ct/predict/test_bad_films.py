@@ -10,7 +10,7 @@ import pytest
 
 from dx2ct.predict.film_header import notes_of_header, said_bedside
 from dx2ct.predict.framed import Framed
-from dx2ct.predict.model import Model
+from dx2ct.predict.prepared import of_one_patient
 from dx2ct.predict.read import read_xray
 from dx2ct.predict.view import turned_for
 from dx2ct.predict.xray import Xray
@@ -73,8 +73,8 @@ def test_two_patients_are_said_and_no_record_names_them(tmp_path: Path):
     one, two = (film(tmp_path / name, PatientID=f"{name}-1234") for name in ("a", "b"))
     framed = {view: Framed(xray, xray.pixels, ()) for view, xray in (("pa", one), ("lateral", two))}
     assert all("PatientID differs between the X-rays: are they of one patient?" in found.notes
-               for found in Model.of_one_patient(framed).values())  # fmt: skip
-    assert Model.of_one_patient({"pa": framed["pa"]})["pa"].notes == ()
+               for found in of_one_patient(framed).values())  # fmt: skip
+    assert of_one_patient({"pa": framed["pa"]})["pa"].notes == ()
     assert "1234" not in str(one.facts) and "1234" not in repr(one)
 
 

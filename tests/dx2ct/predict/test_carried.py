@@ -106,7 +106,7 @@ def test_passes_end_where_the_answer_agrees_no_better(
 ):
     films = {"pa": film(pa()), "lateral": film(lateral())}
     plain, left = lifting.reconstruct(films, passes=0).array, list(shares)
-    monkeypatch.setattr("dx2ct.predict.model.unexplained", lambda *_: {"pa": left.pop(0)})
+    monkeypatch.setattr("dx2ct.predict.carried.unexplained", lambda *_: {"pa": left.pop(0)})
     assert np.array_equal(lifting.reconstruct(films, passes=2).array, plain) != changes and not left
 
 
