@@ -4,6 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.driven import chromium
+
+__all__ = ["chromium"]  # one for all
+
 # Two threads on a busy machine wait for each other at every barrier and are many times slower than one.
 torch.set_num_threads(1)
 

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.browser.conftest import chromium, mark_browser_tests
-
-__all__ = ["chromium"]
+from tests.driven import mark_browser_tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

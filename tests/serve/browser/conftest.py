@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 import os
 from pathlib import Path
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,32 +16,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from tests.driven import mark_browser_tests
 from tests.fabricate import lateral, pa, random_run
 from tests.fabricate.xray_files import write_dicom
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader"),  # WebGL 2 without a GPU
-]
 _LOADED_S, WAIT_MS = 300, 240_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One line where there is nothing to drive."""
     mark_browser_tests(items, "tests/serve/browser")
-
-
-def mark_browser_tests(items: list[pytest.Item], folder: str) -> None:
-    """The tests of a folder are slow, or skipped where there is nothing to drive."""
-    why = "no Chromium here (apt install chromium)" if PROGRAM is None else ""
-    try:
-        import playwright  # noqa: F401
-    except ModuleNotFoundError:
-        why = why or "no Playwright here (make browser)"
-    for item in items:
-        if folder in str(item.fspath):
-            item.add_marker(pytest.mark.skip(reason=why) if why else pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -84,17 +67,6 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     stored = (lateral(500, 400) * 4000).astype(np.uint16)
     write_dicom(folder / "lateral.dcm", stored, ImagerPixelSpacing=[0.8, 0.8])
     return {"pa": folder / "pa.png", "lateral": folder / "lateral.dcm"}
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The browser."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 Open = Callable[..., Any]
