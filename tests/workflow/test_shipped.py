@@ -77,6 +77,14 @@ def test_the_wheel_carries_the_workflow_once_and_whole(wheel: zipfile.ZipFile) -
     assert sum(one.compress_size for one in wheel.infolist()) < 25e6
 
 
+def test_an_image_is_built_from_all_that_the_wheel_carries(wheel: zipfile.ZipFile) -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    passed = tuple(Path(line[1:]) for line in lines if line.startswith("!"))
+    carried = [Path(name.removeprefix("dx2ct/project/")) for name in wheel.namelist() if ".dist-info/" not in name]
+    assert lines[0] == "*" and len(carried) > 500
+    assert not [name for name in carried if not any(name.is_relative_to(one) for one in passed)]
+
+
 def test_the_commands_of_the_wheel_are_functions() -> None:
     for name, target in PROJECT["scripts"].items():
         assert callable(EntryPoint(name, target, "console_scripts").load())
