@@ -55,6 +55,11 @@ def lines() -> dict[str, tuple[str, str, str | None]]:
             "data/xrays/scan-3/pa.mha",
             None,
         ),
+        "style-gap": (
+            f"style-gap scan-3 --copies 9 --style {styles}/pa {data} {cpu} -o {{out}}/gap.json",
+            "data/xrays/scan-3/pa.mha",
+            None,
+        ),
         "figure4": (
             f"figure4 {{good}}/results/model --scan scan-3 --style {styles} {data} -o {{out}}/figure4",
             "results/model/volumes/scan-3.nii.gz",

@@ -34,7 +34,7 @@ WORDS = {
 # Who may do without what is not there: memory, or a disk that still has one page.
 NEED_LITTLE = {
     "memory": {"select", "metrics", "film-views", "film-table"},
-    "disk full": {"agreement", "film-views", "film-scores", "film-table"},
+    "disk full": {"agreement", "film-views", "film-scores", "film-table", "style-gap"},
 }
 
 

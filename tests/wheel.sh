@@ -28,4 +28,12 @@ drr render ct.nii.gz -o drrs --pixels 64 --png
 test -s drrs/pa.png -a -s sheet.png
 dx2ct benchmark table -o table.html > table.txt
 grep -q "^lift_1600 " table.txt
+dx2ct serve --port 8471 > serve.txt 2>&1 &
+trap 'kill %1; rm -rf "$work"' EXIT
+for _ in $(seq 60); do  # until the model is loaded
+    python -c "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8471/api/model').read())" > model.txt 2>&1 || true
+    grep -q '"ready":true' model.txt && break
+    sleep 2
+done
+grep -q '"ready":true' model.txt || { cat serve.txt model.txt; exit 1; }
 echo "the wheel works"
