@@ -13,7 +13,7 @@ cd "$work"
 build_env/bin/pip install --quiet build
 build_env/bin/python -m build --outdir dist "$here" > build.log || { cat build.log; exit 1; }
 "$python" -m venv env
-env/bin/pip install --quiet dist/*.whl "$@"
+env/bin/pip install --quiet "$(echo dist/*.whl)[web]" "$@"
 export PATH=$work/env/bin:$PATH
 dx2ct --version
 drr --version

@@ -56,11 +56,18 @@ def score(
     csv: Annotated[bool, typer.Option("--csv", help="A header and a row of CSV instead of a line of JSON.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Put PREDICTION on TRUTH's grid first.")] = False,
     lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too; null where its weights cannot be had.")] = False,
+    centred: Annotated[
+        bool,
+        typer.Option(
+            "--centred",
+            help="Put TRUTH on PREDICTION's grid, middle on middle: of X-rays that `drr render` made of TRUTH.",
+        ),
+    ] = False,
 ) -> None:
     """Score any volume file against its CT: every metric definition in use, in one line."""
     from dx2ct.scoring.files import score_files, to_text
 
-    print(to_text(score_files(truth, prediction, resample, lpips), csv))
+    print(to_text(score_files(truth, prediction, resample, lpips, centred), csv))
 
 
 @app.command()

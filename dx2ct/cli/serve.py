@@ -34,5 +34,5 @@ def serve(
     try:
         from dx2ct.serve.server import serve as serve_page
     except ModuleNotFoundError as error:
-        raise InputError(f"dx2ct serve: {error.name} is not installed: pip install -e '.[web]'") from None
+        raise InputError(f"dx2ct serve: {error.name} is not installed: pip install fastapi uvicorn") from None
     serve_page(model_folder(model), host, port, token, keep_minutes, max_memory, device, threads)

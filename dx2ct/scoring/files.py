@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from drr.errors import InputError
 from drr.volume import Volume
 from dx2ct.data.hu import read_hu, resampled
+from dx2ct.data.prepare.centred import cube_of, on_grid
 from dx2ct.data.window import WIDTH_HU
 from dx2ct.metrics import body_mask, Distance, Evaluation, score, Truth
 from dx2ct.metrics.fast import SMALLEST
@@ -22,16 +23,22 @@ LITTLE = 0.7  # of the truth's space
 
 
 def score_files(
-    truth: Path, prediction: Path, resample: bool = False, lpips: bool = False
+    truth: Path, prediction: Path, resample: bool = False, lpips: bool = False, centred: bool = False
 ) -> dict[str, str | float | None]:
     """Score a volume file against another: names, shape, and every metric that needs no X-rays, LPIPS on request.
 
     Both are turned to patient axes first, slices are axial, the range of psnr_db is 2500 HU. resample: put the
     prediction on the truth's grid (linear, air outside). Without it voxels are compared by their index, and a
-    difference of origins is a warning. Raises InputError, naming the file, for what cannot be compared.
+    difference of origins is a warning. centred: put the truth on the prediction's grid, their middles in one place, as
+    the workflow does with the CTs that it scores: for X-rays that were rendered around the middle of the truth. Raises
+    InputError, naming the file, for what cannot be compared.
     """
     ct, volume = _read(truth), _read(prediction)
-    if resample:
+    if resample and centred:
+        raise InputError("--resample and --centred: give one of them")
+    if centred:
+        ct = _centred(ct, volume, prediction)
+    elif resample:
         if (share := _covered(ct, volume)) < LITTLE:
             logging.getLogger(__name__).warning(
                 "%s: covers %.0f %% of the space of %s, the rest is taken for air: do both lie in one place? "
@@ -47,7 +54,7 @@ def score_files(
         "truth": str(truth),
         "prediction": str(prediction),
         "shape": "x".join(map(str, ct.array.shape)),
-        "resampled": str(resample).lower(),
+        "resampled": "centred" if centred else str(resample).lower(),
         **score(Evaluation(Truth(ct, WIDTH_HU, _lpips() if lpips else {}), volume.array)),
     }
 
@@ -76,6 +83,14 @@ def _read(path: Path) -> Volume:
     if min(volume.array.shape) < SMALLEST:
         raise InputError(f"{path}: shape {volume.array.shape}: SSIM needs {SMALLEST} voxels along each axis")
     return volume
+
+
+def _centred(ct: Volume, grid: Volume, prediction: Path) -> Volume:
+    try:
+        settings = cube_of(grid)
+    except InputError as error:
+        raise InputError(f"{prediction}: {error}") from None
+    return on_grid(ct, grid, settings)
 
 
 def _require_body(volume: Volume, path: Path) -> None:

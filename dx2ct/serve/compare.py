@@ -10,8 +10,7 @@ from drr.errors import InputError
 from drr.volume import read_volume, Volume
 from dx2ct.config import XrayRunSettings
 from dx2ct.data.hu import read_hu
-from dx2ct.data.prepare.slices import area_resample
-from dx2ct.data.prepare.volume import to_cube
+from dx2ct.data.prepare.centred import on_grid
 from dx2ct.data.window import WIDTH_HU
 from dx2ct.metrics import body_mask, Evaluation, score, Truth
 from dx2ct.predict.model import Model
@@ -43,9 +42,7 @@ def _on_grid(found: Volume, result: Volume, model: Model) -> tuple[Volume, str]:
         return replace(found, origin_mm=result.origin_mm), "its voxels are the result's"
     if not isinstance(model.settings, XrayRunSettings):
         raise InputError(f"truth: {found.array.shape} voxels, the result has {result.array.shape}: resample it")
-    cube = to_cube(found, model.settings.volume)
-    hu = area_resample(cube.array, result.array.shape[0])
-    return replace(result, array=hu), "centred on the scan and averaged to the result's voxels"
+    return on_grid(found, result, model.settings.volume), "centred on the scan and averaged to the result's voxels"
 
 
 def _json(value: object) -> float | None:

@@ -83,6 +83,23 @@ def test_resampling_puts_the_prediction_on_the_truth_s_grid(truth, tmp_path):
     assert scores["resampled"] == "true"
 
 
+def test_a_centred_truth_is_the_mean_of_its_voxels_wherever_it_lies(truth, tmp_path):
+    """A prediction of half as many voxels a side around the origin; the truth lies elsewhere."""
+    coarse = body(0).reshape(16, 2, 16, 2, 16, 2).mean(axis=(1, 3, 5))
+    guess = write(tmp_path / "guess.nii.gz", coarse.astype(np.float32), (4.0,) * 3, (-30.0,) * 3)
+    scores = score_files(truth, guess, centred=True)
+    assert scores["shape"] == "16x16x16" and scores["resampled"] == "centred" and scores["mae_hu"] < 15
+    moved = write(tmp_path / "moved.nii.gz", np.roll(coarse, 1, axis=2).astype(np.float32), (4.0,) * 3, (-30.0,) * 3)
+    assert score_files(truth, moved, centred=True)["mae_hu"] > 60
+    with pytest.raises(InputError, match="--resample and --centred: give one of them"):
+        score_files(truth, guess, resample=True, centred=True)
+    flat = write(tmp_path / "flat.nii.gz", coarse[2:].astype(np.float32), (4.0,) * 3)
+    with pytest.raises(
+        InputError, match=r"flat\.nii\.gz: \(14, 16, 16\) voxels of .* are no cube: leave --centred out"
+    ):
+        score_files(truth, flat, centred=True)
+
+
 def test_another_origin_is_a_warning(truth, tmp_path, caplog):
     path = write(tmp_path / "moved.nii.gz", body(0), origin=(0.0, 0.0, 0.0))
     assert score_files(truth, path)["mae_hu"] == 0
