@@ -70,8 +70,9 @@ def test_every_kind_is_one_row_of_the_sheet_with_the_splits_that_are_said(
     assert [Path(row.path) for row in found] == [scans / line.partition(",")[0] for line in ALL]
     told = capsys.readouterr()
     assert "patients by column patient\n" in told.out and "--patient-from" not in told.out
-    same, low = told.err.splitlines()  # of all that are lower than half a cube one line
+    same, low, few = told.err.splitlines()  # of all that are lower than half a cube one line
     assert same.startswith("note: d, e.zip: the same voxels under several names")
+    assert "patients are few to test on" in few
     assert low.startswith("note: less than 160 mm high, half of a cube of 320 mm: b.mhd (120.0 mm), d (36.0 mm), e.zip")
 
 
