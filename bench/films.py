@@ -1,11 +1,11 @@
 """The film benchmark with a truth: films simulated of CTs, with looks that no training draws, reconstructed by runs.
 
-    python -m bench.films DATA SHEET RUN ... [--split test] [--rows rows.csv]
+    python -m bench.films DATA SHEET RUN ... [--split test] [--style results/style] [--rows rows.csv]
 
 RUN: finished runs on a geometry that DATA has X-rays of; runs of several seeds that share a name up to _seedN are one
-line. DATA, SHEET: prepared scans, phantoms or real CTs. Printed are PSNR (dB, over 2,500 HU), MAE (HU) and the error of
-the lung volume (per cent of the truth's, its mean absolute value), means over scans and runs. Minutes a run on one
-core.
+line. DATA, SHEET: prepared scans, phantoms or real CTs. --style: films go through the CycleGAN of their view first.
+Printed are PSNR (dB, over 2,500 HU), MAE (HU) and the error of the lung volume (per cent of the truth's, its mean
+absolute value), means over scans and runs. Minutes a run on one core.
 """
 
 import argparse
@@ -117,13 +117,14 @@ def main() -> None:
     parser.add_argument("sheet", type=Path)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--style", type=Path)
     parser.add_argument("--rows", type=Path)
     options = parser.parse_args()
     with options.sheet.open() as lines:
         scans = [row["scan"] for row in csv.DictReader(lines, delimiter="\t") if row["split"] == options.split]
     rows: list[list[object]] = []
     for run in options.runs:
-        model = load(run, "cpu", 1)
+        model = load(run, "cpu", 1, style=options.style)
         for seed, scan in enumerate(scans):
             for case, scores in of_scan(model, options.data, scan, seed).items():
                 rows.append([run.name, case, scan, *(f"{score:.3f}" for score in scores)])
