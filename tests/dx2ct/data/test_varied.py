@@ -12,7 +12,7 @@ from dx2ct.config import PhantomSettings, VolumeSettings
 from dx2ct.data.cohort.sheet import read_sheet
 from dx2ct.data.prepare.slices import area_resample
 from dx2ct.data.prepare.volume import to_cube
-from dx2ct.data.sources.phantom import _tracked, recipe
+from dx2ct.data.sources.phantom import _tracked, recipe, VARIED_VERSION
 from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied, render
 from dx2ct.data.sources.phantom.anatomy.shape import Disease, Variety
 from dx2ct.data.sources.phantom.anatomy.warp import Warp
@@ -187,10 +187,35 @@ def test_the_workflow_sees_what_is_drawn_directly(tmp_path):
 
 def test_a_row_chooses_the_recipe_and_plain_rows_are_tracked_as_before():
     assert _tracked({"seed": "7"}) == _tracked({"seed": "7", "recipe": ""}) == {"seed": 7, "version": 1}
-    assert _tracked({"seed": "7", "recipe": "varied"}) == {"seed": 7, "recipe": "varied", "version": 1}
+    assert _tracked({"seed": "7", "recipe": "varied"}) == {
+        "seed": 7,
+        "recipe": "varied",
+        "version": 1,
+        "recipe_version": VARIED_VERSION,
+    }
     assert draw_patient(recipe({"seed": "7"}))[0] == draw_anatomy(7)
     assert draw_patient(recipe({"seed": "7", "recipe": "varied"}))[0] == draw_varied(7)
     assert series_uid(7) != series_uid(7, "varied")
+
+
+def test_there_is_as_much_bone_as_in_patients(cubes):
+    """Seven CTs on this grid have 500 to 2,100 voxels above 300 HU, with contrast agent, and 80 to 350 above 500."""
+    over_300, over_500 = (np.mean([(cube > bound).sum() for cube in cubes.values()]) for bound in (300, 500))
+    assert 500 < over_300 < 2100 and 50 < over_500 < 350
+
+
+def test_ribs_arches_and_compact_bone_are_as_wide_as_they_say():
+    anatomy = still()
+    as_it_is, no_ribs, wide, thick = (
+        (hu_of(one) > 300).sum()
+        for one in (
+            anatomy,
+            changed(anatomy, ribs=0.4),
+            changed(anatomy, arches=2.5),
+            changed(anatomy, compact=2.6),
+        )
+    )
+    assert no_ribs < as_it_is < min(wide, thick)
 
 
 def test_another_recipe_is_one_line(tmp_path):

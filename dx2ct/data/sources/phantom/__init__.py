@@ -7,6 +7,8 @@ from typing import Any
 from dx2ct.config import PhantomSettings, tracked
 from dx2ct.data.sources import Source
 
+VARIED_VERSION = 2  # of the varied recipe: a seed's phantom is another one than in 1. 2: denser bone, thinner ribs
+
 
 def recipe(row: Mapping[str, str]) -> PhantomSettings:
     """What decides a phantom; a sheet without the column `recipe` is of plain ones."""
@@ -14,8 +16,9 @@ def recipe(row: Mapping[str, str]) -> PhantomSettings:
 
 
 def _tracked(row: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = tracked(recipe(row))
-    return values
+    found = recipe(row)
+    values: dict[str, Any] = tracked(found)
+    return values | ({"recipe_version": VARIED_VERSION} if found.recipe == "varied" else {})
 
 
 def fetch(row: Mapping[str, str], sheet: Path, settings: str, output: Path) -> None:

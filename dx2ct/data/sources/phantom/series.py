@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from dx2ct.config import PhantomSettings
 from dx2ct.config.keys import require_version
 from dx2ct.data.dicom_write import ct_files, Encoding, localizer_files, uid, write_zip
+from dx2ct.data.sources.phantom import VARIED_VERSION
 from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied, render
 from dx2ct.data.sources.phantom.anatomy.canvas import Array
 from dx2ct.data.sources.phantom.direct import scan_field
@@ -123,7 +124,7 @@ def series_uid(seed: int, recipe: str = "plain") -> str:
 
 
 def _uid(seed: int, recipe: str, what: str) -> str:
-    return uid(VERSION, seed, what) if recipe == "plain" else uid(VERSION, recipe, seed, what)
+    return uid(VERSION, seed, what) if recipe == "plain" else uid(VERSION, recipe, VARIED_VERSION, seed, what)
 
 
 def write_phantom(scan: str, settings: PhantomSettings, output: Path) -> None:

@@ -60,7 +60,7 @@ def paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     plate = np.exp(-(((off - 0.38) / 0.035) ** 2))
     canvas.blend(window, bodies, DISC * disc + (1 - disc) * variety.cortex * scale * 0.75)
     inside = (variety.marrow + plate * 260) * scale
-    canvas.blend(window, bodies + 2.2, DISC * disc + (1 - disc) * inside)
+    canvas.blend(window, bodies + 2.2 * variety.compact, DISC * disc + (1 - disc) * inside)
     for number in range(-2, 17):
         paint_arch(canvas, anatomy, number)
     canvas.blend(window, section(x, y, (spine_x, spine_y + 22 * size), (size * 9, size * 8), 2), CORD)
@@ -74,26 +74,28 @@ def paint_arch(canvas: Canvas, anatomy: Anatomy, number: int) -> None:
     thoracic = 1 <= number <= 12
     tip = (x, y + size * 54, z - (24 if thoracic else 8) * anatomy.tall)
     spine_root = (x, y + size * 33, z - 5)
-    bones = [([spine_root, tip], 3.0)]
+    wide = anatomy.variety.arches
+    bones = [([spine_root, tip], 3.0 * wide)]
     for side in (-1, 1):
         root = (x + side * size * 13, y + size * 22, z + 1)
         across = (x + side * (size * 34), y + size * (30 if thoracic else 22), z + 3)
         bones += [
-            ([(x + side * size * 12, y + size * 12, z + 4), root], 3.6),
-            ([root, spine_root], 3.4),
-            ([root, across], 3.4),
+            ([(x + side * size * 12, y + size * 12, z + 4), root], 3.6 * wide),
+            ([root, spine_root], 3.4 * wide),
+            ([root, across], 3.4 * wide),
         ]
-    _paint_bone(canvas, anatomy, bones, 1.5)
+    _paint_bone(canvas, anatomy, bones, 1.5 * anatomy.variety.compact)
 
 
 def paint_ribs(canvas: Canvas, anatomy: Anatomy) -> None:
     """Twelve pairs; 1 to 7 reach the sternum by their own cartilage, 8 to 10 by the one above, 11 and 12 end free."""
+    ribs = anatomy.variety.ribs
     for side in (-1, 1):
         cartilages: list[Array] = []
         for number in range(1, 13):
             rib = rib_path(anatomy, number, side)
             radius = 4.2 if number == 1 or number > 10 else 5.0
-            _paint_bone(canvas, anatomy, [(rib, radius)], 1.6)
+            _paint_bone(canvas, anatomy, [(rib, radius * ribs)], 1.6 * ribs)
             if number <= 10:
                 cartilages.append(_cartilage(anatomy, number, side, rib[-1], cartilages))
         for cartilage in cartilages:
@@ -151,7 +153,7 @@ def paint_sternum(canvas: Canvas, anatomy: Anatomy) -> None:
     around = section(x, y, (np.float32(0), sternum_y(anatomy, z)), (half, np.float32(6.5)), 2.6)
     plate = np.maximum(np.maximum(around, -down), np.maximum(down - 172, 1.5 - np.abs(down - 48)))
     canvas.blend(window, plate, anatomy.variety.cortex * 0.75 * anatomy.bone_scale)
-    canvas.blend(window, plate + 1.7, anatomy.variety.marrow * 0.8 * anatomy.bone_scale)
+    canvas.blend(window, plate + 1.7 * anatomy.variety.compact, anatomy.variety.marrow * 0.8 * anatomy.bone_scale)
 
 
 def paint_shoulder(canvas: Canvas, anatomy: Anatomy, side: int) -> None:

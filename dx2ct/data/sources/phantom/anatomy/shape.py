@@ -106,4 +106,7 @@ class Variety:
     mediastinum_hu: float = -100.0  # between the lungs, around the vessels
     cortex: float = 850.0  # HU of compact bone, times bone_scale
     marrow: float = 230.0
+    ribs: float = 1.0  # radius, and thickness of compact bone, times those of plain phantoms
+    arches: float = 1.0  # radius of the vertebrae's arches and processes, as well
+    compact: float = 1.0  # thickness of compact bone in vertebrae and sternum, as well
     cloth: float = 0.0  # thickness of what the patient wears, mm

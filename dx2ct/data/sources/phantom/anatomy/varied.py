@@ -42,7 +42,7 @@ def draw_varied(seed: int) -> Anatomy:
         gastric_gas=rng.uniform(0, 26),
         lung_hu=rng.normal(-862, 22) + (0 if full else 70),
         blood_hu=rng.uniform(110, 300) if rng.random() < 0.45 else rng.uniform(30, 50),
-        bone_scale=rng.uniform(0.5, 0.95),
+        bone_scale=rng.uniform(0.55, 1.1),
         detail_seed=int(rng.integers(2**31)),
         variety=_draw_variety(rng, width, fat),
     )
@@ -68,8 +68,11 @@ def _draw_variety(rng: Random, width: float, fat: float) -> Variety:
         lung_gradient=rng.uniform(15, 90),
         mediastinum_hu=rng.uniform(-100, 10),
         cloth=rng.uniform(0, 6),
-        cortex=rng.uniform(600, 900),
+        cortex=rng.uniform(900, 1400),
         marrow=rng.uniform(130, 250),
+        ribs=0.7,
+        arches=1.75,
+        compact=1.8,
     )
 
 
