@@ -1,5 +1,6 @@
 """X-ray files in, one CT out; the models that do it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from drr.errors import InputError
 from dx2ct.cli.options import Device, MaxMemory, Threads
-from dx2ct.predict.named import DEFAULT, in_words, model_folder, named
+from dx2ct.predict.named import default_for, FOR_FILMS, in_words, model_folder, named
 
 app = typer.Typer()
 
@@ -15,8 +16,12 @@ app = typer.Typer()
 @app.command()
 def predict(
     model: Annotated[
-        str, typer.Option(help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists.")
-    ] = DEFAULT,
+        str | None,
+        typer.Option(
+            help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists. Without it chest-films"
+            " takes films, chest line integrals."
+        ),
+    ] = None,
     pa: Annotated[Path | None, typer.Option(help="PA X-ray: PNG, JPEG, TIFF, DICOM, or .mha line integrals.")] = None,
     lateral: Annotated[Path | None, typer.Option(help="Lateral X-ray, for a model of two views.")] = None,
     xray: Annotated[list[str] | None, typer.Option(help="NAME=FILE, of a model's view; may be repeated.")] = None,
@@ -89,13 +94,18 @@ def predict(
     if sheet is None:
         framing = parse_framings(list(files), *words.values())
         outputs = command.Outputs(output, dicom, png, preview)
-        found = load(model_folder(model), device, threads, max_memory, style)
+        found = load(model_folder(model or _default(files.values(), style)), device, threads, max_memory, style)
         command.predict(found, files, framing, outputs, asked, passes=passes)
         return
     if files or dicom or png or preview:
         raise InputError("--sheet names the films: leave --pa, --lateral, --xray, --dicom, --png and --preview out")
     if output is None or output.is_file():
         raise InputError("--sheet writes many files: give -o FOLDER")
+    if model is None:
+        from dx2ct.config.data import PA_AND_LATERAL
+
+        rows = read_films(sheet, list(PA_AND_LATERAL), words)
+        model = _default((file for row in rows for file in row.files.values()), style)
     found = load(model_folder(model), device, threads, max_memory, style)
     predict_all(found, read_films(sheet, found.views, words), output, asked, passes)
 
@@ -106,6 +116,15 @@ def models() -> None:
     for entry in named().values():
         print(in_words(entry))
     print("Research use only, not a medical device.")
+
+
+def _default(files: Iterable[Path], style: Path | None) -> str:
+    from drr.ct.sources import note
+
+    name = default_for(files, style)
+    if name == FOR_FILMS:
+        note(f"the model is {name}, because films are given: --model chest is for rendered X-rays")
+    return name
 
 
 def _files(pa: Path | None, lateral: Path | None, named: list[str]) -> dict[str, Path]:

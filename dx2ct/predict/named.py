@@ -3,7 +3,7 @@
 Of each the index says the folder beside it, what it was trained on, size and SHA-256 of the weights, and its scores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 import json
@@ -15,7 +15,7 @@ from dx2ct import layout
 from dx2ct.layout import ROOT
 
 INDEX = ROOT / "examples" / "models.json"
-DEFAULT = "chest"
+DEFAULT, FOR_FILMS = "chest", "chest-films"  # where no model is named: of line integrals, of films
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,14 @@ def model_folder(model: str | Path) -> Path:
     found = INDEX.parent / entry.folder
     _require_whole(layout.weights(found), entry)
     return found
+
+
+def default_for(files: Iterable[Path], style: Path | None = None) -> str:
+    """The name of the model for X-rays of which none is said: FOR_FILMS where a film is among them, else DEFAULT.
+
+    style: what films go through; they are no films any more then.
+    """
+    return FOR_FILMS if style is None and any(file.suffix.lower() != ".mha" for file in files) else DEFAULT
 
 
 def in_words(entry: Entry) -> str:

@@ -94,3 +94,13 @@ def test_the_command_line(model: Model, tmp_path: Path):
                          (("-o", tmp_path, "--preview", tmp_path / "p.png"), "--sheet names the films")):  # fmt: skip
         failed = CliRunner().invoke(app, [*asked, *map(str, more)])
         assert isinstance(failed.exception, InputError) and reason in str(failed.exception)
+
+
+def test_without_a_model_films_go_to_the_one_that_has_learnt_films(films: dict[str, Path], tmp_path: Path):
+    said = "the model is chest-films, because films are given: --model chest is for rendered X-rays"
+    sheet = write(tmp_path / "in", "name pa lateral", "one pa.png lateral.dcm")
+    one = ["--pa", films["pa"], "--preview", tmp_path / "seen.png"]
+    for words in (one, ["--sheet", sheet, "-o", tmp_path / "out"]):
+        line = ["predict", "--device", "cpu", "--threads", "1", *map(str, words)]
+        assert said in CliRunner().invoke(app, line).stderr
+        assert said not in CliRunner().invoke(app, [*line, "--model", "chest"]).stderr

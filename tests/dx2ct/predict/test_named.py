@@ -14,7 +14,7 @@ from dx2ct.cli import app
 from dx2ct.methods.saved import read_run
 from dx2ct.methods.trained_on import read_trained_on
 from dx2ct.predict import named
-from dx2ct.predict.named import DEFAULT, Entry, INDEX, model_folder
+from dx2ct.predict.named import DEFAULT, default_for, Entry, FOR_FILMS, INDEX, model_folder
 
 ENTRIES = list(named.named().values())
 
@@ -50,9 +50,24 @@ def test_a_model_that_is_not_whole_is_one_line(tmp_path: Path, monkeypatch: pyte
 
 def test_the_index_has_every_model_once_and_the_default() -> None:
     assert [entry["name"] for entry in json.loads(INDEX.read_text())] == list(named.named())
-    assert DEFAULT in named.named()
+    assert {DEFAULT, FOR_FILMS} <= named.named().keys()
     folders = {path.parent.name for path in INDEX.parent.glob("*/weights.safetensors")}
     assert sorted(entry.folder for entry in ENTRIES) == sorted(folders)
+
+
+@pytest.mark.parametrize(
+    ("files", "style", "name"),
+    [
+        (["pa.mha", "lateral.MHA"], None, DEFAULT),
+        (["pa.mha", "lateral.png"], None, FOR_FILMS),
+        (["pa.dcm"], None, FOR_FILMS),
+        (["IM000001"], None, FOR_FILMS),
+        (["pa.png"], "styles", DEFAULT),
+        ([], None, DEFAULT),
+    ],
+)
+def test_films_have_a_model_of_their_own(files: list[str], style: str | None, name: str) -> None:
+    assert default_for(map(Path, files), Path(style) if style else None) == name
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
