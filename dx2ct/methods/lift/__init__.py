@@ -14,5 +14,5 @@ training volume; one forward pass from any of {{ views | length }} X-ray{{ "s" i
     settings=LiftSettings,
     implementation="dx2ct.methods.lift.method:IMPLEMENTATION",
     any_view=True,
-    may_change=("run.drop_views", "model.l1_weight", "model.checkpoint"),
+    may_change=("run.drop_views", "model.l1_weight", "model.nodule_weight", "model.checkpoint"),
 )

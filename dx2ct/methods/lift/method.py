@@ -28,6 +28,7 @@ from dx2ct.methods.layers.volumes import VolumeData, volumes_of
 from dx2ct.methods.learned import load_weights
 from dx2ct.methods.lift.network import Lift
 from dx2ct.methods.lift.settings import LiftSettings
+from dx2ct.methods.lift.small import small_in_lung
 from dx2ct.methods.single_pass import SinglePass
 from dx2ct.training.engine import autocast_of
 from dx2ct.training.runtime import Runtime
@@ -105,8 +106,12 @@ class LiftMethod(SinglePass[LiftSettings, Lift]):
 
     def loss(self, settings: LiftSettings, output: Tensor, example: Example, discriminator: nn.Module | None) -> Tensor:
         """Weighted as the settings say."""
-        volume, target = output.float(), example.target
-        return mse_loss(volume, target) + settings.model.l1_weight * l1_loss(volume, target)
+        volume, target, model = output.float(), example.target, settings.model
+        loss = mse_loss(volume, target) + model.l1_weight * l1_loss(volume, target)
+        if not model.nodule_weight:
+            return loss
+        small = small_in_lung(target, settings.volume.side_mm / settings.slices.size)
+        return loss + model.nodule_weight * (small * (volume - target) ** 2).mean()
 
     def passes(self, settings: LiftSettings) -> tuple[int, tuple[Tensor, ...]]:
         """One."""

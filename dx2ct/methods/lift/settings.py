@@ -56,6 +56,9 @@ class LiftModel:
     heads: PositiveInt = key(8, "Attention heads", source=OURS)
     octaves: PositiveInt = key(6, "Frequencies of the position code", source=OURS)
     l1_weight: NotNegative = key(0.1, "Weight of the absolute beside the squared error", source=OURS)
+    nodule_weight: NotNegative = key(
+        0.0, "Further weight of the squared error where something small and dense stands in the lung", source=OURS
+    )
     checkpoint: bool = key(
         True,
         "The finest grid is computed again in the backward pass: less memory, more time",
