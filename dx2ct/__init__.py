@@ -16,9 +16,10 @@ def load(
     max_memory_mb: int = 0,
     style: str | Path | None = None,
 ) -> "Model":
-    """A trained run's folder (results/RUN) or a model by name (chest, phantom), ready to reconstruct.
+    """A trained run's folder (results/RUN) or a model by name (chest, chest-films, phantom), ready to reconstruct.
 
     `dx2ct.load(run).reconstruct({"pa": "pa.dcm", "lateral": array})` takes files, arrays and tensors by view name.
+    Films want chest-films, line integrals chest.
     device: auto, cpu or cuda. threads: of the CPU, 0 = all. max_memory_mb: 0 = most of what is free.
     style: a folder of styles that films go through (`dx2ct predict --style`).
     Nothing heavy is imported before this call. Raises InputError for a folder that is no finished run.

@@ -6,7 +6,7 @@ import typer
 
 from drr.errors import InputError
 from dx2ct.cli.options import Device, Threads
-from dx2ct.predict.named import DEFAULT, model_folder
+from dx2ct.predict.named import DEFAULT, FOR_FILMS, model_folder
 
 app = typer.Typer()
 
@@ -14,8 +14,12 @@ app = typer.Typer()
 @app.command()
 def serve(
     model: Annotated[
-        str, typer.Option(help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists.")
-    ] = DEFAULT,
+        str | None,
+        typer.Option(
+            help="Folder of a finished run, results/RUN, or a name that `dx2ct models` lists; "
+            f"without it {FOR_FILMS} for films, {DEFAULT} for line integrals (.mha)."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of this machine.")] = 8000,
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond this machine it needs --token.")
@@ -35,4 +39,5 @@ def serve(
         from dx2ct.serve.server import serve as serve_page
     except ModuleNotFoundError as error:
         raise InputError(f"dx2ct serve: {error.name} is not installed: pip install fastapi uvicorn") from None
-    serve_page(model_folder(model), host, port, token, keep_minutes, max_memory, device, threads)
+    for_films = model_folder(FOR_FILMS) if model is None else None
+    serve_page(model_folder(model or DEFAULT), for_films, host, port, token, keep_minutes, max_memory, device, threads)

@@ -20,6 +20,7 @@ from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import write_sheet
 from dx2ct.predict.prepared import of_one_patient
+from dx2ct.serve.about import shown_name
 from dx2ct.serve.films import framed, write_grey
 from dx2ct.serve.notes import in_words
 
@@ -66,6 +67,7 @@ def reconstruct(
     record = json.loads(found.record)
     doubts = [in_words(text) for text in disagreement(model.agreement, found.unexplained)]
     return {
+        "model": shown_name(model),
         "seconds": record["seconds"],
         "notes": [
             in_words(text)

@@ -25,6 +25,7 @@ _OFTEN_S = 10.0
 
 def serve(
     model: Path,
+    for_films: Path | None,
     host: str,
     port: int,
     token: str | None,
@@ -33,12 +34,17 @@ def serve(
     device: str,
     threads: int,
 ) -> None:
-    """Answer on host:port until Ctrl-C. max_memory_mb: of both processes; 0: no bound.
+    """Answer on host:port until Ctrl-C. for_films: the model that films go to, where it is another.
+
+    max_memory_mb: of both processes; 0: no bound.
 
     Raises InputError for what must not be, and for a model that cannot be loaded.
     """
     require(model, host, token, max_memory_mb)
-    worker = Worker({"model": model, "device": device, "threads": threads, "max_memory_mb": _share(max_memory_mb)})
+    share = _share(max_memory_mb)
+    worker = Worker(
+        {"model": model, "for_films": for_films, "device": device, "threads": threads, "max_memory_mb": share}
+    )
     line = Line(worker)
     sessions = Sessions(line, keep_minutes)
     worker.setup = {**worker.setup, "folder": sessions.folder}

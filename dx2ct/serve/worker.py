@@ -4,7 +4,7 @@ It hears (name, arguments) through a pipe and answers with any number of ("progr
 ("refused", line) and ("broken", traceback). It ends when the pipe does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -18,6 +18,7 @@ from typing import Any
 from drr.border import explain
 from drr.progress import watched, Watcher
 from dx2ct.predict.model import load, Model
+from dx2ct.predict.named import default_for, FOR_FILMS
 from dx2ct.serve import compare, films, runs
 from dx2ct.serve.about import about
 from dx2ct.serve.cost import answers_of, Clock, Cost
@@ -33,13 +34,17 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Setup:
-    """What the worker is started with; max_memory_mb: of its data, kept by the kernel; 0: no bound."""
+    """What the worker is started with; max_memory_mb: of its data, kept by the kernel; 0: no bound.
+
+    for_films: the model that films go to, where it is another.
+    """
 
     model: Path
     folder: Path
     device: str
     threads: int
     max_memory_mb: int
+    for_films: Path | None = None
 
 
 def main(setup: Setup, pipe: Connection, stop: Event) -> None:
@@ -52,12 +57,15 @@ def main(setup: Setup, pipe: Connection, stop: Event) -> None:
 
 
 def _loaded(setup: Setup, pipe: Connection, stop: Event) -> dict[str, Any]:
-    model = load(setup.model, setup.device, setup.threads, setup.max_memory_mb)
+    how = (setup.device, setup.threads, setup.max_memory_mb)
+    model = load(setup.model, *how)
+    for_films = load(setup.for_films, *how) if setup.for_films else None
     given, words = examples(model, setup.folder)
     for view, path in given.items():
         films.write_example(model, view, path, setup.folder / f"example.{view}.png")
-    pipe.send(("done", about(model) | {"examples": {view: str(path) for view, path in given.items()}, "words": words}))
-    desk = Desk(model, given, pipe, stop)
+    files = {view: str(path) for view, path in given.items()}
+    pipe.send(("done", about(model, for_films) | {"examples": files, "words": words}))
+    desk = Desk(model, given, pipe, stop, for_films)
     while True:
         try:
             name, arguments = pipe.recv()
@@ -80,8 +88,15 @@ def _answer(pipe: Connection, work: Callable[[], dict[str, Any]], name: str) -> 
 class Desk:
     """The tasks, each a method do_NAME; arguments and answers are what goes through a pipe."""
 
-    def __init__(self, model: Model, given: Mapping[str, Path], pipe: Connection, stop: Event) -> None:
-        self.model, self.examples, self.pipe, self.stop = model, given, pipe, stop
+    def __init__(
+        self,
+        model: Model,
+        given: Mapping[str, Path],
+        pipe: Connection,
+        stop: Event,
+        for_films: Model | None = None,
+    ) -> None:
+        self.model, self.for_films, self.examples, self.pipe, self.stop = model, for_films, given, pipe, stop
         self.cost, self.told_at = Cost(), 0.0
 
     def tell(self, facts: dict[str, Any]) -> None:
@@ -96,7 +111,7 @@ class Desk:
     def do_preview(self, view: str, path: str, framing: Mapping[str, Any], whole: str, seen: str) -> dict[str, Any]:
         """See films.preview."""
         how = films.framings({view: framing})[view]
-        return films.preview(self.model, view, Path(path), how, Path(whole), Path(seen))
+        return films.preview(self._model_of([Path(path)]), view, Path(path), how, Path(whole), Path(seen))
 
     def do_run(
         self,
@@ -117,7 +132,7 @@ class Desk:
 
         paths = {view: Path(path) for view, path in files.items()}
         how = films.framings(framing)
-        found = runs.reconstruct(self.model, paths, how, names, asked, passes, Path(folder), tell)
+        found = runs.reconstruct(self._model_of(paths.values()), paths, how, names, asked, passes, Path(folder), tell)
         options = found["sampling"] or {"steps": 1, "samples": 1}
         self.cost.learn(clock, options["steps"], options["samples"], 1 + found["passes"])
         return found
@@ -161,6 +176,10 @@ class Desk:
         """Let go of films."""
         films.forget()
         return {}
+
+    def _model_of(self, files: Iterable[Path]) -> Model:
+        """Which of the two a set of X-rays goes to, as `predict` chooses."""
+        return self.for_films if self.for_films and default_for(files) == FOR_FILMS else self.model
 
     @property
     def _samples(self) -> bool:

@@ -31,18 +31,18 @@ HERE = "http://127.0.0.1:8000"
 class Local(Worker):
     """The tasks of a worker without its process."""
 
-    def __init__(self, model: Model, given: dict[str, Path], folder: Path) -> None:
+    def __init__(self, model: Model, given: dict[str, Path], folder: Path, for_films: Model | None = None) -> None:
         super().__init__({})
-        self.model, self.given, self.folder = model, given, folder
+        self.model, self.given, self.folder, self.for_films = model, given, folder, for_films
         self.sent: list[tuple[str, Any]] = []
         self.halt = Event()
 
     def start(self) -> None:
         for view, path in self.given.items():
             films.write_example(self.model, view, path, self.folder / f"example.{view}.png")
-        self.desk = Desk(self.model, self.given, self, self.halt)  # type: ignore[arg-type]
+        self.desk = Desk(self.model, self.given, self, self.halt, self.for_films)  # type: ignore[arg-type]
         named = {view: str(path) for view, path in self.given.items()}
-        self.told(about(self.model) | {"examples": named, "words": "made up"})
+        self.told(about(self.model, self.for_films) | {"examples": named, "words": "made up"})
 
     def send(self, message: tuple[str, Any]) -> None:
         if message[0] == "progress":
@@ -79,10 +79,15 @@ def films_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @contextmanager
 def served(
-    model: Model, given: dict[str, Path], token: str | None = None, keep_minutes: float = 5, host: str = "127.0.0.1"
+    model: Model,
+    given: dict[str, Path],
+    token: str | None = None,
+    keep_minutes: float = 5,
+    host: str = "127.0.0.1",
+    for_films: Model | None = None,
 ) -> Iterator[TestClient]:
     """A client of a server of its own."""
-    worker = Local(model, given, Path())
+    worker = Local(model, given, Path(), for_films)
     line = Line(worker)
     line.is_measured = True  # tests ask for it
     sessions = Sessions(line, keep_minutes)

@@ -15,8 +15,11 @@ import numpy as np
 from pydicom import dcmread
 import pytest
 
+import dx2ct
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
+from tests.fabricate import random_run
+from tests.serve.conftest import served
 
 FAST = {"steps": 2, "seed": 3}
 
@@ -136,6 +139,24 @@ def test_it_is_what_predict_makes(client: TestClient, session: str, integrals: d
     found = np.asarray(nibabel.Nifti1Image.from_bytes(packed).dataobj).T[:, ::1, ::1]
     expected = model.reconstruct(integrals, consistency=2, **FAST)
     assert np.array_equal(found, expected.array)
+
+
+def test_films_go_to_a_model_of_their_own_and_line_integrals_do_not(
+    model: Model, integrals: dict[str, Path], films_of: dict[str, bytes], tmp_path: Path
+) -> None:
+    other = dx2ct.load(random_run(tmp_path / "of_films"), "cpu", 1)
+    with served(model, integrals, for_films=other) as client:
+        while not (about := client.get("/api/model").json())["ready"]:
+            time.sleep(0.05)
+        assert (about["name"], about["for_films"]["name"]) == (model.folder.name, "of_films")
+        session = f"/api/sessions/{client.post('/api/sessions').json()['session']}"
+        client.post(f"{session}/examples")
+        _, run = run_of(client, session, FAST)
+        assert run["result"]["model"] == model.folder.name
+        uploaded(client, session, {"pa": films_of["pa"]})  # one film among them is enough
+        address, run = run_of(client, session, FAST)
+        assert run["result"]["model"] == "of_films"
+        assert client.get(f"{address}/run.json").json()["model"]["folder"].endswith("of_films")
 
 
 def test_a_result_is_compared_with_a_truth(client: TestClient, session: str, tmp_path: Path) -> None:

@@ -57,7 +57,10 @@ class LiftModel:
     octaves: PositiveInt = key(6, "Frequencies of the position code", source=OURS)
     l1_weight: NotNegative = key(0.1, "Weight of the absolute beside the squared error", source=OURS)
     nodule_weight: NotNegative = key(
-        0.0, "Further weight of the squared error where something small and dense stands in the lung", source=OURS
+        0.0,
+        "Further weight of the squared error where something small and dense stands in the lung",
+        source=OURS,
+        earlier=0.0,
     )
     checkpoint: bool = key(
         True,

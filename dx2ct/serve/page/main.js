@@ -22,9 +22,10 @@ const loaded = async () => {
 };
 
 const introduce = (model) => {
-  const trained = model.trained_on ?? "its weights do not say what it was trained on";
+  const unknown = "its weights do not say what it was trained on";
   const cube = `${model.size} cubed voxels of ${Math.round(100 * model.spacing_mm) / 100} mm`;
-  say($("model"), `Model "${model.name}" (${model.method}), ${cube}; ${trained}.`);
+  say($("model"), `Model "${model.name}" (${model.method}), ${cube}; ${model.trained_on ?? unknown}.${
+    model.for_films ? ` Films go to model "${model.for_films.name}"; ${model.for_films.trained_on ?? unknown}.` : ""}`);
   for (const line of document.querySelectorAll("[data-phantoms]")) {
     line.textContent = "This model was trained on computer phantoms alone. It knows no patient: do not believe what it shows of one.";
     line.hidden = !model.phantoms_alone;

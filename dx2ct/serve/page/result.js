@@ -24,7 +24,8 @@ export class Result {
 
   show({run, result}) {
     this.run = run;
-    const {doubts, notes, unexplained, views, has_deviation} = result;
+    const {doubts, has_deviation, model, notes, unexplained, views} = result;
+    say($("made-by"), `Made by model "${model}".`);
     $("doubts").replaceChildren(...doubts.map((text) => made("li", text)));
     $("notes").replaceChildren(...notes.map((text) => made("li", text)));
     const button = (what) => document.querySelector(`[data-volume=${what}]`);
