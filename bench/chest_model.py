@@ -46,8 +46,9 @@ def scores(model: Model, data: Path, scan: str) -> list[float]:
     size = model.trained.inputs.views.grid.size
     truth, xrays = windowed(np.array(read_stack(data, scan, "axial", size))), read_xrays(data, scan, model.views)
     both, alone = (windowed(model.reconstruct(seen).array) for seen in (xrays, {"pa": xrays["pa"]}))
-    coarse = [area_resample(volume.astype(np.float32), COARSE) for volume in (both, truth)]
-    return [psnr(both, truth), psnr(coarse[0], coarse[1]), psnr(alone, truth)]
+    whole = read_cube(layout.volume(data, scan)).array
+    coarse = [area_resample(volume.astype(np.float32), COARSE) for volume in (both, whole)]
+    return [psnr(both, truth), psnr(coarse[0], windowed(coarse[1])), psnr(alone, truth)]
 
 
 def xrays_of(model: Model, volume: Volume) -> Images:
