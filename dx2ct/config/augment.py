@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.keys import BadKeyError, Fraction, key, NotNegative, PositiveInt, STRICT
+from dx2ct.config.data import VARIED_VERSION
+from dx2ct.config.keys import BadKeyError, Fraction, key, NotNegative, PositiveInt, stage_version, STRICT
 
 OURS = "ours"
 # Of the points' distance: a cubic B-spline in 3D cannot fold a volume whose points it moves by less (Choi and Lee,
@@ -41,6 +42,7 @@ class FilmSettings:
     )
 
 
+FIRST_VERSION = 1  # of varied phantoms: what trainings drew that do not say it
 NO_FILMS = {"share": 0.0, "border_found": 0.8}  # what trainings mean that are older than the section
 
 
@@ -86,6 +88,7 @@ class AugmentSettings:
     )
     exposure: ExposureSettings = key(ExposureSettings, "The X-rays' geometry, for methods that take it as data")
     film: FilmSettings = key(FilmSettings, "X-rays that look like radiographs", earlier=NO_FILMS)
+    version: int = stage_version(VARIED_VERSION, earlier=FIRST_VERSION)
 
     @property
     def changes(self) -> bool:

@@ -108,6 +108,9 @@ class DownloadSettings:
     backoff_s: NotNegative = key(2.0, "First pause between tries; every further one is twice as long", unit="s")
 
 
+VARIED_VERSION = 2  # of the varied recipe: a seed's phantom is another one than in 1. 2: denser bone, thinner ribs
+
+
 @dataclass(frozen=True, config=STRICT)
 class PhantomSettings:
     """Source phantom: the recipe of one phantom."""

@@ -61,9 +61,14 @@ def again(section: type, name: str, default: Any, source: str = "") -> Any:
     return key(default, info.description or "", unit=extra.get("unit", ""), source=source, **kept)
 
 
-def stage_version(number: int) -> Any:
-    """The version of a stage's code. It is no key of a file: whoever changes what the stage computes raises it."""
+def stage_version(number: int, *, earlier: int | None = None) -> Any:
+    """The version of a stage's code. It is no key of a file: whoever changes what the stage computes raises it.
+
+    earlier: of settings that were written before they had it; None: they have always had it.
+    """
     extra: dict[str, Any] = {"internal": True}
+    if earlier is not None:
+        extra["earlier"] = earlier
     return Field(default=number, description="Version of the stage's code", json_schema_extra=extra)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.augment import AugmentSettings, NO_AUGMENT
+from dx2ct.config.augment import AugmentSettings, FIRST_VERSION, NO_AUGMENT
 from dx2ct.config.data import SlicesSettings, VolumeSettings, XraySettings
 from dx2ct.config.keys import (
     BadKeyError,
@@ -237,10 +237,12 @@ class LearnedSettings(XrayRunSettings):
         return self.train.augment.voxels or self.slices.size * min(2, self.volume.size // self.slices.size)
 
     def relevant(self) -> Self:
-        """Without the section augment where it changes nothing."""
-        if self.train.augment.changes:
+        """Without the section augment where it changes nothing, or the phantoms' version where none is drawn."""
+        augment = self.train.augment
+        if augment.phantoms:
             return self
-        return replace(self, train=replace(self.train, augment=NO_AUGMENT))
+        found = replace(augment, version=FIRST_VERSION) if augment.changes else NO_AUGMENT
+        return replace(self, train=replace(self.train, augment=found))
 
     def __post_init__(self) -> None:
         super().__post_init__()

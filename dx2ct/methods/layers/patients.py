@@ -15,6 +15,7 @@ from drr.errors import InputError
 from drr.geometry import View
 from dx2ct import layout
 from dx2ct.config import LearnedSettings
+from dx2ct.config.data import VARIED_VERSION
 from dx2ct.data.augment.between import FIELD_BYTES, shape_field
 from dx2ct.data.augment.copies import Copier
 from dx2ct.data.augment.films import films_seen, lengths_of
@@ -61,6 +62,11 @@ class Patients:
     ) -> None:
         self.settings, self.pixels, self.scans, self.data = settings, pixels, scans, data
         self.augment, self.names, self.size = settings.train.augment, settings.run.views, settings.slices.size
+        if self.augment.phantoms and self.augment.version != VARIED_VERSION:
+            raise InputError(
+                f"the settings want varied phantoms of version {self.augment.version}, this code draws version "
+                f"{VARIED_VERSION}: train anew"
+            )
         self.views = training_views(settings)
         self.matrices = torch.from_numpy(projection_matrices(self.views, self.names))
         self.stacks = [{plane: read_stack(data, scan, plane, self.size) for plane in PLANES} for scan in scans]

@@ -9,10 +9,11 @@ import pytest
 from drr.ct.read import read_ct
 from drr.errors import InputError
 from dx2ct.config import PhantomSettings, VolumeSettings
+from dx2ct.config.data import VARIED_VERSION
 from dx2ct.data.cohort.sheet import read_sheet
 from dx2ct.data.prepare.slices import area_resample
 from dx2ct.data.prepare.volume import to_cube
-from dx2ct.data.sources.phantom import _tracked, recipe, VARIED_VERSION
+from dx2ct.data.sources.phantom import _tracked, recipe
 from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied, render
 from dx2ct.data.sources.phantom.anatomy.shape import Disease, Variety
 from dx2ct.data.sources.phantom.anatomy.warp import Warp

@@ -9,6 +9,7 @@ import torch
 
 from drr.errors import InputError
 from dx2ct.config import EngineSettings, tracked
+from dx2ct.config.data import VARIED_VERSION
 from dx2ct.data.planes import PLANES, to_plane
 from dx2ct.data.scans import read_stack
 from dx2ct.methods import method_named, methods
@@ -222,3 +223,16 @@ def test_older_trainings_had_no_films_and_are_tracked_as_before() -> None:
     """A settings string that gains a key would train every run again."""
     assert "film" not in tracked(augmented("lift").relevant())["train"]["augment"]
     assert tracked(augmented("lift", film=FILMS).relevant())["train"]["augment"]["film"] == FILMS
+
+
+def test_another_recipe_of_drawn_phantoms_is_another_training(data: Path) -> None:
+    """Trainings without phantoms, and those of the first recipe, are tracked as before."""
+    section = tracked(augmented("lift", phantoms=0.5).relevant())["train"]["augment"]
+    assert section["version"] == VARIED_VERSION
+    assert "version" not in tracked(augmented("lift").relevant())["train"]["augment"]
+    older = augmented("lift", phantoms=0.5, version=1)
+    assert "version" not in tracked(older.relevant())["train"]["augment"]
+    with pytest.raises(
+        InputError, match=f"want varied phantoms of version 1, this code draws version {VARIED_VERSION}"
+    ):
+        examples_of(older, data)

@@ -96,6 +96,7 @@ def test_the_sections_of_a_method_are_refused_alike(method: str) -> None:
     values = plain_values(method)
     for part in methods()[method].sections:
         section = json.loads(json.dumps(values[part]))
+        section.get("augment", {}).pop("version", None)
         assert compare(part, section, lambda changed, part=part: {"methods": {method: {part: changed}}}) > 10
 
 

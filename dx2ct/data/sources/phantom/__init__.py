@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from dx2ct.config import PhantomSettings, tracked
+from dx2ct.config.data import VARIED_VERSION
 from dx2ct.data.sources import Source
-
-VARIED_VERSION = 2  # of the varied recipe: a seed's phantom is another one than in 1. 2: denser bone, thinner ribs
 
 
 def recipe(row: Mapping[str, str]) -> PhantomSettings:

@@ -13,9 +13,9 @@ from pydicom.dataset import Dataset
 from scipy.ndimage import gaussian_filter1d
 
 from dx2ct.config import PhantomSettings
+from dx2ct.config.data import VARIED_VERSION
 from dx2ct.config.keys import require_version
 from dx2ct.data.dicom_write import ct_files, Encoding, localizer_files, uid, write_zip
-from dx2ct.data.sources.phantom import VARIED_VERSION
 from dx2ct.data.sources.phantom.anatomy import Anatomy, draw_anatomy, draw_varied, render
 from dx2ct.data.sources.phantom.anatomy.canvas import Array
 from dx2ct.data.sources.phantom.direct import scan_field
