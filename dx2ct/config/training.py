@@ -11,6 +11,7 @@ from dx2ct.config.data import SlicesSettings, VolumeSettings, XraySettings
 from dx2ct.config.keys import (
     BadKeyError,
     Count,
+    Fraction,
     key,
     needed,
     NotNegative,
@@ -65,6 +66,12 @@ class TrainSettings:
         source="default: at random",
         earlier=None,
     )
+    start_share: Fraction = key(
+        0.0,
+        "Share of the weights of start_from in the finished ones, the rest being the training's: less is forgotten",
+        source="default: ours; Wortsman et al. 2022 (robust fine-tuning)",
+        earlier=0.0,
+    )
     steps: Count = key(1, "Optimizer steps; 0: the weights of start_from as they are")
     batch: PositiveInt = key(1, "Examples of one step, of all processes together")
     accumulate: PositiveInt = key(1, "Parts that a batch is computed in, one after the other, where memory is short")
@@ -98,6 +105,8 @@ class TrainSettings:
             raise BadKeyError("batch", f"{self.batch} is no multiple of slices_per_patient, {self.slices_per_patient}")
         if not self.steps and self.start_from is None:
             raise BadKeyError("steps", "0, but there are no weights without a training: say start_from")
+        if self.start_share and self.start_from is None:
+            raise BadKeyError("start_share", f"{self.start_share:g}, but the training starts at random: say start_from")
 
     @property
     def betas(self) -> tuple[float, float]:

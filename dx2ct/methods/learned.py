@@ -8,7 +8,8 @@ from textwrap import shorten
 from typing import TypeVar
 
 from safetensors.torch import load_file, save
-from torch import nn
+import torch
+from torch import nn, Tensor
 
 from drr.errors import InputError
 from dx2ct import layout
@@ -79,6 +80,8 @@ def train_learned(
     if rank() == 0:
         keeps_best = settings.train.validation.keep == "best" and settings.train.steps
         weights = training.best if keeps_best else training.average
+        if start and settings.train.start_share:
+            weights = mixed(read_weights(start, load_file), weights, settings.train.start_share)
         write_run(save({name: value.cpu().contiguous() for name, value in weights.items()}), settings, output)
 
 
@@ -104,6 +107,17 @@ def load_start(model: nn.Module, folder: Path) -> None:
         if theirs != mine:
             raise InputError(f"{layout.weights(folder)}: {name} is {theirs}, in this network {mine}: not its weights")
     model.load_state_dict(found)
+
+
+def mixed(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """The mean of two weights by name, `share` of it `start`: Wortsman et al., Robust fine-tuning of zero-shot models
+    (CVPR 2022). Weights that one training has led to from the other may be averaged; what is no number of a scale,
+    such as a count, is as trained.
+    """
+    return {
+        name: torch.lerp(value, start[name].to(value), share) if value.is_floating_point() else value
+        for name, value in trained.items()
+    }
 
 
 def load_weights(model: nn.Module, run: Path) -> None:

@@ -52,6 +52,28 @@ def test_a_training_begins_with_the_weights_of_another(name: str, data: Path, tm
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["lift", "x2ctgan"])
+def test_finished_weights_keep_a_share_of_those_they_began_with(name: str, data: Path, tmp_path: Path) -> None:
+    source = weights_of(random_run(tmp_path / "model", tiny(name)))
+    trained = {
+        share: weights_of(train(from_model(name, train={"start_share": share}), data, tmp_path / f"share{share}"))
+        for share in (0.0, 0.25, 1.0)
+    }
+    assert any(not torch.equal(trained[0.0][key], source[key]) for key in source)
+    for key, value in trained[0.25].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.25 * source[key] + 0.75 * trained[0.0][key])
+            torch.testing.assert_close(trained[1.0][key], source[key])
+        else:
+            assert torch.equal(value, trained[0.0][key])
+
+
+def test_a_share_of_nothing_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"train\.start_share: 0.3, but the training starts at random: say start_from"):
+        tiny("lift", train={"start_share": 0.3})
+
+
+@pytest.mark.slow
 def test_the_mean_volume_of_lift_stays_that_of_its_source(data: Path, tmp_path: Path) -> None:
     source = weights_of(train(tiny("lift"), data, tmp_path / "model", rows()[:1]))
     fine = weights_of(train(from_model(), data, tmp_path / "fine", rows()[1:2]))
