@@ -74,6 +74,7 @@ def write_model_card(run: Path, sheet: Path, rows: Sequence[Row], is_scored: boo
             counts={split: splits[split] for split in ("train", "val", "test")},
             size=settings["slices"]["size"],
             cube_mm=volume["size"] * volume["spacing_mm"],
+            start_share=settings.get("train", {}).get("start_share", 0),
             last=_last_line(layout.training_log(run)),
             settings=json.dumps(settings, indent=2, sort_keys=True),
         )
