@@ -110,9 +110,9 @@ def load_start(model: nn.Module, folder: Path) -> None:
 
 
 def mixed(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The mean of two weights by name, `share` of it `start`: Wortsman et al., Robust fine-tuning of zero-shot models
-    (CVPR 2022). Weights that one training has led to from the other may be averaged; what is no number of a scale,
-    such as a count, is as trained.
+    """Weights by name, `share` of them `start` and the rest `trained`; what is an integer, such as a count, is as trained.
+
+    Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022: one training leads from the first to the second.
     """
     return {
         name: torch.lerp(value, start[name].to(value), share) if value.is_floating_point() else value

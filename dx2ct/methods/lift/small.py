@@ -6,9 +6,7 @@ from torch.nn.functional import max_pool3d
 from dx2ct.data.window import LOW_HU, WIDTH_HU
 from dx2ct.metrics.tissue import LUNG_HU
 
-LARGEST_MM = (
-    30.0  # more is a mass, not a nodule (Hansell et al., Radiology 246, 2008: glossary of the Fleischner Society)
-)
+LARGEST_MM = 30.0  # of a nodule (Fleischner Society's glossary: Hansell et al., Radiology 246, 2008); more is a mass
 LUNG = (LUNG_HU - LOW_HU) / WIDTH_HU  # on [0, 1]
 FULL = 500.0 / WIDTH_HU  # standing out by so much counts whole
 
