@@ -110,7 +110,7 @@ def load_start(model: nn.Module, folder: Path) -> None:
 
 
 def mixed(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weights by name, `share` of them `start` and the rest `trained`; what is an integer, such as a count, is as trained.
+    """Weights by name, `share` of them `start`, the rest `trained`; an integer, such as a count, is as trained.
 
     Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022: one training leads from the first to the second.
     """
