@@ -31,6 +31,7 @@ LAXER = {
     "is no multiple of slices_per_patient": "methods.METHOD.train.batch",
     "an example is a volume": "methods.{cnn2d,x2ctgan,lift}.train.slices_per_patient",
     "0, but there are no weights without a training": "methods.METHOD.train.steps",
+    "but the training starts at random": "methods.METHOD.train.start_share",
     "patience and keep: best need validations": "methods.METHOD.train.validation.every",
     "is no multiple of": "methods.{dx2ct,perx2ct}.model: groups of channels, heads of a width",
     "is no level of a U-Net": "methods.dx2ct.model.unet.attention_levels",
