@@ -17,21 +17,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 import typer
 
-from bench.exposure import FIRST_SEED
-from drr.attenuation import named
-from drr.caster import render
+from bench.film_geometry import drawn, integrals, RANGE_HU
 from drr.volume import Volume
 from dx2ct import layout
-from dx2ct.data.grid import CubeGrid
 from dx2ct.data.prepare.slices import area_resample
 from dx2ct.data.prepare.volume import read_cube
 from dx2ct.data.scans import read_stack, read_xrays
-from dx2ct.data.sources.phantom.direct import draw
 from dx2ct.data.window import windowed
 from dx2ct.predict.model import load, Model
 from dx2ct.predict.named import model_folder
 
-RANGE_HU, AIR_HU, COARSE = 2500.0, -1024, 48
+AIR_HU, COARSE = -1024, 48
 Array = NDArray[Any]
 Images = Mapping[str, Array]
 
@@ -51,14 +47,6 @@ def scores(model: Model, data: Path, scan: str) -> list[float]:
     return [psnr(both, truth), psnr(coarse[0], windowed(coarse[1])), psnr(alone, truth)]
 
 
-def xrays_of(model: Model, volume: Volume) -> Images:
-    """Line integrals of a volume in the training's beam around its middle."""
-    xray = model.settings.xray  # type: ignore[attr-defined]
-    views = xray.exposures(model.views, isocentre_mm=volume.centre_mm)
-    images = render(volume, list(views.values()), attenuation=named(xray.attenuation), threads=1)
-    return dict(zip(views, images, strict=True))
-
-
 def is_doubted(model: Model, xrays: Images) -> bool:
     """True where X-rays of the answer differ from those given by more than the model's bound."""
     prepared = model.prepare(xrays, {})
@@ -66,14 +54,6 @@ def is_doubted(model: Model, xrays: Images) -> bool:
     volume, _ = model.answer(prepared, asked)
     assert model.agreement
     return bool(model.agreement.beyond(model.unexplained(volume, prepared)))
-
-
-def phantoms(model: Model, count: int) -> Iterator[Images]:
-    """Varied phantoms by seeds that no training draws."""
-    grid = model.trained.inputs.views.grid
-    fine = CubeGrid(2 * grid.size, grid.spacing_mm / 2)
-    for seed in range(FIRST_SEED, FIRST_SEED + count):
-        yield xrays_of(model, fine.volume(draw(seed, fine.size, fine.spacing_mm)))
 
 
 def in_field(volume: Volume, diameter_mm: float) -> Volume:
@@ -106,9 +86,10 @@ def cases(model: Model, data: Path, scans: list[str], count: int) -> Iterator[tu
     """X-rays by what is wrong with them."""
     seen = [read_xrays(data, scan, model.views) for scan in scans]
     volumes = [read_cube(layout.volume(data, scan)) for scan in scans]
+    beam = model.settings.xray.cone_beam  # type: ignore[attr-defined]
     noise = np.random.default_rng(0)
     yield "the scans", seen
-    yield "varied phantoms that it never saw", list(phantoms(model, count))
+    yield "varied phantoms that it never saw", [xrays for _, _, xrays in drawn(model, count)]
     yield "noise", [{view: noise.random(seen[0][view].shape, np.float32) for view in model.views} for _ in range(5)]
     yield "PA and lateral exchanged", [{"pa": one["lateral"], "lateral": one["pa"]} for one in seen]
     yield "both upside down", [{view: image[::-1].copy() for view, image in one.items()} for one in seen]
@@ -122,7 +103,7 @@ def cases(model: Model, data: Path, scans: list[str], count: int) -> Iterator[tu
     ]
     for words, change, amounts in changes:
         for amount in amounts:
-            yield words.format(amount), [xrays_of(model, change(volume, amount)) for volume in volumes]
+            yield words.format(amount), [integrals(model, change(volume, amount), beam) for volume in volumes]
 
 
 def main(

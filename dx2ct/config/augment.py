@@ -42,7 +42,7 @@ class FilmSettings:
     )
 
 
-FIRST_VERSION = 1  # of varied phantoms: what trainings drew that do not say it
+FIRST_PHANTOMS = 1  # version of the varied recipe in trainings that do not say it
 NO_FILMS = {"share": 0.0, "border_found": 0.8}  # what trainings mean that are older than the section
 
 
@@ -88,7 +88,7 @@ class AugmentSettings:
     )
     exposure: ExposureSettings = key(ExposureSettings, "The X-rays' geometry, for methods that take it as data")
     film: FilmSettings = key(FilmSettings, "X-rays that look like radiographs", earlier=NO_FILMS)
-    version: int = stage_version(VARIED_VERSION, earlier=FIRST_VERSION)
+    version: int = stage_version(VARIED_VERSION, earlier=FIRST_PHANTOMS)
 
     @property
     def changes(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from dx2ct.config.augment import AugmentSettings, FIRST_VERSION, NO_AUGMENT
+from dx2ct.config.augment import AugmentSettings, FIRST_PHANTOMS, NO_AUGMENT
 from dx2ct.config.data import SlicesSettings, VolumeSettings, XraySettings
 from dx2ct.config.keys import (
     BadKeyError,
@@ -250,7 +250,7 @@ class LearnedSettings(XrayRunSettings):
         augment = self.train.augment
         if augment.phantoms:
             return self
-        found = replace(augment, version=FIRST_VERSION) if augment.changes else NO_AUGMENT
+        found = replace(augment, version=FIRST_PHANTOMS) if augment.changes else NO_AUGMENT
         return replace(self, train=replace(self.train, augment=found))
 
     def __post_init__(self) -> None:
