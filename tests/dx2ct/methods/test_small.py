@@ -37,8 +37,8 @@ def test_a_nodule_is_found_whole(across: int) -> None:
 def test_a_vessel_the_wall_and_a_mass_are_not_small(axis: int) -> None:
     volume = lung()
     assert small_in_lung(volume, VOXEL_MM).count_nonzero() == 0
-    vessel = volume.clone().movedim(axis, -1)
-    vessel[..., 14:16, 14:16, 6:20] = hu(TISSUE_HU)
+    vessel = volume.clone()
+    vessel.movedim(axis, -1)[..., 14:16, 14:16, 6:20] = hu(TISSUE_HU)
     assert small_in_lung(vessel, VOXEL_MM).count_nonzero() == 0
     volume[..., 10:18, 10:18, 10:18] = hu(TISSUE_HU)  # 40 mm
     assert small_in_lung(volume, VOXEL_MM).count_nonzero() == 0
