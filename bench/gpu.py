@@ -1,13 +1,14 @@
 """Everything of this project that wants a GPU, in one run of a few minutes: python -m bench.gpu -o bench/gpu.json
 
-Ray-caster's kernels against the reference and beside nanodrr; training steps of DX2CT and lift at the paper's size with
-their share of the rate of matrix products; reconstruction of one patient at 128 cubed; a short training of lift on
-phantoms of noise. Needs CuPy and a torch that sees the GPU; what fails is written down as its error, the rest goes on.
+Ray-caster's kernels against the reference and beside nanodrr; the published model's answer against the CPU's; training
+steps of DX2CT and lift at the paper's size with their share of the rate of matrix products; reconstruction of one
+patient at 128 cubed; a short training of lift on scans of noise; what changed copies cost it; what recorded steps gain
+every method. Needs CuPy and a torch that sees the GPU; what fails is written down as its error, the rest goes on.
 """
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 from pathlib import Path
 import platform
@@ -21,19 +22,29 @@ import torch
 
 from bench.run_settings import run_settings
 from drr.files import replacing
-from dx2ct.config import SamplingOptions
+from dx2ct.config import EngineSettings, SamplingOptions
 from dx2ct.methods import method_named
+from dx2ct.planning.resolve import resolve
 from dx2ct.profiling.profile import DTYPES, matmul_rate, profile
 from dx2ct.training.runtime import Runtime
+from dx2ct.training.state import Training
 
+ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {"dx2ct": ("workflow/config/paper.yaml", "dx2ct"), "lift": ("workflow/config/lift128.yaml", "lift")}
 STEPS, SHORT = 20, 200
+GRAPHS = EngineSettings(compile="cuda_graphs")
+LOADERS = (1, 4)  # threads that make changed copies
+RECORDED = (
+    "lift", "lift_any", "dx2ct_lifted", "dx2ct", "concat", "perx2ct", "perx2ct_cone_beam", "perx2ct_global", "x2ctcnn",
+    "x2ctgan", "cnn2d",
+)  # fmt: skip
 
 
 def main() -> None:
     """Run every part, each with its time; write what they found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", "-o", type=Path, default=Path("bench/gpu.json"))
+    parser.add_argument("--only", nargs="*", help="parts, by default all")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("error: PyTorch sees no GPU here: bench.gpu measures what wants one")
@@ -44,12 +55,16 @@ def main() -> None:
         "python": platform.python_version(),
         "matmul_tflop_per_s": {name: matmul_rate(device, dtype) / 1e12 for name, dtype in DTYPES.items()},
     }
-    parts: dict[str, Callable[[], Any]] = {"ray_caster": ray_caster}
+    parts: dict[str, Callable[[], Any]] = {"ray_caster": ray_caster, "agreement": lambda: agreement(device)}
     for name in CONFIGS:
         parts[f"train_{name}"] = lambda name=name: training(name, device)
         parts[f"reconstruct_{name}"] = lambda name=name: reconstruction(name, device)
     parts["short_training"] = lambda: short_training(device)
+    parts["changed_copies"] = lambda: changed_copies(device)
+    parts["recorded"] = lambda: {name: recorded(name, device) for name in RECORDED}
     for name, part in parts.items():
+        if options.only and name not in options.only:
+            continue
         start = time.perf_counter()
         try:
             result = part()
@@ -70,14 +85,37 @@ def ray_caster() -> list[str]:
 
 
 def training(name: str, device: torch.device) -> dict[str, Any]:
-    """Steps a second in bf16 at the paper's size, on scans of noise."""
+    """Steps a second in bf16 at the paper's size, on scans of noise: of `dx2ct profile`, and recorded.
+
+    The profile's are of DX2CT's parts one by one, of other methods as their training runs. utilisation: operations that
+    the network needs, over those of matrix products in the same time. A backward pass is two forward ones, and what a
+    checkpoint computes again is not counted.
+    """
     config, run = CONFIGS[name]
     torch.cuda.empty_cache()
-    settings = run_settings(config, run)
+    settings: Any = run_settings(config, run)
     found = asdict(profile(method_named(settings.run.method), settings, device, "bf16", 0, STEPS))
-    if "reconstruction_flop" in found:  # of one forward pass; a backward pass is two of them
-        done = 3 * found["reconstruction_flop"] * found["batch"] * found["steps_per_s"]
-        found["utilisation"] = done / matmul_rate(device, DTYPES["bf16"])
+    if "reconstruction_flop" in found:
+        operations = 3 * found["reconstruction_flop"] * found["batch"]
+    else:
+        operations = sum(found["forward_flop"].values()) + sum(found["backward_flop"].values())
+        encoder = replace(settings.model.encoder, pretrained=False)
+        settings = replace(settings, model=replace(settings.model, encoder=encoder))
+    settings = replace(
+        settings,
+        train=replace(
+            settings.train,
+            precision="bf16",
+            validation=replace(settings.train.validation, every=0, patience=0, keep="last"),
+        ),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        state, learned = _begun(settings, _noise(settings, Path(folder)), Path(folder), Runtime(device, engine=GRAPHS))
+        _seconds(state, learned, STEPS // 2)
+        found["recorded_steps_per_s"] = STEPS / _seconds(state, learned, STEPS)
+    rate = matmul_rate(device, DTYPES["bf16"])
+    for key in ("steps_per_s", "recorded_steps_per_s"):
+        found[key.replace("steps_per_s", "utilisation")] = operations * found[key] / rate
     return found
 
 
@@ -113,25 +151,93 @@ def _dx2ct(settings: Any) -> torch.nn.Module:
     return DX2CT(settings)
 
 
+def agreement(device: torch.device) -> dict[str, Any]:
+    """The published model's example on the GPU against the CPU, HU, and its seconds there after a first call."""
+    import dx2ct
+
+    xrays = {view: ROOT / f"examples/chest_{view}.mha" for view in ("pa", "lateral")}
+    model = dx2ct.load("chest", device=device.type)
+    model.reconstruct(xrays)
+    start = time.perf_counter()
+    there = model.reconstruct(xrays)
+    seconds = time.perf_counter() - start
+    here = dx2ct.load("chest", device="cpu").reconstruct(xrays)
+    differences = abs(there.array.astype(float) - here.array.astype(float))
+    return {"seconds": seconds, "mean_abs_hu": differences.mean(), "largest_abs_hu": differences.max()}
+
+
 def short_training(device: torch.device) -> dict[str, Any]:
     """The demo's lift for some steps on scans of noise: does the loss fall, and how fast are the steps?"""
-    from dx2ct.profiling.noise_scans import fabricate_scans
-    from dx2ct.training.state import Training
-
     settings = run_settings("config.yaml", "lift")
-    implementation: Any = method_named("lift").implement()
     with tempfile.TemporaryDirectory() as folder:
-        scans = [f"noise-{number}" for number in range(4)]
-        fabricate_scans(scans, settings.run.views, settings.slices.size, Path(folder))
-        learned = implementation.build(settings, {"train": scans, "validation": []}, Path(folder), Runtime(device))
-        state = Training(learned.model, settings.train, "bench")
-        start = time.perf_counter()
-        for step in range(SHORT):
-            state.update(*learned.losses(step))
-        state.settle()
-        seconds = time.perf_counter() - start
+        state, learned = _begun(settings, _noise(settings, Path(folder)), Path(folder), Runtime(device))
+        seconds = _seconds(state, learned, SHORT)
     losses = [loss for loss, _ in state.recent]
     return {"steps_per_s": SHORT / seconds, "first_loss": losses[0], "last_loss": losses[-1]}
+
+
+def changed_copies(device: torch.device) -> dict[str, Any]:
+    """Steps a second of the ranking's lift on varied phantoms as they are, and changed with X-rays rendered anew."""
+    from bench.augment import prepare
+    from dx2ct.config.augment import AugmentSettings
+
+    resolved = resolve([ROOT / "workflow/config/ranking.yaml"], ROOT)
+    settings: Any = resolved.settings("lift_600_seed0")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        scans = prepare(resolved.config, Path(folder))
+        for loaders in (0, *LOADERS):
+            augment = AugmentSettings(share=1.0 if loaders else 0.0)
+            changed = replace(settings, train=replace(settings.train, augment=augment))
+            engine = replace(Runtime().engine, loaders=max(loaders, 1))
+            state, learned = _begun(changed, scans, Path(folder), Runtime(device, engine=engine))
+            _seconds(state, learned, STEPS)
+            name = f"changed, {loaders} loaders" if loaders else "as they are"
+            found[name] = 2 * STEPS / _seconds(state, learned, 2 * STEPS)
+    return found
+
+
+def recorded(name: str, device: torch.device) -> dict[str, Any]:
+    """Steps a second of a run of the demo as they come and recorded, and how far apart their losses are at most."""
+    settings: Any = run_settings("config.yaml", name)
+    settings = replace(settings, train=replace(settings.train, precision="float32"))
+    found: dict[str, Any] = {}
+    losses = []
+    with tempfile.TemporaryDirectory() as folder:
+        scans = _noise(settings, Path(folder))
+        for says, engine in (("as_it_comes", EngineSettings(compile=False)), ("recorded", GRAPHS)):
+            runtime = Runtime(device, engine=engine)
+            state, learned = _begun(settings, scans, Path(folder), runtime)
+            try:
+                _seconds(state, learned, STEPS // 2)
+                found[f"{says}_steps_per_s"] = STEPS / _seconds(state, learned, STEPS)
+            except Exception as error:  # the other runs go on
+                return found | {"error": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+            losses.append([loss for loss, _ in state.recent])
+    return found | {"largest_difference": max(abs(a - b) for a, b in zip(*losses, strict=True)), "loss": losses[0][-1]}
+
+
+def _noise(settings: Any, data: Path) -> list[str]:
+    from dx2ct.profiling.noise_scans import fabricate_scans
+
+    scans = [f"noise-{number}" for number in range(4)]
+    fabricate_scans(scans, settings.run.views, settings.slices.size, data)
+    return scans
+
+
+def _begun(settings: Any, scans: list[str], data: Path, runtime: Runtime) -> tuple[Training, Any]:
+    implementation: Any = method_named(settings.run.method).implement()
+    learned = implementation.build(settings, {"train": scans, "validation": []}, data, runtime)
+    return Training(learned.model, settings.train, "bench", discriminator=learned.discriminator), learned
+
+
+def _seconds(state: Training, learned: Any, steps: int) -> float:
+    """Of so many further steps."""
+    start = time.perf_counter()
+    for _ in range(steps):
+        state.update(*learned.losses(state.step))
+    state.settle()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

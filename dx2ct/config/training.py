@@ -138,8 +138,10 @@ def require_halvings(size: int, times: int, why: str, least: int = 1) -> None:
 class EngineSettings:
     """How a training runs on a machine: nothing here decides what is learnt, so a change reruns nothing."""
 
-    compile: bool | Literal["cuda_graphs"] = key(
-        False, "true: torch.compile; cuda_graphs: it also records the step and replays it (GPU)"
+    compile: bool | Literal["auto", "cuda_graphs"] = key(
+        "auto",
+        "true: torch.compile; cuda_graphs: the kernels of a pass are recorded once and replayed; "
+        "auto: that where it can be, on one GPU with train.accumulate 1",
     )
     memory_format: Literal["auto", "contiguous", "channels_last"] = key(
         "auto", "Of convolutions; auto: channels_last on a GPU"

@@ -108,7 +108,7 @@ class SinglePass(Implementation[S], Generic[S, N]):
         if settings.train.start_from is None:
             self.start(settings, model, scans["train"], data)
         autocast = autocast_of(settings.train.precision, device)
-        model, network = on_device(model, device, runtime.engine)
+        model, network = on_device(model, device, runtime.engine, settings.train.accumulate)
         gan = Discriminator(plain.to(device), together(plain.to(device), device)) if plain else None
         losses = partial(self._losses, settings, network, gan, batches, autocast)
         validation = None

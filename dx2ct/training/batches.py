@@ -84,12 +84,15 @@ class Batches(Generic[B]):
         self.loaders = loaders if device.type == "cuda" or train.augment.changes else 0
         self.pool = ThreadPoolExecutor(max(self.loaders, 1))
         self.ahead: dict[tuple[int, int], Future[B]] = {}
+        self.begun = False
 
     def get(self, step: int, part: int) -> B:
         """Part `part` of this process's share of a step, on the device."""
         ready = self.ahead.pop((step, part), None)
         following = step, part
-        for _ in range(self.loaders):
+        # Nothing is made ahead at the first call: while kernels are recorded no other thread may use the GPU.
+        ahead, self.begun = self.loaders if self.begun else 0, True
+        for _ in range(ahead):
             step_, part_ = following
             following = (step_, part_ + 1) if part_ + 1 < self.accumulate else (step_ + 1, 0)
             if following not in self.ahead:

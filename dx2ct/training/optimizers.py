@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn, Tensor
@@ -36,6 +36,7 @@ class MatrixMuon(torch.optim.Optimizer):
         self.adamw = torch.optim.AdamW(
             rest, train.learning_rate, train.betas, weight_decay=train.weight_decay, fused=True
         )
+        self.recorded: RecordedUpdate | None = None
         super().__init__(chosen, {"lr": train.learning_rate})
 
     @torch.no_grad()
@@ -45,17 +46,29 @@ class MatrixMuon(torch.optim.Optimizer):
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
+        learning = [i for i, weight in enumerate(self.weights) if weight.grad is not None]
+        if self.weights[0].is_cuda:
+            self.recorded = self.recorded or RecordedUpdate(self)
+            self.recorded(learning, rate)
+        else:
+            self.update(learning, [cast(Tensor, self.weights[i].grad) for i in learning], rate)
+
+    def update(self, learning: Sequence[int], gradients: Sequence[Tensor], rate: float | Tensor) -> None:
+        """Move the weights of these numbers along their gradients' orthogonal directions."""
         of_shape: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
-        for weight, momentum in zip(self.weights, self.momenta, strict=True):
-            if weight.grad is not None:
-                gradient = weight.grad.flatten(1)
-                momentum.lerp_(gradient, 1 - MOMENTUM)
-                of_shape.setdefault(tuple(momentum.shape), []).append((weight, gradient.lerp(momentum, MOMENTUM)))
+        for i, whole in zip(learning, gradients, strict=True):
+            momentum, gradient = self.momenta[i], whole.flatten(1)
+            momentum.lerp_(gradient, 1 - MOMENTUM)
+            of_shape.setdefault(tuple(momentum.shape), []).append((self.weights[i], gradient.lerp(momentum, MOMENTUM)))
         for shape, pairs in of_shape.items():
             updates = orthogonal([update for _, update in pairs])
             for (weight, _), update in zip(pairs, updates, strict=True):
                 weight.mul_(1 - rate * self.weight_decay)
-                weight.add_(update.view(weight.shape), alpha=-rate * 0.2 * math.sqrt(max(shape)))
+                step = -rate * 0.2 * math.sqrt(max(shape))
+                if isinstance(step, Tensor):  # on the device, where it can change between replays
+                    weight.add_(update.view(weight.shape).float() * step)
+                else:
+                    weight.add_(update.view(weight.shape), alpha=step)
 
     def state_dict(self) -> dict[str, Any]:
         """The states of both, for a training that is resumed."""
@@ -66,6 +79,37 @@ class MatrixMuon(torch.optim.Optimizer):
         for momentum, saved in zip(self.momenta, state_dict["momenta"], strict=True):
             momentum.copy_(saved)
         self.adamw.load_state_dict(state_dict["adamw"])
+
+
+class RecordedUpdate:
+    """The matrices' update on a GPU, recorded once and replayed: it is a thousand kernels that wait for the CPU.
+
+    The first call is computed as it comes, which prepares what a recording may not ask for. A call with other weights
+    than the recorded ones is recorded anew.
+    """
+
+    def __init__(self, optimizer: MatrixMuon) -> None:
+        self.optimizer = optimizer
+        self.learning: Sequence[int] = ()
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.gradients: list[Tensor] = []
+        self.rate = torch.zeros((), device=optimizer.weights[0].device)
+
+    def __call__(self, learning: Sequence[int], rate: float) -> None:
+        """As MatrixMuon.update."""
+        optimizer = self.optimizer
+        found = [cast(Tensor, optimizer.weights[i].grad) for i in learning]
+        self.rate.fill_(rate)
+        if learning != self.learning:
+            self.learning, self.graph, self.gradients = learning, None, [torch.zeros_like(one) for one in found]
+            optimizer.update(learning, found, self.rate)
+            return
+        torch._foreach_copy_(self.gradients, found)
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # loaders go on
+                optimizer.update(learning, self.gradients, self.rate)
+        self.graph.replay()
 
 
 def orthogonal(matrices: Sequence[Tensor]) -> Sequence[Tensor]:

@@ -51,7 +51,7 @@ class Dx2ct(Implementation[Dx2ctSettings]):
         if begins and isinstance(model.conditions, Conditions) and settings.model.encoder.pretrained:
             model.conditions.encoder.load_pretrained(settings.model.encoder.pretrained)
         autocast = autocast_of(settings.train.precision, device)
-        model, network = on_device(model, device, runtime.engine)
+        model, network = on_device(model, device, runtime.engine, settings.train.accumulate)
         validate = None
         if settings.train.validation.every:
             validation_set = ValidationSet(settings, scans["validation"], data, device)
@@ -83,8 +83,6 @@ def _terms(
     parts = settings.train.accumulate
     for part in range(parts):
         batch = batches.get(step, part)
-        # From here on a recorded graph may write over what it returned before.
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         seeded(settings.train.seed, step, part, rank())
         with exchanged(network, last=part == parts - 1):
             noisy = diffusion.add_noise(schedule, batch.slices, batch.noise, batch.t)

@@ -11,6 +11,8 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import grid_sample, interpolate, silu
 
+from dx2ct.methods.layers.norm import GroupNorm
+
 GROUPS = 8
 
 
@@ -19,7 +21,7 @@ class Residual2d(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(GROUPS, width), nn.GroupNorm(GROUPS, width)
+        self.norm1, self.norm2 = GroupNorm(GROUPS, width), GroupNorm(GROUPS, width)
         self.conv1, self.conv2 = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
         nn.init.zeros_(self.conv2.weight)
 

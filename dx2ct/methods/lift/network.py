@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from dx2ct.data.planes import cube_coordinates
 from dx2ct.geometry import project
 from dx2ct.methods.layers.lifting import GROUPS, lift, Pyramid
+from dx2ct.methods.layers.norm import GroupNorm
 from dx2ct.methods.layers.positions import encode
 from dx2ct.methods.lift.settings import LiftSettings
 
@@ -36,7 +37,7 @@ class Residual3d(nn.Module):
 
     def __init__(self, width: int, normed: bool = True) -> None:
         super().__init__()
-        self.norm1, self.norm2 = (nn.GroupNorm(GROUPS, width) if normed else nn.Identity() for _ in range(2))
+        self.norm1, self.norm2 = (GroupNorm(GROUPS, width) if normed else nn.Identity() for _ in range(2))
         self.conv1, self.conv2 = convolution(width, width), convolution(width, width)
         nn.init.zeros_(self.conv2.weight)
 
@@ -143,7 +144,9 @@ class Lift(nn.Module):
         known = [self._known(level, xrays, mask, matrices, maps) for level in range(1, len(self.model.widths))]
         x = self._coarse(known)
         if self.model.checkpoint and self.training:
-            finest: Tensor = checkpoint(self._fine, x, xrays, mask, matrices, maps, use_reentrant=False)
+            finest: Tensor = checkpoint(  # nothing in it is random, and a recorded step may not ask for the generator
+                self._fine, x, xrays, mask, matrices, maps, use_reentrant=False, preserve_rng_state=False
+            )
         else:
             finest = self._fine(x, xrays, mask, matrices, maps)
         return self.mean + finest
