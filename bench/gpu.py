@@ -32,7 +32,7 @@ from dx2ct.training.state import Training
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {"dx2ct": ("workflow/config/paper.yaml", "dx2ct"), "lift": ("workflow/config/lift128.yaml", "lift")}
 STEPS, SHORT = 20, 200
-GRAPHS = EngineSettings(compile="cuda_graphs")
+ENGINES = {"as_it_comes": EngineSettings(compile=False), "recorded": EngineSettings(compile="cuda_graphs")}
 LOADERS = (1, 4)  # threads that make changed copies
 RECORDED = (
     "lift", "lift_any", "dx2ct_lifted", "dx2ct", "concat", "perx2ct", "perx2ct_cone_beam", "perx2ct_global", "x2ctcnn",
@@ -50,6 +50,7 @@ def main() -> None:
         sys.exit("error: PyTorch sees no GPU here: bench.gpu measures what wants one")
     device = torch.device("cuda")
     found: dict[str, Any] = {
+        "commit": _commit(),
         "device": torch.cuda.get_device_name(device),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -76,6 +77,12 @@ def main() -> None:
             written.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
 
+def _commit() -> str:
+    """Of the working tree, with a mark where it was changed; empty outside a checkout."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return told.stdout.strip()
+
+
 def ray_caster() -> list[str]:
     """What bench/drr_gpu.py prints, in a process of its own."""
     done = subprocess.run([sys.executable, "bench/drr_gpu.py"], capture_output=True, text=True, check=False)
@@ -85,11 +92,10 @@ def ray_caster() -> list[str]:
 
 
 def training(name: str, device: torch.device) -> dict[str, Any]:
-    """Steps a second in bf16 at the paper's size, on scans of noise: of `dx2ct profile`, and recorded.
+    """What `dx2ct profile` finds in bf16 at the paper's size, on scans of noise; steps as they come and recorded.
 
-    The profile's are of DX2CT's parts one by one, of other methods as their training runs. utilisation: operations that
-    the network needs, over those of matrix products in the same time. A backward pass is two forward ones, and what a
-    checkpoint computes again is not counted.
+    utilisation: operations that the network needs, over those of matrix products in the same time. A backward pass is
+    two forward ones, and what a checkpoint computes again is not counted.
     """
     config, run = CONFIGS[name]
     torch.cuda.empty_cache()
@@ -101,21 +107,16 @@ def training(name: str, device: torch.device) -> dict[str, Any]:
         operations = sum(found["forward_flop"].values()) + sum(found["backward_flop"].values())
         encoder = replace(settings.model.encoder, pretrained=False)
         settings = replace(settings, model=replace(settings.model, encoder=encoder))
-    settings = replace(
-        settings,
-        train=replace(
-            settings.train,
-            precision="bf16",
-            validation=replace(settings.train.validation, every=0, patience=0, keep="last"),
-        ),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        state, learned = _begun(settings, _noise(settings, Path(folder)), Path(folder), Runtime(device, engine=GRAPHS))
-        _seconds(state, learned, STEPS // 2)
-        found["recorded_steps_per_s"] = STEPS / _seconds(state, learned, STEPS)
+    unwatched = replace(settings.train.validation, every=0, patience=0, keep="last")
+    settings = replace(settings, train=replace(settings.train, precision="bf16", validation=unwatched))
     rate = matmul_rate(device, DTYPES["bf16"])
-    for key in ("steps_per_s", "recorded_steps_per_s"):
-        found[key.replace("steps_per_s", "utilisation")] = operations * found[key] / rate
+    with tempfile.TemporaryDirectory() as folder:
+        scans = _noise(settings, Path(folder))
+        for says, engine in ENGINES.items():
+            state, learned = _begun(settings, scans, Path(folder), Runtime(device, engine=engine))
+            _seconds(state, learned, STEPS // 2)
+            found[f"{says}_steps_per_s"] = STEPS / _seconds(state, learned, STEPS)
+            found[f"{says}_utilisation"] = operations * found[f"{says}_steps_per_s"] / rate
     return found
 
 
@@ -205,9 +206,8 @@ def recorded(name: str, device: torch.device) -> dict[str, Any]:
     losses = []
     with tempfile.TemporaryDirectory() as folder:
         scans = _noise(settings, Path(folder))
-        for says, engine in (("as_it_comes", EngineSettings(compile=False)), ("recorded", GRAPHS)):
-            runtime = Runtime(device, engine=engine)
-            state, learned = _begun(settings, scans, Path(folder), runtime)
+        for says, engine in ENGINES.items():
+            state, learned = _begun(settings, scans, Path(folder), Runtime(device, engine=engine))
             try:
                 _seconds(state, learned, STEPS // 2)
                 found[f"{says}_steps_per_s"] = STEPS / _seconds(state, learned, STEPS)

@@ -8,12 +8,14 @@ from torch import nn, Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
+from dx2ct.config import EngineSettings
 from dx2ct.methods.dx2ct.batches import Batch, TrainingData
 from dx2ct.methods.dx2ct.network import DX2CT, schedule_of
 from dx2ct.methods.dx2ct.settings import Dx2ctSettings
 from dx2ct.profiling.noise_scans import fabricate_scans
 from dx2ct.profiling.parts import gradients_by_parts, Meter
 from dx2ct.samplers import diffusion
+from dx2ct.training.engine import on_device
 from dx2ct.training.state import Training
 
 MOST_SCANS = 8  # of noise; a patient may come twice in a batch
@@ -31,9 +33,9 @@ class Rehearsal:
         self.examples = TrainingData(settings, scans, data, device)
         self.schedule = schedule_of(settings)
         torch.manual_seed(train.seed)
-        self.model = DX2CT(settings).to(device).train()
+        self.network: Callable[..., Tensor]
+        self.model, self.network = on_device(DX2CT(settings), device, EngineSettings(), train.accumulate)
         self.training = Training(self.model, train, "rehearsal")
-        self.network: Callable[..., Tensor] = self.model
 
     def autocast(self) -> torch.autocast:
         """What the forward pass runs in."""
