@@ -18,7 +18,18 @@ def other(generator: Generator, volumes: Sequence[NDArray[np.int16]]) -> Film:
     """(SIDE, SIDE), grey values of any range; volumes: HU (z, y, x) of patients, for slices of them."""
     if generator.random() < 0.15:
         return _slice(generator, volumes[int(generator.integers(len(volumes)))])
-    return np.asarray(KINDS[int(generator.integers(len(KINDS)))](generator), np.float32)
+    film = np.asarray(KINDS[int(generator.integers(len(KINDS)))](generator), np.float32)
+    return _collimated(generator, film) if generator.random() < 0.25 else film
+
+
+def _collimated(generator: Generator, film: Film) -> Film:
+    """With one grey beside a field, as behind a collimator or beside a plate."""
+    low, high = generator.uniform([0, 0], [0.3, 0.3]) * SIDE, generator.uniform([0.7, 0.7], [1, 1]) * SIDE
+    y, x = np.mgrid[:SIDE, :SIDE]
+    both = generator.random() < 0.5  # or the sides alone
+    beside = (x < low[0]) | (x > high[0]) | (both & ((y < low[1]) | (y > high[1])))
+    grey = film.min() if generator.random() < 0.5 else film.max()
+    return np.where(beside, grey, film)
 
 
 def _slice(generator: Generator, hu: NDArray[np.int16]) -> Film:
@@ -52,6 +63,7 @@ def hand(generator: Generator) -> Film:
         for _ in range(4):
             _bone(film, place, place + direction * length * 0.85, 0.05 * scale, 0.02 * scale)
             place, length = place + direction * length, length * 0.68
+    _bone(film, wrist, wrist - np.array([0, 0.16 * scale]), 0.12 * scale, 0.1)  # the palm has next to no bone
     for _ in range(8):
         at = wrist + generator.normal(0, 0.05 * scale, 2)
         _bone(film, at, at + 1, 0.07 * scale, 0.03 * scale)
@@ -71,6 +83,37 @@ def _limb(generator: Generator) -> Film:
             end = joint + np.array([generator.normal(0, 14), sign * SIDE])
             _bone(film, joint + np.array([0, sign * 1.5]), end, flesh, bone)
     return film
+
+
+def close_limb(generator: Generator) -> Film:
+    """A part of a limb that fills the film or more: a shin, a forearm, a knee, an ankle, an upper arm."""
+    film = np.zeros((SIDE, SIDE), np.float32)
+    flesh, leaning = generator.uniform(18, 48), generator.normal(0, 0.15)
+    axis = np.array([leaning, 1.0]) / math.hypot(leaning, 1.0)
+    middle = np.array([SIDE * generator.uniform(0.35, 0.65), SIDE * generator.uniform(-0.2, 1.2)])
+    for sign in (-1, 1):  # both sides of a joint, which may lie beyond the film
+        begin = middle + axis * sign * generator.uniform(0.5, 3)
+        end = begin + axis * sign * 2 * SIDE
+        width = generator.uniform(0.1, 0.3) * flesh
+        apart = width * generator.uniform(0.9, 2.2) * np.array([axis[1], -axis[0]])
+        two = generator.random() < 0.6  # two bones beside each other
+        thin = generator.uniform(0.4, 1)
+        _bone(film, begin + apart * two, end + apart * two, flesh, width)
+        if two:
+            _bone(film, begin - apart, end - apart, flesh, width * thin)
+    for _ in range(int(generator.integers(0, 5))):  # small bones of a joint
+        at = middle + generator.normal(0, 0.25 * flesh, 2)
+        _bone(film, at, at + axis, flesh * 0.3, flesh * generator.uniform(0.08, 0.25))
+    film = cv2.GaussianBlur(film, (0, 0), generator.uniform(0.3, 1.2))
+    return np.asarray(film + generator.uniform(0, 0.06) * noise(generator), np.float32)
+
+
+def _close_hand(generator: Generator) -> Film:
+    """A part of a hand or a foot that fills the film."""
+    film, share = hand(generator), generator.uniform(0.35, 0.8)
+    side = int(share * SIDE)
+    top, left = (int(value) for value in generator.integers(0, SIDE - side + 1, 2))
+    return np.asarray(cv2.resize(film[top : top + side, left : left + side], (SIDE, SIDE)), np.float32)
 
 
 def _head(generator: Generator) -> Film:
@@ -167,5 +210,21 @@ def _body(generator: Generator) -> Film:
 
 
 KINDS: tuple[Callable[[Generator], Film], ...] = (
-    *(hand, hand, _limb, _limb, _head, _belly, _belly, noise, gradient, _shapes, _shapes, _shapes, _page, _body),
+    *(
+        hand,
+        _close_hand,
+        _limb,
+        close_limb,
+        close_limb,
+        _head,
+        _belly,
+        _belly,
+        noise,
+        gradient,
+        _shapes,
+        _shapes,
+        _shapes,
+        _page,
+        _body,
+    ),
 )

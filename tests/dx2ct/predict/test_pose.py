@@ -130,6 +130,8 @@ def test_rendered_chests_are_judged_right_whichever_way_they_lie(view: str):
 def test_hands_are_no_chest_and_hardly_any_photograph_is():
     generator = np.random.default_rng(99)
     assert min(judged(others.hand(generator)).views["other"] for _ in range(6)) > told.NO_CHEST
+    close = [judged(others.close_limb(generator)).views["other"] > told.NO_CHEST for _ in range(20)]
+    assert sum(close) >= 14
     names = [
         "camera",
         "astronaut",
