@@ -210,21 +210,6 @@ def _body(generator: Generator) -> Film:
 
 
 KINDS: tuple[Callable[[Generator], Film], ...] = (
-    *(
-        hand,
-        _close_hand,
-        _limb,
-        close_limb,
-        close_limb,
-        _head,
-        _belly,
-        _belly,
-        noise,
-        gradient,
-        _shapes,
-        _shapes,
-        _shapes,
-        _page,
-        _body,
-    ),
+    *(hand, _close_hand, _limb, close_limb, close_limb, _head, _belly, _belly),
+    *(noise, gradient, _shapes, _shapes, _shapes, _page, _body),
 )
