@@ -9,7 +9,7 @@ ROWS = 128  # groups of all examples, from which on PyTorch's kernel, a block fo
 class GroupNorm(nn.GroupNorm):
     """torch.nn.GroupNorm; on a GPU with few and large groups their moments are computed in pieces.
 
-    Eight groups of 64 cubed voxels were eight of 132 multiprocessors at work, a fifth of a step of `lift` at 128 cubed.
+    Eight groups kept eight of 132 multiprocessors busy, for a fifth of the GPU's time of `lift` at 128 cubed.
     """
 
     def forward(self, input: Tensor) -> Tensor:
