@@ -14,9 +14,11 @@ from drr.errors import InputError
 from drr.progress import be_quiet
 from drr.version import installed
 
+INTERRUPTED = 130  # 128 and the number of SIGINT
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, or 1 after one line on standard error."""
+    """Run a command; 0, or 1 after one line on standard error; 130 where Ctrl-C ended it, as shells have it."""
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     if options.verbose:
@@ -28,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.run(options)
     except SystemExit as end:
         return int(end.code or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -37,12 +41,16 @@ def _render(options: argparse.Namespace) -> None:
     import numpy as np
 
     from drr import attenuation, read_ct, render
+    from drr.ct.limits import MIN_CHEST_MM
     from drr.ct.sources import note
     from drr.progress import each
 
     model, beam = attenuation.named(options.attenuation), _beam(options)
     _views(options, beam, (0.0, 0.0, 0.0))  # an unknown name is refused before the CT is read
     volume = read_ct(options.ct)
+    if max(volume.extent_mm) < MIN_CHEST_MM:
+        box = " x ".join(f"{length:.4g}" for length in volume.extent_mm)
+        note(f"{options.ct}: its box is {box} mm, a chest's sides are {MIN_CHEST_MM:g} mm at least: is it in cm?")
     isocentre = tuple(options.isocentre) if options.isocentre else volume.centre_mm
     views = _views(options, beam, isocentre)
     voxels, model = model.prepare(volume.array)  # once for all views
@@ -90,7 +98,7 @@ def _info(options: argparse.Namespace) -> None:
         "ct": str(options.ct),
         "voxels_xyz": array.shape[::-1],
         "spacing_mm": volume.spacing_mm,
-        "extent_mm": [round(n * s, 3) for n, s in zip(array.shape[::-1], volume.spacing_mm, strict=True)],
+        "extent_mm": [round(length, 3) for length in volume.extent_mm],
         "origin_mm": volume.origin_mm,
         "centre_mm": volume.centre_mm,
         "direction": volume.direction,

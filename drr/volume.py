@@ -63,6 +63,12 @@ class Volume:
         return bool(np.allclose(self.direction, _IDENTITY, atol=1e-6))
 
     @property
+    def extent_mm(self) -> tuple[float, float, float]:
+        """Sides of the box along the axes x, y, z of the array."""
+        x, y, z = (n * step for n, step in zip(self.array.shape[::-1], self.spacing_mm, strict=True))
+        return x, y, z
+
+    @property
     def centre_mm(self) -> tuple[float, float, float]:
         """Centre of the box in patient LPS mm."""
         half = (np.array(self.array.shape[::-1]) - 1) / 2 * self.spacing_mm

@@ -35,6 +35,11 @@ class Series:
     remarks: tuple[str, ...] = ()
     fault: str = ""
 
+    @property
+    def is_derived(self) -> bool:
+        """Most images were computed from others, as reformatted ones are."""
+        return 2 * sum(isinstance(file, CtSlice) and file.derived for file in self.files) > len(self.files)
+
     def stacked(self, max_hole_mm: float = MAX_HOLE_MM) -> Stack:
         """Its slices in order. Raises InputError when any file of it, or their geometry, has a defect."""
         for file in self.files:
@@ -47,7 +52,9 @@ class Series:
 
 
 def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
-    """CT series among the files, the largest first, and the DICOM files that are something else.
+    """CT series among the files, and the DICOM files that are something else.
+
+    The largest comes first; of equally large ones that of original images.
 
     Raises InputError for a file that claims to be DICOM and cannot be parsed: it may be a missing slice.
     """
@@ -65,7 +72,7 @@ def find_series(files: Sequence[Member]) -> tuple[list[Series], list[NotCt]]:
     remarks = [f"passes over {_count(strangers, 'file')}: no DICOM"] if strangers else []
     pages = {uid: [page.name for page in others if page.page_of == uid] for uid in {page.page_of for page in others}}
     series = [_series(uid, slices, pages.get(uid, []), remarks) for uid, slices in groups.items()]
-    return sorted(series, key=lambda one: (-len(one.files), one.uid)), others
+    return sorted(series, key=lambda one: (-len(one.files), one.is_derived, one.uid)), others
 
 
 def _series(uid: str, files: list[CtSlice | BadCt], pages: list[str], remarks: list[str]) -> Series:
@@ -97,7 +104,8 @@ def largest_per_patient(series: Sequence[Series]) -> Iterator[tuple[Series, list
         by_patient[patient_key(one.patient)].append(one)
     for first, *rest in by_patient.values():
         passed = ", ".join(f"{one.uid} ({len(one.files)})" for one in rest)
-        remark = f"takes the largest CT series, {first.uid} ({len(first.files)} images), and passes over {passed}"
+        which = "one of the largest" if rest and len(rest[0].files) == len(first.files) else "the largest"
+        remark = f"takes {which} CT series, {first.uid} ({len(first.files)} images), and passes over {passed}"
         yield first, [remark] if rest else []
 
 

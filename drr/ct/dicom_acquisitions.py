@@ -69,14 +69,14 @@ class _Part:
 def one_acquisition(slices: Sequence[CtSlice], normal: NDArray[np.float64]) -> tuple[list[CtSlice], list[str]]:
     """The slices of the acquisition that covers the scan, and a remark when there are others in the series.
 
-    Acquisitions are told apart by TemporalPositionIdentifier, by AcquisitionNumber, and by sweeps along the normal in
-    the order of time or of InstanceNumber. Successive ranges are one acquisition; of those that cross, the one with the
-    most slices is taken among those that reach from end to end.
+    Acquisitions are told apart by TemporalPositionIdentifier, by AcquisitionNumber, by sweeps along the normal in the
+    order of time or of InstanceNumber, and by InstanceNumbers that come again. Successive ranges are one acquisition;
+    of those that cross, the one with the most slices is taken among those that reach from end to end.
 
     Raises InputError, naming them, when acquisitions cross and none covers the whole.
     """
     kept, remarks = list(slices), []
-    for groups in (_by_temporal_position, _by_number, _by_time, _by_instance):
+    for groups in (_by_temporal_position, _by_number, _by_time, _by_repeat, _by_instance):
         z_mm = np.array([np.dot(one.position_mm, normal) for one in kept])
         parts = _chains([_part(name, indices, kept, z_mm) for name, indices in groups(kept, z_mm)])
         lost = len(kept) - sum(len(part.slices) for part in parts)
@@ -151,6 +151,21 @@ def _by_time(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:
     order = sorted(range(len(slices)), key=lambda k: (slices[k].acquired, slices[k].instance, slices[k].member.name))
     names = [f"AcquisitionTime from {one.acquired or 'none'}" for one in slices]
     return _sweeps(names, order if len(set(names)) > 1 else [], z_mm)
+
+
+def _by_repeat(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:
+    """Acquisitions that are each numbered from 1: of each number the lowest place, the next one, and so on."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for k in sorted(range(len(slices)), key=lambda k: float(z_mm[k])):
+        same = places[slices[k].instance]
+        if not same or z_mm[k] - z_mm[same[-1]] > SAME_PLACE_MM:  # at one place they are twins or strays
+            same.append(k)
+    rounds = max(map(len, places.values()), default=0)
+    told = {k for same in places.values() for k in same}
+    rest = [k for k in range(len(slices)) if k not in told]
+    for turn in range(rounds if rounds > 1 else 0):
+        group = [same[turn] for same in places.values() if len(same) > turn]
+        yield f"turn {turn + 1} of the InstanceNumbers", [*group, *(rest if turn == 0 else ())]
 
 
 def _by_instance(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:

@@ -3,6 +3,7 @@
 A decoder allocates what its stream asks for; a few bytes can ask for gigabytes.
 """
 
+from itertools import pairwise
 import struct
 
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLETransferSyntaxes, UID
@@ -20,12 +21,12 @@ _FRAME_MARKERS = {0xFFF7, *range(0xFFC0, 0xFFD0)} - {0xFFC4, 0xFFC8, 0xFFCC}
 _SCAN, _END = 0xFFDA, 0xFFD9
 
 
-def require_size(data: bytes, syntax: UID, rows: int, columns: int) -> None:
-    """Raise InputError when a compressed image would not decode to rows x columns single 16-bit values."""
+def require_size(data: bytes, syntax: UID, rows: int, columns: int, pixel_bytes: int = 2) -> None:
+    """Raise InputError when a compressed image would not decode to rows x columns single values of pixel_bytes."""
     if len(data) > 2 * (rows * columns * 2) + _CODED_BYTES:
         raise InputError(f"{len(data)} bytes are too many for {rows} x {columns} compressed pixels")
     if syntax in RLETransferSyntaxes:
-        _require_rle(data, rows * columns)
+        _require_rle(data, rows * columns, pixel_bytes)
         return
     if syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
         found = _jpeg_size(data)
@@ -65,13 +66,14 @@ def _jpeg_2000_size(data: bytes) -> tuple[int, int, int]:
     return bottom - top, right - left, components
 
 
-def _require_rle(data: bytes, pixels: int) -> None:
-    """Two segments that unpack to one byte a pixel each, DICOM PS3.5 annex G; runs are counted, not unpacked."""
+def _require_rle(data: bytes, pixels: int, pixel_bytes: int) -> None:
+    """A segment for each byte of a pixel, DICOM PS3.5 annex G; runs are counted, not unpacked."""
     count, *offsets = struct.unpack("<16L", data[:64].ljust(64, b"\0"))
-    if count != 2 or not 64 <= offsets[0] <= offsets[1] <= len(data):
-        raise InputError("the RLE image does not have two segments")
-    for segment in (data[offsets[0] : offsets[1]], data[offsets[1] :]):
-        if _unpacked(segment, pixels) > pixels + 1:
+    begins = [*offsets[:pixel_bytes], len(data)]
+    if count != pixel_bytes or begins[0] < 64 or begins != sorted(begins):
+        raise InputError(f"the RLE image does not have {pixel_bytes} segments, one for each byte of a pixel")
+    for first, end in pairwise(begins):
+        if _unpacked(data[first:end], pixels) > pixels + 1:
             raise InputError(f"the RLE image unpacks to more than {pixels} pixels")
 
 

@@ -24,7 +24,7 @@ _FRAME_CONTENT = "FrameContentSequence"
 _FRAME_TYPE = "CTImageFrameTypeSequence"
 _SAME_FOR_ALL = (
     *("Rows", "Columns", "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
-    *("ContrastBolusAgent", "ContrastBolusAgentSequence", "LossyImageCompression"),
+    *("ContrastBolusAgent", "ContrastBolusAgentSequence", "LossyImageCompression", "FrameOfReferenceUID", "ImageType"),
 )
 
 

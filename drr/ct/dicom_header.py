@@ -38,6 +38,13 @@ XRAY_MODALITIES = {"CR", "DX", "RG", "RF", "XA"}
 HU_TYPES = {"", "HU", "US"}
 _LOSSY = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
 MAX_SLOPE, MAX_INTERCEPT = 1e4, 1e6
+# Values of ImageType, without blanks and underscores, of images that are computed of CT slices and hold no HU of a
+# place: projections, pictures, materials. PS3.3 C.7.6.1.1.2, C.8.15.3.1, C.8.16.1.4, and what scanners write.
+_COMPUTED = {
+    "MIP", "MINIP", "MAXIP", "MAXIMUM", "MINIMUM", "STDDEVIATION", "SUBTRACTION", "DIVISION", "MULTIPLICATION",
+    "VOLUMERENDER", "SURFACERENDER", "VRT", "SSD", "CURVEDMPR", "PROJECTIONIMAGE",
+    "MATSPECIFIC", "MATFRACTIONAL", "MATVALUEBASED", "EFFATOMICNUM", "ELECTRONDENSITY",
+}  # fmt: skip
 MIN_PIXEL_MM, MAX_PIXEL_MM, MAX_PLACE_MM = 0.01, 20, 1e5
 
 
@@ -81,6 +88,8 @@ def _classify(member: Member, header: FileDataset, at: int, element: bytes) -> D
         return NotCt(member.name, f"{modality} ({name})" if modality else name, is_xray)
     if "LOCALIZER" in (header.get("ImageType") or ()):
         return NotCt(member.name, "CT localizer", False)
+    if computed := _computed(header):
+        return NotCt(member.name, f"CT images of ImageType {computed}", False)
     patient, series_uid = text(header, "PatientID"), text(header, "SeriesInstanceUID")
     if not series_uid and not at:
         raise InputError(
@@ -111,6 +120,15 @@ def _is_page(header: FileDataset) -> bool:
     """Scanners store dose reports and screens as CT images: they have no place in the patient, and some say so."""
     lost = not has_value(header, "ImagePositionPatient")
     return lost and (not has_value(header, "ImageOrientationPatient") or "SECONDARY" in (header.get("ImageType") or ()))
+
+
+def _computed(header: FileDataset) -> str:
+    """Of ImageType the value that says that these are no HU of a place; empty where none does."""
+    values = header.get("ImageType") or ()
+    for value in [values] if isinstance(values, str) else map(str, values):
+        if value.upper().replace("_", "").replace(" ", "") in _COMPUTED:
+            return value[:20]
+    return ""
 
 
 def _remarks(header: FileDataset, element: bytes) -> tuple[str, ...]:
@@ -176,6 +194,8 @@ def _slice(
         stored=frame,
         temporal=label(header, "TemporalPositionIdentifier"),
         acquisition=label(header, "AcquisitionNumber"),
+        place_in=label(header, "FrameOfReferenceUID"),
+        derived="DERIVED" in (header.get("ImageType") or ()),
         acquired=label(header, "AcquisitionDateTime")
         or label(header, "AcquisitionDate") + label(header, "AcquisitionTime"),
         contrast=has_value(header, "ContrastBolusAgent") or has_value(header, "ContrastBolusAgentSequence"),

@@ -45,6 +45,10 @@ class CtSlice:
     """TemporalPositionIdentifier, or a frame's TemporalPositionIndex."""
     acquisition: str
     """AcquisitionNumber."""
+    place_in: str
+    """FrameOfReferenceUID: places of one frame alone can be compared."""
+    derived: bool
+    """ImageType says that its pixels were computed from other images."""
     acquired: str
     """Date and time of the acquisition, as text that sorts."""
     contrast: bool

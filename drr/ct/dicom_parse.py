@@ -29,6 +29,7 @@ _MAX_VALUE_BYTES = 65_536
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _TAGS = [
     *("SOPClassUID", "Modality", "ImageType", "PatientID", "SeriesInstanceUID", "InstanceNumber"),
+    "FrameOfReferenceUID",
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"),
     *("PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleType", "LossyImageCompression"),

@@ -20,6 +20,8 @@ _PADDING_BELOW_HU, _MAX_BELOW = -1100, 0.05
 _AIR_SHARE = 0.05  # of what is no padding: lungs alone are more
 # Without air beside the padding, the rest is a body cut out: some fat, and bone and metal are a tenth of it at most.
 _LEAST_AIR, _FAT_HU, _LEAST_FAT, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, -30, 0.01, 700, 0.1, 300
+_LOWEST_SHARE, _LOWEST_HU = 0.01, -780  # airways and the air around are lower; dense lungs alone may not be
+_LEAST_CORNERS, _LEAST_FILL = 4, 0.01
 _BLOCK_VOXELS = 2**21
 
 
@@ -89,6 +91,27 @@ def require_hu(path: Path, values: Histogram) -> None:
     if high == MAX_HU:
         raise InputError(f"{path}: values of {high} HU and more are not HU: convert it, and mark padding as {AIR_HU}")
     _require_air_beside_padding(path, values)
+    lowest = values.above(AIR_HU).quantile(_LOWEST_SHARE)
+    if _LOWEST_HU < lowest <= _AIR_BELOW_HU:
+        raise InputError(
+            f"{path}: values from {low} to {high} are not HU: the lowest lie near {lowest}, and air is -1000 HU: "
+            "undo what scaled or shifted them"
+        )
+
+
+def require_air_outside(path: Path, hu: NDArray[np.int16]) -> None:
+    """InputError, naming the path, for a scan (z, y, x) that was filled outside with one value that is no air.
+
+    Resampling programs fill with 0 HU, which is water, unless they are told. Noise makes no two corners equal.
+    """
+    corners = hu[np.ix_((0, -1), (0, -1), (0, -1))].ravel()
+    found, counts = np.unique(corners[corners > _AIR_BELOW_HU], return_counts=True)
+    for value, count in zip(found.tolist(), counts.tolist(), strict=True):
+        if count >= _LEAST_CORNERS and (share := np.count_nonzero(hu == value) / hu.size) >= _LEAST_FILL:
+            raise InputError(
+                f"{path}: {count} of its 8 corners and {share:.0%} of its voxels are exactly {value} HU, and air is "
+                "-1000 HU: fill what lies outside of the scan with -1000"
+            )
 
 
 def _require_air_beside_padding(path: Path, values: Histogram) -> None:

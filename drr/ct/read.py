@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from drr.ct.hounsfield import Histogram, require_hu
+from drr.ct.hounsfield import Histogram, require_air_outside, require_hu
 from drr.ct.limits import MAX_CHEST_MM, MAX_HOLE_MM, MIN_CHEST_MM, SUFFIXES
 from drr.ct.restated import Restated
 from drr.ct.sources import kind_of
@@ -45,6 +45,7 @@ def read_ct(
 
     volume = read_series(path, series_uid, max_hole_mm)
     require_hu(path, Histogram.of(volume.array))
+    require_air_outside(path, volume.array)
     return volume
 
 
@@ -72,7 +73,7 @@ def look_at_chest(path: Path, restated: Restated | None = None) -> Volume:
 
 
 def _require_chest(path: Path | str, volume: Volume) -> None:
-    extent = [size * step for size, step in zip(volume.array.shape[::-1], volume.spacing_mm, strict=True)]
+    extent = volume.extent_mm
     if not MIN_CHEST_MM <= min(extent) <= max(extent) <= MAX_CHEST_MM:
         told = " x ".join(f"{length:.4g}" for length in extent)
         raise InputError(

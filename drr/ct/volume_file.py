@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.ct.consistency import Place
-from drr.ct.hounsfield import Histogram, LOWEST, require_hu
+from drr.ct.hounsfield import Histogram, LOWEST, require_air_outside, require_hu
 from drr.ct.limits import MAX_HU, MIN_SLICES
 from drr.ct.restated import Restated
 from drr.ct.stored import named, read_header, tell, values
@@ -27,6 +27,7 @@ def read_volume_file(path: Path, restated: Restated | None = None) -> Volume:
         stored, place = _header_of_ct(path, restated)
         hu, histogram = _hounsfield(stored)
     require_hu(path, histogram)
+    require_air_outside(path, hu)
     tell(path, stored, place)
     return Volume(hu, place.spacing_mm, place.origin_mm, place.direction)
 

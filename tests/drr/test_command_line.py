@@ -106,6 +106,22 @@ def test_a_view_beside_the_ct_is_noted(ct, tmp_path, capsys):
     assert main(command) == 0 and "empty" not in capsys.readouterr().err
 
 
+def test_a_ct_in_cm_is_noted(tmp_path, capsys):
+    hu = np.random.default_rng(0).integers(-1000, 1000, (12, 13, 14)).astype(np.int16)
+    Volume(hu, (2.0, 2.5, 2.5), (0.0, 0.0, 0.0)).write(tmp_path / "cm.mha")
+    assert main(["render", str(tmp_path / "cm.mha"), "-o", str(tmp_path / "out"), "--pixels", "20"]) == 0
+    assert "cm.mha: its box is 28 x 32.5 x 30 mm, a chest's sides are 100 mm at least" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_defect(ct, tmp_path, capsys, monkeypatch):
+    def interrupted(path: Path) -> Volume:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("drr.read_ct", interrupted)
+    assert main(["render", str(ct), "-o", str(tmp_path / "out")]) == 130
+    assert "Traceback" not in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_bad_volumes_write_nothing(tmp_path, capsys):
     hu = np.full((12, 13, 14), -900, np.float32)
     hu[5] = np.nan

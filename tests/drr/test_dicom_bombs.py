@@ -55,6 +55,15 @@ def test_rle_that_unpacks_to_more_than_the_image_is_refused():
         require_size(rle(b"\x81\x05" * 3, b"\x81\x05" * 2), RLELossless, 16, 16)
 
 
+def test_rle_of_one_byte_a_pixel_has_one_segment():
+    one = struct.pack("<16L", 1, 64, *[0] * 14)
+    require_size(one + b"\x81\x05" * 2, RLELossless, 16, 16, pixel_bytes=1)
+    with pytest.raises(InputError, match="more than 256 pixels"):
+        require_size(one + b"\x81\x05" * 3, RLELossless, 16, 16, pixel_bytes=1)
+    with pytest.raises(InputError, match="does not have 2 segments"):
+        require_size(one + b"\x81\x05" * 2, RLELossless, 16, 16)
+
+
 @pytest.mark.parametrize("padding", [b"", b"\x80", b"\x00"])
 def test_rle_with_padding_is_read(tmp_path, padding):
     """A segment is made even by a byte at its end; a no-op among the runs is allowed."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,14 @@ def moved() -> NDArray[np.int16]:
     return np.roll(body(), 4, axis=2)
 
 
-def add(folder: Path, hu: NDArray[np.int16], z_mm: Any, name: str, edit: Edit, first: int = 1) -> None:
+def add(folder: Path, hu: NDArray[np.int16], z_mm: Any, name: str, edit: Edit | None = None, first: int = 1) -> None:
     """Write slices at these places into `folder`, numbered from `first`; `edit` changes each header."""
     z_mm = np.asarray(z_mm, float)
     positions = np.stack([0 * z_mm - 10, 0 * z_mm - 20, z_mm], axis=1)
 
     def numbered(header: Any, k: int) -> None:
         header.InstanceNumber = first + k
-        edit(header, k)
+        (edit or nothing)(header, k)
 
     part = write_series(folder.parent / f"{folder.name}-{name}", hu, uid=UID, positions_mm=positions, edit=numbered)
     folder.mkdir(exist_ok=True)
@@ -67,6 +68,52 @@ def test_phases_are_never_mixed(tmp_path, capsys, tag, shift_mm):
     assert f"several acquisitions in one series: takes {tag.split()[0].replace('DateTime', 'Time')}" in line
     assert "(12 slices from z = 0 mm to z = 33 mm) and passes over" in line
     assert line.count("12 slices") == 2 and f"z = {shift_mm:g} mm to z = {33 + shift_mm:g} mm" in line
+
+
+def test_phases_that_are_each_numbered_from_one_are_not_mixed(tmp_path, capsys):
+    """Nothing else tells them apart, and half a step of shift makes one even sweep of both."""
+    add(tmp_path / "ct", body(), Z_MM, "a")
+    add(tmp_path / "ct", moved(), Z_MM + STEP_MM / 2, "b")
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, body())
+    [line] = capsys.readouterr().err.splitlines()
+    assert "takes turn 1 of the InstanceNumbers (12 slices" in line and "passes over turn 2" in line
+
+
+def test_successive_ranges_that_are_each_numbered_from_one_are_one_scan(tmp_path, capsys):
+    hu = body(24)
+    add(tmp_path / "ct", hu[:12], Z_MM, "a")
+    add(tmp_path / "ct", hu[12:], Z_MM[-1] + STEP_MM + Z_MM, "b")
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, hu)
+    assert "acquisition" not in capsys.readouterr().err
+
+
+def test_places_of_two_frames_of_reference_are_doubted(tmp_path, capsys):
+    for name, part in (("a", slice(0, 6)), ("b", slice(6, 12))):
+        add(tmp_path / "ct", body()[part], Z_MM[part], name, with_values(FrameOfReferenceUID=f"1.2.{ord(name)}"))
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, body())
+    assert "the images name 2 frames of reference" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["MIP", "MIN IP", "VOLUME_RENDER", "MAT_SPECIFIC"])
+def test_projections_and_materials_are_no_ct(tmp_path, value):
+    computed = with_values(ImageType=["DERIVED", "SECONDARY", "AXIAL", value])
+    write_series(tmp_path / "alone", edit=computed)
+    with pytest.raises(InputError, match=f"no CT series, only CT images of ImageType {value}"):
+        read_ct(tmp_path / "alone")
+    write_series(tmp_path / "ct", moved(), uid="1.1", edit=computed)
+    add(tmp_path / "ct", body(), Z_MM, "b")
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, body())
+
+
+def test_of_equally_large_series_the_original_one_is_taken(tmp_path, capsys):
+    write_series(tmp_path / "a", moved(), uid="1.1", edit=with_values(ImageType=["DERIVED", "SECONDARY", "AXIAL"]))
+    write_series(tmp_path / "b", body(), uid="1.2", edit=with_values(ImageType=["ORIGINAL", "PRIMARY", "AXIAL"]))
+    path = tmp_path / "both.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(tmp_path.glob("[ab]/*")):
+            archive.write(file, f"{file.parent.name}-{file.name}")
+    np.testing.assert_array_equal(read_ct(path).array, body())
+    assert "takes one of the largest CT series, 1.2 (12 images), and passes over 1.1 (12)" in capsys.readouterr().err
 
 
 def test_the_larger_acquisition_is_taken(tmp_path, capsys):

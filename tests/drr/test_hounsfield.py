@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from drr.ct.hounsfield import Histogram, require_hu
+from drr.ct.hounsfield import Histogram, require_air_outside, require_hu
 from drr.errors import InputError
 
 PATH = Path("ct.nii")
@@ -71,6 +71,23 @@ def test_an_offset_taken_off_twice_is_seen(padding):
 def test_other_scales_are_seen(padding, scale):
     with pytest.raises(InputError, match="are not HU"):
         read(padded((chest() + 1000) * scale, padding if padding != -1000 else None))
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(0.5, 0), (1, 300)])
+def test_air_that_lies_too_high_is_seen(slope, shift):
+    with pytest.raises(InputError, match=r"the lowest lie near -[57].*air is -1000 HU: undo what scaled or shifted"):
+        read(chest() * slope + shift)
+
+
+def test_a_scan_that_was_filled_with_water_is_seen():
+    """What a resampling program fills with unless it is told."""
+    filled = np.rint(padded(chest(), 0)).astype(np.int16)
+    with pytest.raises(InputError, match="8 of its 8 corners and 24% of its voxels are exactly 0 HU"):
+        require_air_outside(PATH, filled)
+    for padding in (None, -1024, -500):
+        require_air_outside(PATH, np.rint(padded(chest(), padding)).astype(np.int16))
+    inside = np.rint(chest()).astype(np.int16)[:, 40:80, 50:76]  # corners of tissue, none like another
+    require_air_outside(PATH, inside)
 
 
 def test_values_beyond_int16_are_seen():
