@@ -135,6 +135,9 @@ def _affine_mm(header: Any, shape: tuple[int, int, int], needs_place: bool) -> t
 def _qform(header: Any) -> Matrix:
     from nibabel.spatialimages import HeaderDataError
 
+    if header["pixdim"][0] == 0:  # qfac, which nifti1.h takes as 1 then
+        header = header.copy()
+        header["pixdim"][0] = 1
     try:
         qform = np.asarray(header.get_qform(), np.float64)
     except (ValueError, HeaderDataError):

@@ -78,6 +78,16 @@ def test_each_form_of_a_nifti_alone_says_the_same(tmp_path: Path, direction, cod
     np.testing.assert_allclose(volume.direction, image.GetDirection(), atol=1e-6)
 
 
+def test_a_quaternion_without_qfac_is_of_a_right_handed_frame(tmp_path: Path):
+    image = sitk.GetImageFromArray(body())
+    sitk.WriteImage(image, str(tmp_path / "a.nii"))
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[76:80] = bytes(4)  # pixdim[0]
+    content[254:256] = bytes(2)  # no sform
+    volume = read_ct(written(tmp_path / "a.nii", bytes(content)))
+    np.testing.assert_allclose(volume.direction, image.GetDirection(), atol=1e-6)
+
+
 def sheared(tangent: float, row: int = 1, column: int = 2) -> np.ndarray:
     axes = np.reshape(AXES, (3, 3)).astype(float)
     axes[row, column] = 10 * tangent
