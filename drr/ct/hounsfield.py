@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drr.ct.limits import MAX_HU
+from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import AIR_HU
 
@@ -20,7 +21,8 @@ _PADDING_BELOW_HU, _MAX_BELOW = -1100, 0.05
 _AIR_SHARE = 0.05  # of what is no padding: lungs alone are more
 # Without air beside the padding, the rest is a body cut out: some fat, and bone and metal are a tenth of it at most.
 _LEAST_AIR, _FAT_HU, _LEAST_FAT, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, -30, 0.01, 700, 0.1, 300
-_LOWEST_SHARE, _LOWEST_HU = 0.01, -780  # airways and the air around are lower; dense lungs alone may not be
+# Airways and the air around are lower than the first; a smooth reconstruction may not be, but is than the second.
+_LOWEST_SHARE, _LOWEST_HU, _NO_AIR_HU = 0.01, -780, -600
 _LEAST_CORNERS, _LEAST_FILL = 4, 0.01
 _BLOCK_VOXELS = 2**21
 
@@ -93,10 +95,10 @@ def require_hu(path: Path, values: Histogram) -> None:
     _require_air_beside_padding(path, values)
     lowest = values.above(AIR_HU).quantile(_LOWEST_SHARE)
     if _LOWEST_HU < lowest <= _AIR_BELOW_HU:
-        raise InputError(
-            f"{path}: values from {low} to {high} are not HU: the lowest lie near {lowest}, and air is -1000 HU: "
-            "undo what scaled or shifted them"
-        )
+        told = f"{path}: the lowest values lie near {lowest}, and air is -1000 HU"
+        if lowest > _NO_AIR_HU:
+            raise InputError(f"{told}: undo what scaled or shifted them")
+        note(f"{told}: were they scaled or shifted?")
 
 
 def require_air_outside(path: Path, hu: NDArray[np.int16]) -> None:

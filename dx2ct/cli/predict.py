@@ -32,7 +32,10 @@ def predict(
     dicom: Annotated[Path | None, typer.Option(help="New folder for the CT as a DICOM series.")] = None,
     png: Annotated[Path | None, typer.Option(help="Contact sheet of the CT.")] = None,
     preview: Annotated[Path | None, typer.Option(help="Picture of what the network sees; alone it is quick.")] = None,
-    crop: Annotated[list[str] | None, typer.Option(help="VIEW:LEFT,TOP,RIGHT,BOTTOM in pixels of the file.")] = None,
+    crop: Annotated[
+        list[str] | None,
+        typer.Option(help="VIEW:LEFT,TOP,RIGHT,BOTTOM in pixels of the file, after they were made square."),
+    ] = None,
     rotate: Annotated[list[str] | None, typer.Option(help="VIEW:DEGREES clockwise, a multiple of 90.")] = None,
     flip: Annotated[list[str] | None, typer.Option(help="VIEW to mirror left to right.")] = None,
     invert: Annotated[list[str] | None, typer.Option(help="VIEW whose bone is dark in the file.")] = None,

@@ -12,7 +12,7 @@ from drr.ct.sources import note
 from drr.errors import InputError
 from drr.progress import each, say
 from dx2ct.predict.command import Outputs, predict
-from dx2ct.predict.framing import Framing, parse_framings
+from dx2ct.predict.framing import Framing, over, parse_framings
 from dx2ct.predict.model import Model
 
 FRAMINGS = ("crop", "rotate", "flip", "invert", "spacing_mm", "sid_mm", "odd_mm")
@@ -68,7 +68,7 @@ def _row(
     if not _NAME.fullmatch(name):
         raise InputError(f"{sheet}: line {number}: {name[:80]!r} is no name for a file: letters, digits, _ - and dots")
     files = {view: sheet.parent / cells[view].strip() for view in views if (cells.get(view) or "").strip()}
-    words = [[*framing.get(option, ()), *(cells.get(option) or "").split()] for option in FRAMINGS]
+    words = [over(option, (cells.get(option) or "").split(), framing.get(option, ())) for option in FRAMINGS]
     try:
         return Row(name, files, parse_framings(list(files), *words))
     except InputError as error:

@@ -3,19 +3,24 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+import os
 from pathlib import Path
+import re
 from typing import Any
 
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
-from drr.volume import require_written
+from drr.volume import require_written, WRITTEN
 from dx2ct.predict.answer import answer, notes_of
 from dx2ct.predict.dicom_series import write_series
 from dx2ct.predict.framing import Framing
 from dx2ct.predict.model import Model
 from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
 from dx2ct.predict.sampling import sampling
+
+_NAME_BYTES, _UNTIL_WHOLE = 255, 48  # of file systems; what names have more until all is written (drr.files), twice
+_OBJECT = re.compile(r"^.*?0x[0-9a-f]+\): *(ERROR: *)?|^Reason: *")  # of ITK
 
 Writers = dict[Path, Callable[[Path], object]]
 
@@ -36,13 +41,12 @@ class Outputs:
     @property
     def record(self) -> Path | None:
         """Beside the volume, by its name: several volumes may lie in one folder."""
-        return self.volume and self.volume.parent / f"{self.volume.name.partition('.')[0]}.run.json"
+        return self.volume and self.volume.parent / f"{_parts(self.volume)[0]}.run.json"
 
     @property
     def deviation(self) -> Path | None:
-        """Where the deviation of several samples goes: NAME.deviation with the volume's suffixes."""
-        stem, dot, suffixes = self.volume.name.partition(".") if self.volume else ("", "", "")
-        return self.volume and self.volume.parent / f"{stem}.deviation{dot}{suffixes}"
+        """Where the deviation of several samples goes: NAME.deviation with the volume's ending."""
+        return self.volume and self.volume.parent / ".deviation".join(_parts(self.volume))
 
 
 def predict(
@@ -109,6 +113,15 @@ def check_outputs(outputs: Outputs, files: Mapping[str, Path], samples: int = 1)
     for path in named:
         if path.is_dir() and path != outputs.dicom:
             raise InputError(f"{path}: is a folder: name a file")
+        if (surplus := len(os.fsencode(path.name)) + _UNTIL_WHOLE - _NAME_BYTES) > 0:
+            raise InputError(f"{path}: its name is too long by {surplus} bytes: choose a shorter one")
+
+
+def _parts(volume: Path) -> tuple[str, str]:
+    """NAME and the ending of a volume; a NAME may hold dots, as a UID does."""
+    ending = next((one for one in WRITTEN if volume.name.lower().endswith(one)), "")
+    at = len(volume.name) - len(ending)
+    return volume.name[:at], volume.name[at:]
 
 
 def _write_all(writers: Writers) -> None:
@@ -116,9 +129,22 @@ def _write_all(writers: Writers) -> None:
     try:
         with ExitStack() as stack:
             for path, write in writers.items():
-                write(stack.enter_context(replacing(path)))
+                part = stack.enter_context(replacing(path))
+                _try(part)
+                write(part)
     except (OSError, RuntimeError, InputError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
         reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[-1].strip()
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
-        raise NotWrittenError(f"{path}: cannot be written ({reason}): nothing was written") from None
+        elif isinstance(error, RuntimeError):
+            reason = _OBJECT.sub("", reason).partition(": ")[0]
+        raise NotWrittenError(
+            f"{path}: cannot be written ({reason}): nothing was written: free some space, or choose another place"
+        ) from None
+
+
+def _try(part: Path) -> None:
+    """OSError where no file can be made: of ITK and its libraries it would be lines of their own on stderr."""
+    trial = part.with_name(f"{part.name}.trial")
+    trial.touch()
+    trial.unlink()

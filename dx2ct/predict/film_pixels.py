@@ -17,6 +17,7 @@ from drr.ct.dicom_codestream import require_size as require_coded_size
 from drr.ct.dicom_layout import PIXEL_DATA, pixel_element, plugin_of, transfer_syntax, UNDEFINED
 from drr.ct.dicom_parse import whole
 from drr.errors import InputError
+from dx2ct.predict.film_folds import with_more_bits, without_sign
 
 TAGS = (
     *("SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -61,10 +62,32 @@ def stored_values(path: Path, header: FileDataset, at: int, element: bytes) -> S
         if not header.file_meta.get("TransferSyntaxUID"):
             notes = ("TransferSyntaxUID is missing: read as uncompressed",)
     high, more = _used_high_bit(raw, high, stored)
-    values = (raw << (allocated - 1 - high)) >> (allocated - stored)
+    raw, values, said = _unfolded(raw, high, stored, header)
+    padding, left = _at_border(_padding(raw, values, header), header.get("PixelPaddingValue"))
+    steps = (*said, *more, f"padding {header.PixelPaddingValue} made air") if padding.any() else (*said, *more)
+    return Stored(np.asarray(values), padding, steps, (*notes, *more, *said, *left))
+
+
+def _unfolded(
+    raw: NDArray[Any], high: int, stored: int, header: FileDataset
+) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...]]:
+    """The stored values and the bits in use of them, by what the header says or, where that folds them, by more."""
+    values = _in_use(raw, high, stored)
     padding = _padding(raw, values, header)
-    steps = (*more, f"padding {header.PixelPaddingValue} made air") if padding.any() else more
-    return Stored(np.asarray(values), padding, steps, (*notes, *more))
+    unsigned = raw.view(f"u{raw.dtype.itemsize}")
+    if raw.dtype.kind == "i" and (said := without_sign(values, _in_use(unsigned, high, stored), stored, padding)):
+        return unsigned, _in_use(unsigned, high, stored), said
+    if high != stored - 1 or np.array_equal(raw, values):
+        return raw, values, ()
+    if said := with_more_bits(values, raw, stored, padding):
+        return raw, raw, said
+    return raw, values, ()
+
+
+def _in_use(raw: NDArray[Any], high: int, stored: int) -> NDArray[Any]:
+    """The bits from HighBit down, the sign of signed ones extended."""
+    allocated = 8 * raw.dtype.itemsize
+    return np.asarray((raw << (allocated - 1 - high)) >> (allocated - stored))
 
 
 def _plain(data: bytes, header: FileDataset, bits: int, little: bool) -> NDArray[Any]:
@@ -81,7 +104,7 @@ def _decoded(data: bytes, header: FileDataset, syntax: UID) -> NDArray[Any]:
         raise InputError(f"compressed pixels under the transfer syntax {syntax.name}: the header is wrong")
     shape = (whole(header, "Rows"), whole(header, "Columns"))
     frame = get_frame(data, 0, number_of_frames=1)
-    require_coded_size(frame, syntax, *shape)
+    require_coded_size(frame, syntax, *shape, header.BitsAllocated // 8)
     options: dict[str, Any] = {
         "rows": shape[0],
         "columns": shape[1],
@@ -113,8 +136,22 @@ def _used_high_bit(raw: NDArray[Any], high: int, stored: int) -> tuple[int, tupl
     return high, (f"HighBit {high}: the upper {stored} bits taken",)
 
 
+def _at_border(found: NDArray[np.bool_], value: int) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """What of the padding is connected with the border, and a note of the rest: the patient's grey may be as high."""
+    if not found.any():
+        return found, ()
+    from scipy import ndimage  # slow to import, and few films need it
+
+    regions, _ = ndimage.label(found)
+    ends = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
+    outside = np.isin(regions, ends[ends > 0])
+    inside = np.count_nonzero(found) - np.count_nonzero(outside)
+    where = f"PixelPaddingValue {value} is inside the image, too (pixels: {inside})"
+    return outside, (f"{where}: there it stays as grey, look at --preview",) if inside else ()
+
+
 def _padding(raw: NDArray[Any], values: NDArray[Any], header: FileDataset) -> NDArray[np.bool_]:
-    """Where there is no image; writers confuse US and SS, so that both ends are brought to the pixels' own sign."""
+    """Where the padding value is; writers confuse US and SS, so that both ends are brought to the pixels' own sign."""
     first = header.get("PixelPaddingValue")
     if first is None or first == "":
         return np.zeros(raw.shape, bool)

@@ -15,6 +15,7 @@ _DISTANCES = {
     "sod_mm": "DistanceSourceToPatient",
     "magnification": "EstimatedRadiographicMagnificationFactor",
 }
+_LEAST = 0.5  # of a pixel at the detector: nobody is magnified twice
 TAGS = ("PixelAspectRatio", "PixelSpacingCalibrationType", *_SPACINGS, *_DISTANCES.values())
 
 
@@ -23,7 +24,7 @@ def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[flo
 
     spacing_at: `patient` where PixelSpacing was calibrated to it (DICOM PS3.3 10.7), else `detector`.
     """
-    aspect, notes = _positive(header, "PixelAspectRatio"), list[str]()
+    aspect, notes = _positive(header, "PixelAspectRatio"), _contradicting(header)
     for keyword in _SPACINGS:
         sides = _positive(header, keyword)
         if sides is None:
@@ -49,6 +50,20 @@ def spacing_of(header: Dataset) -> tuple[dict[str, object], list[str], tuple[flo
     missing: dict[str, object] = {"spacing_mm": None, "spacing_from": None}
     row, column = aspect or (1.0, 1.0)
     return missing, notes, (row, column, f"PixelAspectRatio {row:g}\\{column:g}")
+
+
+def _contradicting(header: Dataset) -> list[str]:
+    """A line where the two sizes of a pixel are no detector's and no patient's: the patient is before the detector."""
+    found = [sides for keyword in _SPACINGS[:2] if (sides := _positive(header, keyword))]
+    if len(found) < 2 or all(
+        _LEAST <= patient / detector <= 1 + SQUARE for detector, patient in zip(*found, strict=True)
+    ):
+        return []
+    sizes = (f"{keyword} {row:g} x {column:g} mm" for keyword, (row, column) in zip(_SPACINGS, found, strict=False))
+    return [
+        f"{' and '.join(sizes)} contradict each other, a pixel in the patient is {_LEAST:g} to 1 of one at the "
+        "detector; the first was followed: --spacing-mm VIEW:MM"
+    ]
 
 
 def distances_of(header: Dataset) -> dict[str, float]:

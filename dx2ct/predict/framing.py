@@ -22,7 +22,8 @@ _LENGTHS = ("spacing_mm", "sid_mm", "odd_mm")
 class Framing:
     """What is done to one X-ray, in this order, and what is said of the place where it was taken.
 
-    crop: left, top, right, bottom in pixels of the file as a viewer shows it, right and bottom exclusive. rotate:
+    crop: left, top, right, bottom in pixels of the file as a viewer shows it, square ones where the file has others
+    (`with_square_pixels`), right and bottom exclusive. rotate:
     degrees clockwise, a multiple of 90, after the turn that the file's header asks for. flip: left to right. invert:
     bone is dark in the file. spacing_mm: of its pixels at the detector; sid_mm: from source to detector; odd_mm: from
     the middle of the patient to the detector; None: as the file says, or as is usual (place.py).
@@ -77,8 +78,13 @@ def parse_framings(
             if view not in words or bool(colon) != (option in _FORMS):
                 form = _FORMS.get(option, "VIEW")
                 raise InputError(f"--{option} {word}: say {form}, where VIEW is {' or '.join(views)}")
+            if option in words[view]:
+                raise InputError(f"--{option} {word}: {view} has an --{option} already: say it once")
             words[view][option] = _whole_numbers(option, word, value) if colon else True
     for option, values in zip(_LENGTHS, (spacing_mm, sid_mm, odd_mm), strict=True):
+        if len({_view_of(option, word) for word in values}) < len(values):
+            name = option.replace("_", "-")
+            raise InputError(f"--{name} {' and '.join(values)}: said twice of one view, or of all: say it once")
         for word in sorted(values, key=lambda word: ":" in word):  # of one view over that of all
             view, colon, value = word.rpartition(":")
             if colon and view not in words:
@@ -87,6 +93,17 @@ def parse_framings(
             for said in [view] if colon else views:
                 words[said][option] = _length(option, word, value)
     return {view: Framing(**said) for view, said in words.items()}
+
+
+def over(option: str, words: Sequence[str], of_all: Sequence[str]) -> list[str]:
+    """Words of an option that are said of one patient, and of those for all patients the ones of other views."""
+    names = {_view_of(option, word) for word in words}
+    return [*(word for word in of_all if _view_of(option, word) not in names), *words]
+
+
+def _view_of(option: str, word: str) -> str:
+    """The view of a VIEW, VIEW:VALUE or VALUE word, empty for a length of all views."""
+    return word.rpartition(":")[0] if option in _LENGTHS else word.partition(":")[0]
 
 
 def oriented(xray: Xray, how: Framing) -> NDArray[np.float32]:

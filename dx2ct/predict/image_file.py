@@ -11,13 +11,13 @@ from PIL import Image
 
 from drr.errors import InputError
 from dx2ct.predict.decode import decoded
+from dx2ct.predict.jpeg import read_jpeg
 from dx2ct.predict.tiff import read_tiff
 from dx2ct.predict.turn import BY_ORIENTATION
 from dx2ct.predict.xray import MAX_SIDE, require_grey_levels, require_size, Xray
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 _ORIENTATION = 0x0112  # of EXIF, as of TIFF
-_TAIL_BYTES = 1024
 _PNG_BIT_DEPTH_AT = 24  # byte 8 of IHDR, the first chunk
 COLOUR_SPREAD = 0.05  # of the range: JPEG's chroma noise on a grey film stays below, a photographed one does not
 COLOURED = 0.01  # of the pixels, which may be more coloured than that
@@ -43,7 +43,7 @@ def read_picture(path: Path) -> Xray:
         unlike = tiff.resolution
     else:
         orientation, unlike = _tags(data, FORMATS[suffix])
-        array = decoded(data)
+        array = read_jpeg(data) if FORMATS[suffix] == "JPEG" else _read_png(data)
     if array.dtype not in (np.uint8, np.uint16):
         raise InputError(f"grey values of type {array.dtype}: 8 and 16 bits are read")
     pixels = _grey(array) if array.ndim == 3 else array.astype(np.float32)
@@ -76,8 +76,6 @@ def _tags(data: bytes, kind: str) -> tuple[int, tuple[float, float]]:
     depth = 2 if kind == "PNG" and data[_PNG_BIT_DEPTH_AT] == 16 else 1
     channels = {"L": 1, "I;16": 1, "I": 1, "1": 1, "RGB": 3}.get(image.mode, 4)  # OpenCV makes four of grey with alpha
     require_size(image.height, image.width, channels * depth)
-    if kind == "JPEG" and b"\xff\xd9" not in data[-_TAIL_BYTES:]:
-        raise InputError("the file is cut short (its end mark is missing): fetch it again")  # it would be padded
     if (images := getattr(image, "n_frames", 1)) > 1:
         raise InputError(f"{images} images in one file: give one X-ray")
     x, y = image.info.get("dpi") or image.info.get("aspect") or (1, 1)
@@ -87,6 +85,17 @@ def _tags(data: bytes, kind: str) -> tuple[int, tuple[float, float]]:
     except (OSError, ValueError, SyntaxError, TypeError):  # a damaged EXIF block is no orientation
         orientation = 1
     return orientation, unlike
+
+
+def _read_png(data: bytes) -> NDArray[Any]:
+    """The pixels, after every chunk's checksum; InputError for a damaged file, and for fewer than 8 bits."""
+    try:
+        Image.open(BytesIO(data), formats=("PNG",)).verify()  # libpng would tell the terminal
+    except (OSError, ValueError, SyntaxError):
+        raise InputError("not a readable image: it is cut short or damaged: fetch it again") from None
+    if (bits := data[_PNG_BIT_DEPTH_AT]) < 8:
+        raise InputError(f"grey values of {bits} bits: 8 and 16 bits are read: export it anew with all its greys")
+    return decoded(data)
 
 
 def _photograph(data: bytes, rows: int, columns: int) -> list[str]:

@@ -49,7 +49,14 @@ class Preparation:
         self._require_size(view, xray, lying)
         pose = judged(lying)
         is_said = said_view(str(xray.facts.get("view") or "")) == view
-        doubted = doubts(view, pose, framing, is_said=is_said, is_oriented=xray.directions is not None)
+        doubted = doubts(
+            view,
+            pose,
+            framing,
+            is_said=is_said,
+            is_oriented=xray.directions is not None,
+            is_film=xray.kind == "film",
+        )
         first = Framed(xray, lying, _notes(xray, (*xray.notes, *doubted)), framing.moves or bool(xray.turn), pose=pose)
         return self._placed(view, first, pose, framing) if is_placed else self._whole(view, first)
 
@@ -57,6 +64,7 @@ class Preparation:
         """The part of the patient that the training's field shows, and where it was taken."""
         xray, training, style = lying.xray, self.inputs.views.exposures[view], style_of(self.styles, view, lying.xray)
         image, place, exposure, said = placed(view, lying.image, xray, framing, training, self._pixels(view, xray))
+        _require_sides(xray, image, self._pixels(view, xray))
         lungs = None
         if not place.is_training:
             lungs = lungs_mm(view, pose, field_mm(exposure_of(xray, framing, training, place))[0])
@@ -91,6 +99,14 @@ class Preparation:
         if xray.kind == "integrals" or not self.films:
             return image
         return learnt_part(averaged(image, self.inputs.pixels))
+
+
+def _require_sides(xray: Xray, image: NDArray[np.float32], pixels: int) -> None:
+    """InputError for an image that fills the training's field with too few pixels along one side."""
+    rows, columns = image.shape
+    if min(rows, columns) < pixels:
+        seen = f"the network sees {pixels} a side"
+        raise InputError(f"{xray.name}: {columns} x {rows} pixels, {seen}: give a larger image, of square pixels")
 
 
 def of_one_patient(xrays: Mapping[str, Framed]) -> dict[str, Framed]:

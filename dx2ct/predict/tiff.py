@@ -5,6 +5,7 @@ OpenCV honours an orientation in some kinds of TIFF and MINISWHITE in others; so
 
 from io import BytesIO
 import logging
+import math
 import struct
 from typing import Any, NamedTuple
 
@@ -55,8 +56,9 @@ def read_tiff(data: bytes) -> Tiff:
 
 def _require_one_grey_image(file: tifffile.TiffFile, page: Any, size: int) -> None:
     others = [one for one in list(file.pages)[1:] if not getattr(one, "is_reduced", False)]
-    if others:
-        raise InputError(f"{1 + len(others)} images in one file: give one X-ray")
+    images = 1 + len(others) if others else _of_one_page(file, page)
+    if images > 1:
+        raise InputError(f"{images} images in one file: give one X-ray")
     samples, bits = int(page.samplesperpixel), page.bitspersample
     if bits not in (8, 16) or int(page.sampleformat) != _UNSIGNED:
         kind = tifffile.SAMPLEFORMAT(page.sampleformat).name.lower()
@@ -69,6 +71,19 @@ def _require_one_grey_image(file: tifffile.TiffFile, page: Any, size: int) -> No
     ends = (at + count for at, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=size + 1) > size:
         raise InputError("the file is cut short inside its pixels: fetch it again")
+
+
+def _of_one_page(file: tifffile.TiffFile, page: Any) -> int:
+    """How many images a description says to lie behind the tags of one, as tifffile and ImageJ write large stacks.
+
+    tifffile's own `series` would do, but may open other files that a description names.
+    """
+    images, own = [int((file.imagej_metadata or {}).get("images", 1))], tuple(page.shape)
+    for said in file.shaped_metadata or ():
+        shape = tuple(said.get("shape", own))
+        if shape[-len(own) :] == own:
+            images.append(math.prod(shape[: -len(own)]))
+    return max(images)
 
 
 def _without(file: tifffile.TiffFile, page: Any, data: bytes, values: dict[int, int]) -> bytes:

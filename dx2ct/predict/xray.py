@@ -93,4 +93,4 @@ def with_square_pixels(xray: Xray, height: float, width: float, why: str) -> Xra
         blank = cv2.resize(blank.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     pixels = np.asarray(cv2.resize(xray.pixels, size, interpolation=cv2.INTER_LINEAR))
     step = f"pixels made square by {why}: {columns} x {rows} became {size[0]} x {size[1]}"
-    return xray.did(step, step, pixels=pixels, blank=blank)
+    return xray.did(step, f"{step} (--crop counts these)", pixels=pixels, blank=blank)

@@ -37,7 +37,7 @@ def compare(model: Model, truth: Path, folder: Path) -> dict[str, Any]:
 
 
 def _on_grid(found: Volume, result: Volume, model: Model) -> tuple[Volume, str]:
-    same = found.array.shape == result.array.shape
+    same = found.is_canonical and found.array.shape == result.array.shape
     if same and np.allclose(found.spacing_mm, result.spacing_mm, atol=_SAME_MM):
         return replace(found, origin_mm=result.origin_mm), "its voxels are the result's"
     if not isinstance(model.settings, XrayRunSettings):

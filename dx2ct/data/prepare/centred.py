@@ -11,6 +11,7 @@ from dx2ct.data.prepare.slices import area_resample
 from dx2ct.data.prepare.volume import to_cube
 
 _SAME_MM = 1e-3
+_SAME_AXES = 1e-3  # what a file's rounding may leave of a direction cosine
 _FINE_MM = 1.0  # voxels that are averaged are not larger than this
 
 
@@ -24,9 +25,13 @@ def on_grid(volume: Volume, grid: Volume, settings: VolumeSettings) -> Volume:
 
 
 def cube_of(grid: Volume) -> VolumeSettings:
-    """The cube of a grid, in voxels of 1 mm or less; InputError where it is none."""
+    """The cube of a grid, in voxels of 1 mm or less; InputError where it is none, or oblique to the patient's axes."""
     voxels, spacing = grid.array.shape[0], grid.spacing_mm[0]
     if set(grid.array.shape) != {voxels} or not np.allclose(grid.spacing_mm, spacing, atol=_SAME_MM):
         raise InputError(f"{grid.array.shape} voxels of {grid.spacing_mm} mm are no cube: leave --centred out")
+    if not np.allclose(np.reshape(grid.direction, (3, 3)), np.eye(3), atol=_SAME_AXES):
+        raise InputError(
+            "its axes are oblique to the patient's: write it along them, or take --resample, which follows them"
+        )
     parts = int(np.ceil(spacing / _FINE_MM))
     return VolumeSettings(spacing_mm=spacing / parts, size=voxels * parts, z_part="center", interpolation="linear")

@@ -16,6 +16,7 @@ CLEAR = 0.75  # how a film must seem to lie for its lungs to be measured
 NO_CHEST = 0.65
 ADULT_MM = (150.0, 350.0)  # of lungs, from the apex to the lowest recess
 APART = 0.25  # of the larger: what a PA and a lateral film of one patient differ by at most
+_INTENSITIES = "are they line integrals? of intensities I of I0 they are -log(I / I0)"
 _NAMES = {"pa": "PA", "lateral": "lateral"}
 _MIRRORED = {
     "pa": "its heart seems to lie at the image's left, mirrored or a heart on the right side",
@@ -23,10 +24,13 @@ _MIRRORED = {
 }
 
 
-def doubts(view: str, pose: Pose, how: Framing, *, is_said: bool = False, is_oriented: bool = False) -> list[str]:
+def doubts(
+    view: str, pose: Pose, how: Framing, *, is_said: bool = False, is_oriented: bool = False, is_film: bool = True
+) -> list[str]:
     """What contradicts a film, given as `view` and framed so, one line each; none of other views than pa and lateral.
 
-    is_said: its header says that it is of this view; is_oriented: how it lies.
+    is_said: its header says that it is of this view; is_oriented: how it lies. is_film: no line integrals, which
+    --invert refuses.
     """
     if view not in _NAMES:
         return []
@@ -34,7 +38,7 @@ def doubts(view: str, pose: Pose, how: Framing, *, is_said: bool = False, is_ori
         return [_line("it does not look like a chest X-ray", share, "is it the right file?")]
     found = []
     if pose.negative > LIKELY:
-        cure = f"leave --invert {view} out" if how.invert else f"--invert {view}"
+        cure = f"leave --invert {view} out" if how.invert else f"--invert {view}" if is_film else _INTENSITIES
         found.append(_line("its bone looks dark", pose.negative, cure))
     other = "lateral" if view == "pa" else "pa"
     if (share := pose.views[other]) > (SURE if is_said else LIKELY):

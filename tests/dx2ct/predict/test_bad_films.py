@@ -69,6 +69,22 @@ def test_a_spacing_that_can_be_none_is_said(tmp_path: Path, sides: list[str]):
     assert found.facts["spacing_from"] == "PixelSpacing"
 
 
+@pytest.mark.parametrize(("imager", "patient"), [(0.55, 0.8), (0.8, 0.2), (0.8, 0.399), (0.5, 0.51)])
+def test_spacings_that_contradict_each_other_are_said(imager: float, patient: float, tmp_path: Path):
+    """No patient is behind the detector, and none is magnified twice."""
+    found = film(tmp_path / "a", ImagerPixelSpacing=[imager] * 2, PixelSpacing=[patient] * 2)
+    assert found.notes == (
+        f"ImagerPixelSpacing {imager} x {imager} mm and PixelSpacing {patient} x {patient} mm contradict each other, a "
+        "pixel in the patient is 0.5 to 1 of one at the detector; the first was followed: --spacing-mm VIEW:MM",
+    )
+    assert found.facts["spacing_mm"] == [imager] * 2
+
+
+@pytest.mark.parametrize(("imager", "patient"), [(0.8, 0.8), (0.8, 0.73), (0.8, 0.41), (0.2, 0.201)])
+def test_spacings_of_a_magnified_patient_are_not(imager: float, patient: float, tmp_path: Path):
+    assert film(tmp_path / "a", ImagerPixelSpacing=[imager] * 2, PixelSpacing=[patient] * 2).notes == ()
+
+
 def test_two_patients_are_said_and_no_record_names_them(tmp_path: Path):
     one, two = (film(tmp_path / name, PatientID=f"{name}-1234") for name in ("a", "b"))
     framed = {view: Framed(xray, xray.pixels, ()) for view, xray in (("pa", one), ("lateral", two))}

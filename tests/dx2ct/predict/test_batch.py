@@ -45,12 +45,30 @@ def test_one_bad_film_does_not_stop_the_others(
     assert not np.array_equal(read_volume(tmp_path / "out/four.nii.gz").array, alone.array)
 
 
+def test_names_that_are_uids_keep_their_records_apart(model: Model, films: dict[str, Path], tmp_path: Path):
+    sheet = write(tmp_path / "in", "name pa lateral flip", "1.2.840.1 pa.png lateral.dcm ",
+                  "1.2.840.2 pa.png lateral.dcm lateral")  # fmt: skip
+    predict_all(model, read_films(sheet, BOTH, {}), tmp_path / "out", {"steps": 1})
+    flips = [
+        json.loads((tmp_path / f"out/1.2.840.{n}.run.json").read_text())["inputs"]["lateral"]["framing"]["flip"]
+        for n in (1, 2)
+    ]
+    assert flips == [False, True] and len(list((tmp_path / "out").iterdir())) == 6
+
+
 def test_a_sheet_is_read_from_its_own_folder_with_words_for_all(tmp_path: Path):
     sheet = write(tmp_path, "name pa crop rotate", "a x.png pa:1,2,3,4 ", "", "b y.png  pa:90")
     a, b = read_films(sheet, BOTH, {"flip": ["pa"]})
     assert (a.name, b.name) == ("a", "b") and a.files == {"pa": tmp_path / "x.png"}
     assert a.framing == {"pa": Framing(crop=(1, 2, 3, 4), flip=True)}
     assert b.framing == {"pa": Framing(rotate=90, flip=True)}
+
+
+def test_a_row_s_own_words_go_before_those_for_all(tmp_path: Path):
+    sheet = write(tmp_path, "name pa rotate spacing_mm", "a x.png pa:90 0.5", "b y.png  pa:0.7", "c z.png  ")
+    rows = read_films(sheet, BOTH, {"rotate": ["pa:180"], "spacing_mm": ["0.9"]})
+    assert [row.framing["pa"].rotate for row in rows] == [90, 180, 180]
+    assert [row.framing["pa"].spacing_mm for row in rows] == [0.5, 0.7, 0.9]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,66 @@ def test_padding_may_be_wider_than_the_bits_in_use(tmp_path: Path):
     assert xray.blank is not None and xray.blank[:9].all() and not xray.blank[9:].any()
 
 
+def test_grey_of_the_patient_is_no_padding(tmp_path: Path):
+    """A padding value that the patient has as well makes no hole, and is said."""
+    stored = FILM.copy()
+    stored[:30], stored[100:110, 50:70] = 2000, 2000
+    stored[stored == 2001] = 2002
+    inside = int((stored[30:] == 2000).sum())
+    xray = read(tmp_path, stored, PixelPaddingValue=2000)
+    assert xray.blank is not None and xray.blank[:30].all() and not xray.blank[40:].any()
+    assert (xray.pixels[100:110, 50:70] == 2000).all()
+    assert f"PixelPaddingValue 2000 is inside the image, too (pixels: {inside})" in xray.notes[0]
+    assert "padding 2000 made air" in xray.facts["steps"]
+    stored[:30] = 10
+    alone = read(tmp_path, stored, PixelPaddingValue=2000)
+    assert alone.blank is None and not any("padding" in step for step in alone.facts["steps"])
+
+
+# ---- signs and bits that are not as the header says
+
+SMOOTH = (pa() * 0.5 + np.linspace(0, 0.5, 160)) * 4095
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("noise", [0, 40])
+def test_a_sign_that_values_do_not_have_is_not_believed(bits: int, noise: int, tmp_path: Path):
+    film = SMOOTH + np.random.default_rng(0).normal(0, noise, SMOOTH.shape)
+    film[:20, :20] = np.indices((20, 20)).sum(0) % 2 * 4095  # a marker, black and white
+    stored = (film.clip(0, 4095) * (1 if bits == 12 else 16)).astype(np.uint16)
+    xray = read(tmp_path, stored, BitsStored=bits, HighBit=bits - 1, PixelRepresentation=1)
+    np.testing.assert_array_equal(xray.pixels, stored)
+    assert xray.notes[0].startswith("PixelRepresentation says that values have a sign, and grey runs on")
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_sign_that_values_have_is_believed(bits: int, extended: bool, tmp_path: Path):
+    """Of 12 bits with zeros above them, or with the sign, also beside a marker that is black and white."""
+    film = SMOOTH.copy()
+    film[:20, :20] = np.indices((20, 20)).sum(0) % 2 * 4095
+    meant = ((film - 2048) * (1 if bits == 12 else 16)).astype(np.int16)
+    stored = meant.view(np.uint16) if extended or bits == 16 else meant.view(np.uint16) & 0xFFF
+    xray = read(tmp_path, stored, BitsStored=bits, HighBit=bits - 1, PixelRepresentation=1)
+    np.testing.assert_array_equal(xray.pixels, meant)
+    assert xray.notes == ()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 11])
+def test_bits_above_those_stored_are_grey_where_it_runs_on_in_them(bits: int, tmp_path: Path):
+    """And none where they are an overlay's: a chequerboard, or letters."""
+    xray = read(tmp_path, SMOOTH.astype(np.uint16), BitsStored=bits, HighBit=bits - 1)
+    np.testing.assert_array_equal(xray.pixels, SMOOTH.astype(np.uint16))
+    assert xray.notes[0].startswith(f"BitsStored {bits} is too small, grey runs on in the bits above")
+    narrow = (SMOOTH / 2 ** (12 - bits)).astype(np.uint16)
+    rows, columns = np.indices(narrow.shape)
+    for overlay in ((rows + columns) % 2, (rows // 9 % 3 == 0) & (columns // 7 % 2), np.ones(narrow.shape, int)):
+        stored = narrow | (overlay.astype(np.uint16) << bits)
+        xray = read(tmp_path, stored, BitsStored=bits, HighBit=bits - 1)
+        np.testing.assert_array_equal(xray.pixels, narrow)
+        assert xray.notes == ()
+
+
 # ---- grey values
 
 

@@ -43,3 +43,21 @@ def test_framing_of_the_command_line_and_its_mistakes():
         oriented(film(pa()), Framing(crop=(0, 0, 161, 10)))
     with pytest.raises(InputError, match="bone bright already"):
         oriented(Xray(pa().astype(np.float32), "integrals", "a.mha"), Framing(invert=True))
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "reason"),
+    [
+        ("rotate", ["pa:90", "lateral:90", "pa:180"], "--rotate pa:180: pa has an --rotate already"),
+        ("crop", ["pa:1,2,3,4", "pa:1,2,3,5"], "--crop pa:1,2,3,5: pa has"),
+        ("flip", ["pa", "pa"], "--flip pa: pa has"),
+        ("spacing_mm", ["0.5", "0.9"], "--spacing-mm 0.5 and 0.9: said twice of one view, or of all"),
+        ("sid_mm", ["pa:1500", "1800", "pa:1600"], "--sid-mm pa:1500 and 1800 and pa:1600: said twice"),
+    ],
+)
+def test_what_is_said_twice_of_a_view_is_refused(option: str, words: list[str], reason: str):
+    """None of both is meant for sure; of all views and of one is no contradiction."""
+    with pytest.raises(InputError, match=reason):
+        parse_framings(["pa", "lateral"], **{option: words})
+    found = parse_framings(["pa", "lateral"], spacing_mm=["pa:0.5", "0.9"])
+    assert (found["pa"].spacing_mm, found["lateral"].spacing_mm) == (0.5, 0.9)

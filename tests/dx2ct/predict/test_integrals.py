@@ -1,5 +1,6 @@
 """Line integrals in .mha files: whole, and of this file alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,19 @@ def test_what_is_no_image_of_line_integrals_is_refused(pixels: np.ndarray, vecto
     sitk.WriteImage(sitk.GetImageFromArray(pixels, isVector=vector), str(tmp_path / "a.mha"), True)
     with pytest.raises(InputError, match=reason):
         read_xray(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize("made", [lambda one: -6 * one, lambda one: 6 * one - 3, lambda one: 2000 * one - 1000])
+def test_negative_values_are_no_line_integrals(made: Callable[[np.ndarray], np.ndarray], tmp_path: Path):
+    sitk.WriteImage(sitk.GetImageFromArray(made(IMAGE).astype(np.float32)), str(tmp_path / "a.mha"))
+    with pytest.raises(InputError, match=r"a\.mha: values from -.* are no line integrals, .*: negate them, or add"):
+        read_xray(tmp_path / "a.mha")
+
+
+def test_noise_about_zero_is_read(tmp_path: Path):
+    """As `drr render` writes it of 30 photons a pixel: air beside the patient has more and fewer."""
+    counts = np.random.default_rng(0).poisson(30 * np.exp(-np.where(IMAGE > 0.5, 6 * IMAGE, 0)))
+    noisy = -np.log(np.maximum(counts, 0.5) / 30).astype(np.float32)
+    assert noisy.min() < -0.4
+    sitk.WriteImage(sitk.GetImageFromArray(noisy), str(tmp_path / "a.mha"))
+    np.testing.assert_array_equal(read_xray(tmp_path / "a.mha").pixels, noisy)

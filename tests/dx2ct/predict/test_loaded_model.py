@@ -158,6 +158,17 @@ def test_a_crop_smaller_than_the_network_s_image_is_refused(model: Model):
         model.reconstruct({"pa": film(pa()), "lateral": film(lateral())}, framing=framing)
 
 
+def test_line_integrals_of_too_few_rows_are_named_with_a_cure(model: Model, data: Path):
+    """Of the training's detector, and of pixels that are higher than wide."""
+    view, pixels = model.trained.inputs.views.exposures["pa"], read_xrays(data, SCAN, BOTH)["pa"]
+    columns, few = pixels.shape[1], pixels.reshape(16, -1, pixels.shape[1]).mean(axis=1)
+    spacing = [view.rows * view.pixel_mm[0] / 16, view.columns * view.pixel_mm[1] / columns]
+    given = {"pa": Xray(few, "integrals", "few.mha", {"spacing_mm": spacing}), "lateral": xray_files(data)["lateral"]}
+    size = f"{columns} x 16 pixels, the network sees 32 a side: give a larger image, of square pixels"
+    with pytest.raises(InputError, match=rf"few\.mha: {size}"):
+        model.prepare(given, {})
+
+
 def test_folders_that_are_no_model_are_refused(tmp_path: Path):
     good = random_run(tmp_path / "good")
     weights, text = layout.weights(good).read_bytes(), layout.settings(good).read_text()

@@ -95,6 +95,11 @@ def test_a_contradiction_names_its_cure(given: str, found: Pose, how: Framing, l
     assert told.doubts(given, found, how) == ([line.format(why)] if line else [])
 
 
+def test_dark_bone_of_line_integrals_has_a_cure_that_is_no_option():
+    (said,) = told.doubts("pa", pose(negative=0.97), Framing(), is_film=False)
+    assert "its bone looks dark" in said and "--invert" not in said and said.endswith("they are -log(I / I0)")
+
+
 def test_what_the_header_says_is_doubted_only_when_sure():
     likely = pose(quarter=2, share=0.95)
     assert told.doubts("pa", likely, Framing()) and not told.doubts("pa", likely, Framing(), is_oriented=True)

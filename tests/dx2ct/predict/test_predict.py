@@ -186,6 +186,14 @@ def test_a_known_scale_calibrates_the_deviation(films: dict[str, Path], tmp_path
     assert other == {"calibrated": False} and "learnt with another sampling" in said
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ".NRRD"])
+def test_a_name_with_dots_has_a_record_and_a_deviation_of_its_own(ending: str):
+    for name in ("ct", "anna.1", "1.2.840.2", "x.nii.1", ".hidden"):
+        outputs = Outputs(Path("o") / f"{name}{ending}")
+        assert outputs.record == Path("o") / f"{name}.run.json"
+        assert outputs.deviation == Path("o") / f"{name}.deviation{ending}"
+
+
 def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[str, Path], tmp_path: Path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/a").touch()
@@ -199,6 +207,31 @@ def test_outputs_that_cannot_be_are_refused_at_once(model: Model, films: dict[st
     ):
         with pytest.raises(InputError, match=reason):
             predict(model, films, {}, outputs, {"steps": 1})
+
+
+def test_a_name_that_is_too_long_until_it_is_written_is_refused_at_once(
+    model: Model, films: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(Model, "prepare", None)
+        for letters, surplus in (("a" * 225, 25), ("\u00e4" * 110, 20)):
+            with pytest.raises(InputError, match=rf"\.nii\.gz: its name is too long by {surplus} bytes: choose"):
+                predict(model, films, {}, Outputs(tmp_path / f"out/{letters}.nii.gz"), {"steps": 1})
+    assert not (tmp_path / "out").exists()
+    predict(model, films, {}, Outputs(tmp_path / f"out/{'a' * 198}.nii.gz"), {"steps": 1})
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that nobody may write to")
+@pytest.mark.parametrize("ending", [".nii.gz", ".mha"])
+def test_a_folder_that_takes_no_file_is_one_line(ending: str, model: Model, films: dict[str, Path], capfd):
+    with pytest.raises(InputError) as caught:
+        predict(model, films, {}, Outputs(Path(f"/proc/x{ending}")), {"steps": 1})
+    assert str(caught.value) == (
+        f"/proc/x{ending}: cannot be written (No such file or directory): nothing was written: free some space, or "
+        "choose another place"
+    )
+    assert "ERROR" not in capfd.readouterr().err, "of ITK"
 
 
 @pytest.mark.slow
