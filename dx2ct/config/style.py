@@ -64,9 +64,7 @@ class StyleModel:
 
     channels: PositiveInt = key(64, "Of the generators' first layer", source=CYCLEGAN)
     blocks: PositiveInt = key(9, "Residual blocks of a generator", source=f"{CYCLEGAN}, from 256 pixels on")
-    residual: bool = key(
-        False, "true: a generator adds to its input, and begins with leaving it as it is", source=f"{CYCLEGAN}: no"
-    )
+    residual: bool = key(False, "true: a generator adds to its input, and begins near it", source=f"{CYCLEGAN}: no")
     upsampling: Literal["transposed", "nearest"] = key(
         "transposed",
         "How images are doubled; nearest: then a convolution, without the checkerboard that a short training leaves",
