@@ -38,7 +38,7 @@ _SHORT_OF_MEMORY = re.compile(
 )
 # How torch and ITK say that a file could not be written; neither says why, and torch not even which one.
 _NOT_WRITTEN = re.compile(r"PytorchStreamWriter|inline_container|iostream|ImageFileWriter|for writing|failed to write")
-_ADDRESS = re.compile(r"^.*?0x[0-9a-f]+\): *", re.IGNORECASE)  # of an object of ITK
+_ADDRESS = re.compile(r"^.*?0x[0-9a-f]+\): *(ERROR: *)?", re.IGNORECASE)  # of an object of ITK
 
 _shows_tracebacks = False
 
@@ -88,11 +88,11 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> str | None:
     if isinstance(error, InputError):
         text, said = (
             _one_line(str(error)),
-            next((_last_line(one) for one in _behind(error) if short_of_memory(one)), ""),
+            next((last_line(one) for one in _behind(error) if short_of_memory(one)), ""),
         )
         return f"{text.partition(': ')[0]}: not enough memory ({said}): {_MEMORY}" if said else text
     place = next((_one_line(note) for note in getattr(error, "__notes__", ())), _what(words))
-    said = _last_line(error)
+    said = last_line(error)
     if isinstance(error, OSError):
         place = _one_line(str(error.filename)) if error.filename is not None else place
         advice = _ADVICE.get(error.errno or 0, _WRITABLE if "written" in said else _ACCESS)
@@ -128,7 +128,7 @@ def _what(words: Sequence[str]) -> str:
     return _one_line(f"{command} {first}".strip()) or "this command"
 
 
-def _last_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
     """What an exception says, without ITK's `Reason: Success` and addresses of objects."""
     lines = [line.strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and line != "Reason: Success"]

@@ -194,7 +194,7 @@ def _slice(
         stored=frame,
         temporal=label(header, "TemporalPositionIdentifier"),
         acquisition=label(header, "AcquisitionNumber"),
-        place_in=label(header, "FrameOfReferenceUID"),
+        frame_of_reference=label(header, "FrameOfReferenceUID"),
         derived="DERIVED" in (header.get("ImageType") or ()),
         acquired=label(header, "AcquisitionDateTime")
         or label(header, "AcquisitionDate") + label(header, "AcquisitionTime"),

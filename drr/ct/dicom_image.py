@@ -45,7 +45,7 @@ class CtSlice:
     """TemporalPositionIdentifier, or a frame's TemporalPositionIndex."""
     acquisition: str
     """AcquisitionNumber."""
-    place_in: str
+    frame_of_reference: str
     """FrameOfReferenceUID: places of one frame alone can be compared."""
     derived: bool
     """ImageType says that its pixels were computed from other images."""

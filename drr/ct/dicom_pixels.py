@@ -127,8 +127,14 @@ def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
     ends = _in_use(np.array(one.padding, stored.dtype), one.bits_stored)
     if (ends * one.slope + one.intercept).max() <= AIR_HU:
         return None
-    from scipy import ndimage  # slow to import, and few scans need it
+    found = (stored >= one.padding[0]) & (stored <= one.padding[1])
+    return connected_with_border(found) if found.any() else None
 
-    regions, count = ndimage.label((stored >= one.padding[0]) & (stored <= one.padding[1]))
+
+def connected_with_border(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the pixels that are true, (row, column), those that hang together with one at the image's border."""
+    from scipy import ndimage  # slow to import, and few images need it
+
+    regions, _ = ndimage.label(found)
     at_border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
-    return np.isin(regions, at_border[at_border > 0]) if count else None
+    return np.isin(regions, at_border[at_border > 0])

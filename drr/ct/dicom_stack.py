@@ -135,7 +135,7 @@ def stack_slices(slices: Sequence[CtSlice], max_hole_mm: float = MAX_HOLE_MM) ->
 
 def _remarks_of_images(slices: Sequence[CtSlice]) -> list[str]:
     count = Counter(remark for one in slices for remark in one.remarks)
-    frames = len({one.place_in for one in slices} - {""})
+    frames = len({one.frame_of_reference for one in slices} - {""})
     apart = f"the images name {frames} frames of reference: their places may not fit together, look at the volume"
     return [apart] * (frames > 1) + [f"{number} of {len(slices)} images {remark}" for remark, number in count.items()]
 

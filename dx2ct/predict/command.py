@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 import os
 from pathlib import Path
-import re
 from typing import Any
 
+from drr.border import last_line
 from drr.ct.sources import note
 from drr.errors import InputError
 from drr.files import replacing
@@ -20,7 +20,6 @@ from dx2ct.predict.pictures import DISCLAIMER, write_preview, write_sheet
 from dx2ct.predict.sampling import sampling
 
 _NAME_BYTES, _UNTIL_WHOLE = 255, 48  # of file systems; what names have more until all is written (drr.files), twice
-_OBJECT = re.compile(r"^.*?0x[0-9a-f]+\): *(ERROR: *)?|^Reason: *")  # of ITK
 
 Writers = dict[Path, Callable[[Path], object]]
 
@@ -133,11 +132,11 @@ def _write_all(writers: Writers) -> None:
                 _try(part)
                 write(part)
     except (OSError, RuntimeError, InputError) as error:  # RuntimeError: ITK's, for whatever the disk refuses
-        reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[-1].strip()
+        reason = str(getattr(error, "strerror", None) or last_line(error))
         if isinstance(error, InputError):  # which names the temporary file
             reason = reason.partition(": ")[2]
-        elif isinstance(error, RuntimeError):
-            reason = _OBJECT.sub("", reason).partition(": ")[0]
+        elif isinstance(error, RuntimeError):  # ITK names it behind the reason
+            reason = reason.partition(": ")[0]
         raise NotWrittenError(
             f"{path}: cannot be written ({reason}): nothing was written: free some space, or choose another place"
         ) from None

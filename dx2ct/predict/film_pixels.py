@@ -16,6 +16,7 @@ from pydicom.uid import RLELossless, UID
 from drr.ct.dicom_codestream import require_size as require_coded_size
 from drr.ct.dicom_layout import PIXEL_DATA, pixel_element, plugin_of, transfer_syntax, UNDEFINED
 from drr.ct.dicom_parse import whole
+from drr.ct.dicom_pixels import connected_with_border
 from drr.errors import InputError
 from dx2ct.predict.film_folds import with_more_bits, without_sign
 
@@ -140,11 +141,7 @@ def _at_border(found: NDArray[np.bool_], value: int) -> tuple[NDArray[np.bool_],
     """What of the padding is connected with the border, and a note of the rest: the patient's grey may be as high."""
     if not found.any():
         return found, ()
-    from scipy import ndimage  # slow to import, and few films need it
-
-    regions, _ = ndimage.label(found)
-    ends = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
-    outside = np.isin(regions, ends[ends > 0])
+    outside = connected_with_border(found)
     inside = np.count_nonzero(found) - np.count_nonzero(outside)
     where = f"PixelPaddingValue {value} is inside the image, too (pixels: {inside})"
     return outside, (f"{where}: there it stays as grey, look at --preview",) if inside else ()
