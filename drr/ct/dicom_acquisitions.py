@@ -154,18 +154,54 @@ def _by_time(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:
 
 
 def _by_repeat(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:
-    """Acquisitions that are each numbered from 1: of each number the lowest place, the next one, and so on."""
+    """Acquisitions that are each numbered from 1: images of one number lie at the places of different ones."""
     places: dict[int, list[int]] = defaultdict(list)
     for k in sorted(range(len(slices)), key=lambda k: float(z_mm[k])):
         same = places[slices[k].instance]
         if not same or z_mm[k] - z_mm[same[-1]] > SAME_PLACE_MM:  # at one place they are twins or strays
             same.append(k)
-    rounds = max(map(len, places.values()), default=0)
+    turns = max(map(len, places.values()), default=0)
+    if turns < 2:
+        return
     told = {k for same in places.values() for k in same}
     rest = [k for k in range(len(slices)) if k not in told]
-    for turn in range(rounds if rounds > 1 else 0):
-        group = [same[turn] for same in places.values() if len(same) > turn]
-        yield f"turn {turn + 1} of the InstanceNumbers", [*group, *(rest if turn == 0 else ())]
+    found = _followed(places, turns, z_mm)
+    if not all(_goes_one_way(z_mm[group]) for group in found):  # the numbers have no order to follow
+        found = [[same[turn] for same in places.values() if len(same) > turn] for turn in range(turns)]
+    for turn, group in enumerate(found, start=1):
+        yield f"turn {turn} of the InstanceNumbers", [*group, *(rest if turn == 1 else ())]
+
+
+def _followed(places: dict[int, list[int]], turns: int, z_mm: NDArray[np.float64]) -> list[list[int]]:
+    """Of each number the image nearest to where a table comes that went on as before: one list for every turn.
+
+    Tables that move towards each other pass, and then the lower image is the other one's.
+    """
+    from scipy.optimize import linear_sum_assignment  # slow to import, and few series need it
+
+    groups: list[list[int]] = [[] for _ in range(turns)]
+    numbers: list[list[int]] = [[] for _ in range(turns)]
+    unused_mm = float(np.ptp(z_mm)) + 1.0  # a turn begins where nothing else fits
+    for number in sorted(places):
+        same = places[number]
+        expected = [_expected_mm(z_mm[group], before, number) for group, before in zip(groups, numbers, strict=True)]
+        off_mm = np.array([[unused_mm if mm is None else z_mm[k] - mm for mm in expected] for k in same])
+        for at, turn in zip(*linear_sum_assignment(off_mm**2), strict=True):
+            groups[turn].append(same[at])
+            numbers[turn].append(number)
+    return groups
+
+
+def _expected_mm(z_mm: NDArray[np.float64], numbers: list[int], number: int) -> float | None:
+    """Where the image of this number lies, by the last two; None without any."""
+    if len(numbers) < 2:
+        return float(z_mm[-1]) if numbers else None
+    return float(z_mm[-1] + (z_mm[-1] - z_mm[-2]) / (numbers[-1] - numbers[-2]) * (number - numbers[-1]))
+
+
+def _goes_one_way(z_mm: NDArray[np.float64]) -> bool:
+    steps = np.diff(z_mm)
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def _by_instance(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:

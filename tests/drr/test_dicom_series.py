@@ -79,6 +79,22 @@ def test_phases_that_are_each_numbered_from_one_are_not_mixed(tmp_path, capsys):
     assert "takes turn 1 of the InstanceNumbers (12 slices" in line and "passes over turn 2" in line
 
 
+@pytest.mark.parametrize("shift_mm", [STEP_MM / 2, 0.4, 0.0], ids=lambda mm: f"{mm:g}mm")
+def test_phases_numbered_from_one_with_the_table_going_out_and_back_are_not_mixed(tmp_path, capsys, shift_mm):
+    add(tmp_path / "ct", body(), Z_MM, "a")
+    add(tmp_path / "ct", moved()[::-1], Z_MM[::-1] + shift_mm, "b")
+    np.testing.assert_array_equal(read_ct(tmp_path / "ct").array, body())
+    [line] = capsys.readouterr().err.splitlines()
+    assert "takes turn 1 of the InstanceNumbers (12 slices" in line and "passes over turn 2" in line
+
+
+def test_numbers_without_order_that_come_twice_are_told_apart_by_place(tmp_path):
+    hu = body(40)
+    order = (np.random.default_rng(3).permutation(40) % 20).tolist()
+    twice = lambda header, k: with_values(InstanceNumber=k % 20 if k < 20 else order[k])(header, k)  # noqa: E731
+    np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", hu, edit=twice)).array, hu)
+
+
 def test_successive_ranges_that_are_each_numbered_from_one_are_one_scan(tmp_path, capsys):
     hu = body(24)
     add(tmp_path / "ct", hu[:12], Z_MM, "a")
