@@ -1,6 +1,6 @@
 """Collects a ranking into files small enough to keep, and prints and draws what docs/ranking.md shows.
 
-    python -m bench.ranking RANKING [--rival perx2ct]
+    python -m bench.ranking RANKING
 
 RANKING is the folder in which workflow/config/ranking.yaml ran, finished or not. Trainings that it does not have keep
 the rows that they have in the files, so that a ranking may be made in parts. Writes bench/ranking_scores.csv (one row a
@@ -10,6 +10,7 @@ A run's name ends in the seconds that it was given: runs of one name are one cur
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 import re
 
@@ -20,22 +21,49 @@ import pandas as pd
 
 from dx2ct import layout
 from dx2ct.benchmark.rows import cpu_seconds, DIGITS, KEY, METRICS, rows_of
-from dx2ct.benchmark.statistics import differences, summaries
+from dx2ct.benchmark.statistics import differences, summaries, Summary
 from dx2ct.config import DerivedRow
 from dx2ct.planning.resolve import resolve
+from dx2ct.planning.resolved import Resolved
 
 BENCH = Path(__file__).parent
 SCORES, NODULES = BENCH / "ranking_scores.csv", BENCH / "ranking_nodules.csv"
 PICTURE = BENCH.parent / "docs/ranking.png"
 LARGE_MM = 15
-
-
+RIVALS = ("perx2ct", "x2ctgan", "x2ctcnn", "dx2ct")
+PAIRS = [*(("lift", rival) for rival in RIVALS), ("dx2ct_lifted", "perx2ct")]  # at every point of the curve
+OTHER_PAIRS = [
+    ("lift_1600", "dx2ct_lifted_1600"),
+    ("lift_pa_400", "perx2ct_pa_400"),
+    ("lift_any_pa_400", "perx2ct_pa_400"),
+    ("cnn2d_200", "lift_pa_400"),
+    ("cnn2d_200", "perx2ct_pa_400"),
+]
 CONFIG = BENCH.parent / "workflow/config/ranking.yaml"
+
+
+@cache
+def ranking() -> Resolved:
+    """The configuration of all rows."""
+    return resolve([CONFIG], BENCH.parent)
+
+
+@cache
+def alone(name: str) -> str:
+    """What is added to the name of a run or a curve that sees the PA X-ray alone."""
+    known = ranking()
+    runs = [run for run in known.config.report if name in (seedless(run), budget(seedless(run))[0])]
+    return ", PA alone" if any(known.views(run) == ("pa",) for run in runs) else ""
+
+
+def seedless(run: str) -> str:
+    """The run's name without its seed."""
+    return run.partition("_seed")[0]
 
 
 def trained(run: str) -> str:
     """The training whose weights a run has: its own, or that of the run whose weights it takes."""
-    row = resolve([CONFIG], BENCH.parent).config.runs.get(run)
+    row = ranking().config.runs.get(run)
     return str(row.weights_of) if isinstance(row, DerivedRow) else run
 
 
@@ -71,15 +99,14 @@ def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
     large = nodules[nodules["diameter_mm"] >= LARGE_MM]
     for found in summaries(scores):
         mean = found.mean
-        psnr = f"{mean['psnr_db']:.2f}" + (f" ± {found.spread['psnr_db']:.2f}" if found.trainings > 1 else "")
         kept = large[large["run"] == found.run]["kept"].mean()
         yield line(
             [
                 *(
-                    f"`{found.run}`",
+                    f"`{found.run}`{alone(found.run)}",
                     found.trainings,
-                    f"{mean['cpu_s']:.0f}",
-                    psnr,
+                    f"{mean['cpu_s']:,.0f}",
+                    psnr(found),
                     f"{mean['ssim']:.3f}",
                     f"{mean['mae_hu']:.0f}",
                 ),
@@ -90,6 +117,22 @@ def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
         )
 
 
+def curves(scores: pd.DataFrame) -> Iterator[str]:
+    """A row a method: PSNR in dB after about so many seconds, with the trainings' deviation."""
+    found = {(budget(one.run)): one for one in summaries(scores)}
+    points = sorted({seconds for _, seconds in found if seconds})
+    yield from (line(["method", *(f"{seconds:,} s" for seconds in points)]), line("---" for _ in (0, *points)))
+    best = {name: one.mean["psnr_db"] for (name, seconds), one in found.items() if seconds}  # the last is the best
+    for name in sorted(best, key=lambda name: -best[name]):
+        yield line([f"`{name}`{alone(name)}", *(psnr(found[name, s]) if (name, s) in found else "" for s in points)])
+
+
+def psnr(summary: Summary) -> str:
+    """The mean, and after ± the deviation of the trainings where there are several."""
+    mean = f"{summary.mean['psnr_db']:.2f}"
+    return f"{mean} ± {summary.spread['psnr_db']:.2f}" if summary.trainings > 1 else mean
+
+
 def compared(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """PSNR of one run over another, with the interval over scans and trainings, and on how many scans it is ahead."""
     yield from (line(("difference", "seeds", "dB", "scans ahead")), line(("---",) * 4))
@@ -97,7 +140,7 @@ def compared(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator
         found = one.paired
         value = f"{found.difference:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
         seeds = f"{found.trainings} and {found.other_trainings}"
-        yield line((f"`{one.run}` - `{one.other}`", seeds, value, f"{one.ahead} of {found.scans}"))
+        yield line((f"`{one.run}` - `{one.other}`{alone(one.run)}", seeds, value, f"{one.ahead} of {found.scans}"))
 
 
 def line(cells: Iterable[object]) -> str:
@@ -127,9 +170,9 @@ def draw(scores: pd.DataFrame, output: Path) -> None:
                 .agg(x=("cpu_s", "mean"), y=(metric, "mean"), low=(metric, "min"), high=(metric, "max"))
             )
             bars = np.stack([points["y"] - points["low"], points["high"] - points["y"]])
-            axis.errorbar(
-                points["x"], points["y"], bars, marker="o", markersize=4, capsize=2, label=name, color=f"C{number}"
-            )
+            fill, colour = "white" if alone(name) else None, f"C{number}"
+            lines = axis.errorbar(points["x"], points["y"], bars, marker="o", capsize=2, color=colour, mfc=fill)
+            lines.set_label(name + alone(name))
         for run, style in (("mean", ":"), ("sart_mean", "--")):
             if (rows := of_seed[of_seed["run"] == run]).size:
                 axis.axhline(rows[metric].mean(), color="grey", linestyle=style, linewidth=1, label=run)
@@ -138,22 +181,21 @@ def draw(scores: pd.DataFrame, output: Path) -> None:
         axis.set_xticks([100, 200, 400, 800, 1600])
         axis.minorticks_off()
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     figure.savefig(output, dpi=110)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ranking", type=Path)
-    parser.add_argument("--rival", default="perx2ct", help="the best rival's name, without its seconds")
     options = parser.parse_args()
     found = collected(options.ranking / layout.RESULTS, CONFIG)
     scores, nodules = (merged(*pair) for pair in zip(found, (SCORES, NODULES), strict=True))
     scores.to_csv(SCORES, index=False, float_format=DIGITS)
     nodules.to_csv(NODULES, index=False, float_format="%.4g")
     draw(scores, PICTURE)
+    print("\n".join(curves(scores)), "\n")
     print("\n".join(table(scores, nodules)), "\n")
-    of_budget = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
-    ours = [(f"{name}_{s}", f"{options.rival}_{s}") for name in ("lift", "dx2ct_lifted") for s in of_budget]
-    mono = [(name, f"{options.rival}_pa_400") for name in ("lift_pa_400", "lift_any_pa_400")]
-    print("\n".join(compared(scores, [*ours, *mono, ("lift_1600", "dx2ct_lifted_1600")])))
+    points = sorted({seconds for _, seconds in map(budget, scores["run"]) if seconds})
+    pairs = [(f"{one}_{seconds}", f"{other}_{seconds}") for one, other in PAIRS for seconds in points]
+    print("\n".join(compared(scores, [*pairs, *OTHER_PAIRS])))
