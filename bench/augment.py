@@ -50,7 +50,7 @@ def prepare(config: Any, data: Path) -> list[str]:
     return scans
 
 
-def trained(settings: Any, augment: AugmentSettings, scans: list[str], data: Path) -> Any:
+def trained(settings: Any, augment: AugmentSettings, scans: list[str], data: Path) -> tuple[Training, Any]:
     """A training with its first steps behind it, and its losses."""
     settings = replace(settings, train=replace(settings.train, augment=augment))
     implementation: Any = method_named(settings.run.method).implement()
@@ -80,7 +80,10 @@ def main() -> None:
                 side: trained(resolved.settings(name), augment, scans, Path(folder))
                 for side, (augment, _) in SIDES.items()
             }
-            found = [{side: run(*sides[side], STEPS) for side in sides} for _ in range(ROUNDS)]
+            found = [
+                {side: run(training, learned, STEPS) for side, (training, learned) in sides.items()}
+                for _ in range(ROUNDS)
+            ]
             print(name)
             for side, (_, compared) in SIDES.items():
                 (wall, cpu), least = ([min(one[s][i] for one in found) for i in (0, 1)] for s in (side, compared))

@@ -48,7 +48,7 @@ def main(run: str, sheet: str, data: str, steps: str) -> None:
     """Print coverage of each scan by the scale of one half, and the spread over all halves."""
     options = SamplingOptions(steps=int(steps), samples=SAMPLES)
     found = reconstructed(Path(run), Path(sheet), Path(data), options)
-    means = []
+    means: list[float] = []
     for chosen in combinations(found, len(found) // 2):
         scale = learn({scan: found[scan] for scan in chosen}, options)
         others = {scan: pair for scan, pair in found.items() if scan not in chosen}
@@ -60,7 +60,7 @@ def main(run: str, sheet: str, data: str, steps: str) -> None:
             print(
                 "by deviation:", *(f"{coverage(scale.applied(stated[part]), error[part]).one:.2f}" for part in deciles)
             )
-        means.append(np.mean(covered))
+        means.append(float(np.mean(covered)))
     print(f"{len(means)} halves: {np.mean(means):.3f} ({min(means):.3f} to {max(means):.3f})")
     print(learn(found, options))
 

@@ -7,7 +7,7 @@ over 2,500 HU) of every scan at the model's grid, averaged to 48 cubed, and from
 unlike its training how many are doubted. Minutes on one core.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import csv
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,7 +82,7 @@ def _changed(volume: Volume, hu: Array) -> Volume:
     return Volume(np.ascontiguousarray(hu, np.int16), volume.spacing_mm, volume.origin_mm)
 
 
-def cases(model: Model, data: Path, scans: list[str], count: int) -> Iterator[tuple[str, list[Images]]]:
+def cases(model: Model, data: Path, scans: list[str], count: int) -> Iterator[tuple[str, Sequence[Images]]]:
     """X-rays by what is wrong with them."""
     seen = [read_xrays(data, scan, model.views) for scan in scans]
     volumes = [read_cube(layout.volume(data, scan)) for scan in scans]

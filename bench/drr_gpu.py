@@ -151,7 +151,7 @@ def bandwidth(rounds: int) -> float:
     source = cupy.zeros(2**28, cupy.float32)
     target = cupy.empty_like(source)
     times = [milliseconds(lambda: cupy.copyto(target, source)) for _ in range(rounds)]
-    return 2 * source.nbytes / (statistics.median(times) / 1000)
+    return 2.0 * float(source.nbytes) / (statistics.median(times) / 1000)
 
 
 def _device_name() -> str:

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ from tests.fabricate import settings_of
 SIZE, SCANS, SPACING_MM = 128, 102, (2.5,) * 3
 ORIGIN_MM = (-158.75,) * 3
 XRAY = XraySettings()
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "mean": {"method": "mean"},
     **{
         f"{views[0]}{len(views)}_{conditioning}_{query}": {

@@ -9,6 +9,7 @@ every method. Needs CuPy and a torch that sees the GPU; what fails is written do
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 import json
 from pathlib import Path
 import platform
@@ -58,8 +59,8 @@ def main() -> None:
     }
     parts: dict[str, Callable[[], Any]] = {"ray_caster": ray_caster, "agreement": lambda: agreement(device)}
     for name in CONFIGS:
-        parts[f"train_{name}"] = lambda name=name: training(name, device)
-        parts[f"reconstruct_{name}"] = lambda name=name: reconstruction(name, device)
+        parts[f"train_{name}"] = partial(training, name, device)
+        parts[f"reconstruct_{name}"] = partial(reconstruction, name, device)
     parts["short_training"] = lambda: short_training(device)
     parts["changed_copies"] = lambda: changed_copies(device)
     parts["recorded"] = lambda: {name: recorded(name, device) for name in RECORDED}

@@ -61,7 +61,8 @@ KINDS: dict[str, Callable[[int], Anatomy]] = {
 
 def windowed(volumes: NDArray[np.generic]) -> Array:
     """One row a volume, in the metric's window."""
-    return np.clip(volumes, -1024, 1476).astype(np.float32).reshape(len(volumes), -1)
+    rows: Array = np.clip(volumes, -1024, 1476).astype(np.float32).reshape(len(volumes), -1)
+    return rows
 
 
 def psnr_db(one: Array, other: Array) -> float:

@@ -64,7 +64,7 @@ def collected(real: Path) -> pd.DataFrame:
             spacing = volume.spacing_mm[0]
             ml = np.count_nonzero(tissues(truth, body_mask(truth))["lung"]) * spacing**3 / 1000
             side = heart_side_mm(volume.array, spacing)
-            extra = {"lung_error": rows.at[scan, "lung_volume_error_ml"] / ml, "lung_ml": ml, "heart_mm": side}
+            extra = {"lung_error": rows["lung_volume_error_ml"][scan] / ml, "lung_ml": ml, "heart_mm": side}
             extra["heart_true_mm"] = heart_side_mm(truth, spacing)
             found.append({"run": name, "seed": int(seed or 0), "scan": scan, **rows.loc[scan, list(METRICS)], **extra})
     return pd.DataFrame(found)

@@ -8,13 +8,16 @@ what was computed is kept in the cache. speed times a whole volume by what is ke
 """
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 import json
 from pathlib import Path
 import time
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 import torch
 from tqdm import tqdm
@@ -24,12 +27,14 @@ from drr.volume import Volume
 from dx2ct.config import ConsistencySettings, SamplingOptions
 from dx2ct.data.scans import as_seen, averaged, read_stack, read_xrays
 from dx2ct.methods.dx2ct.sampling import TrainedDx2ct
+from dx2ct.methods.dx2ct.slices import Keep
 from dx2ct.methods.saved import read_run
 from dx2ct.metrics import body_mask, Evaluation, Truth
 from dx2ct.metrics.strict import psnr_db, ssim
 from dx2ct.samplers.consistency import RAYS, residual
 from dx2ct.training.runtime import Runtime
 
+Array = NDArray[np.float32]
 PAPER = SamplingOptions(steps=5)
 IMAGE = replace(PAPER, planes="together")
 VOLUME = replace(IMAGE, noise="volume")
@@ -56,7 +61,7 @@ VARIANTS = {
 }
 
 
-def jumps(hu, body):
+def jumps(hu: Array, body: NDArray[np.bool_]) -> list[float]:
     """Mean absolute difference between neighbouring slices along z, y, x, where both voxels lie in the body."""
     found = []
     for axis in range(3):
@@ -65,13 +70,16 @@ def jumps(hu, body):
     return found
 
 
-def trained(run) -> TrainedDx2ct:
+def trained(run: Path) -> TrainedDx2ct:
     """The run's network on the CPU."""
     method, settings = read_run(run)
-    return method.implement().load(settings, run, Runtime())
+    loaded = method.implement().load(settings, run, Runtime())
+    assert isinstance(loaded, TrainedDx2ct)
+    return loaded
 
 
-def measure(model, options, scan, data):
+def measure(model: TrainedDx2ct, options: SamplingOptions, scan: str, data: Path) -> dict[str, Any]:
+    """Scores of one scan, and the seconds it took."""
     truth = np.asarray(read_stack(data, scan, "axial"), np.float32)
     body = body_mask(truth)
     began = time.perf_counter()
@@ -83,7 +91,7 @@ def measure(model, options, scan, data):
     projector = Projector(views.grid.volume(), list(views.exposures.values()), pixels, RAYS)
     integrals = np.stack([averaged(xrays[name], pixels) for name in model.inputs.names])
     evaluation = Evaluation(Truth(Volume(truth, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))), hu)
-    row = {
+    row: dict[str, Any] = {
         "psnr_db": psnr_db(evaluation),
         "ssim": ssim(evaluation),
         "jumps": [a / b for a, b in zip(jumps(hu, body), jumps(truth, body), strict=True)],
@@ -96,7 +104,8 @@ def measure(model, options, scan, data):
     return row
 
 
-def quality(args):
+def quality(args: argparse.Namespace) -> None:
+    """The table of variants."""
     cache = json.loads(args.cache.read_text()) if args.cache.exists() else {}
     model = trained(args.run)
     for name in tqdm(args.variants or VARIANTS):
@@ -112,18 +121,18 @@ def quality(args):
     }
     print("| variant | PSNR, dB | SSIM | jumps z y x | reprojection (floor) | rank corr. | against | dB | SSIM |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for name, found in rows.items():
-        if None in found:
-            continue
-        mean = lambda key, of=found: float(np.mean([row[key] for row in of]))  # noqa: E731
+    complete = {name: [row for row in found if row] for name, found in rows.items() if None not in found}
+    for name, found in complete.items():
+        mean = {key: float(np.mean([row[key] for row in found])) for key in found[0] if key != "jumps"}
         along = " ".join(f"{v:.2f}" for v in np.mean([row["jumps"] for row in found], axis=0))
-        rank = f"{mean('spearman'):.2f}" if "spearman" in found[0] else ""
-        line = f"| {name} | {mean('psnr_db'):.2f} | {mean('ssim'):.3f} | {along} | {mean('reprojection'):.4f}"
-        line += f" ({mean('floor'):.4f}) | {rank} |"
+        rank = f"{mean['spearman']:.2f}" if "spearman" in mean else ""
+        line = f"| {name} | {mean['psnr_db']:.2f} | {mean['ssim']:.3f} | {along} | {mean['reprojection']:.4f}"
+        line += f" ({mean['floor']:.4f}) | {rank} |"
         against = VARIANTS[name][1]
-        if against and None not in rows[against]:
+        if against in complete:
             gains = {
-                key: [a[key] - b[key] for a, b in zip(found, rows[against], strict=True)] for key in ("psnr_db", "ssim")
+                key: [a[key] - b[key] for a, b in zip(found, complete[against], strict=True)]
+                for key in ("psnr_db", "ssim")
             }
             better = sum(gain > 0 for gain in gains["psnr_db"])
             line += f" {against} | {np.mean(gains['psnr_db']):+.2f} ({better}/{len(found)})"
@@ -132,7 +141,7 @@ def quality(args):
 
 
 @torch.inference_mode()
-def plainly(model, xrays, options):
+def plainly(model: TrainedDx2ct, xrays: Mapping[str, Array], options: SamplingOptions) -> None:
     """As many forward passes of the whole network, X-ray encoder and all, as sampling has."""
     seen = torch.from_numpy(as_seen(xrays, model.inputs.names, model.inputs.pixels))[None]
     for _ in range(options.steps):
@@ -142,14 +151,16 @@ def plainly(model, xrays, options):
                 model.model(seen, chunk[None], x, torch.zeros(len(chunk), dtype=torch.long))
 
 
-def speed(args):
+def speed(args: argparse.Namespace) -> None:
+    """Seconds of a whole volume by what is kept from step to step."""
     model = trained(args.run)
     options = replace(PAPER, steps=args.steps)
     xrays = read_xrays(args.data, args.scans[0], model.inputs.names)
-    kept = ("modulation", "maps", "nothing")
-    ways = {keep: partial(model.reconstruct, xrays, model.inputs.views, options, keep=keep) for keep in kept}
+    ways: dict[str, Callable[[], object]] = {
+        keep: partial(model.reconstruct, xrays, model.inputs.views, options, keep=keep) for keep in get_args(Keep)
+    }
     ways["the plain forward pass"] = partial(plainly, model, xrays, options)
-    took = {name: [] for name in ways}
+    took: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(args.rounds):
         for name, way in ways.items():
             began = time.process_time()
@@ -160,7 +171,8 @@ def speed(args):
         print(f"{name}: CPU seconds {', '.join(f'{s:.1f}' for s in seconds)}, {ratio:.2f} times the first")
 
 
-def main():
+def main() -> None:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["quality", "speed"])
     parser.add_argument("--run", type=Path, required=True)

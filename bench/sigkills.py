@@ -124,8 +124,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 def exception(name: str) -> tuple[str, Callable[[bytes], bytes] | None] | None:
     """Why a file may differ and what of it is compared."""
-    matching = (rest for pattern, *rest in EXCEPTIONS if Path(name).match(pattern))
-    return next(((why, read) for why, read in matching), None)
+    return next(((why, read) for pattern, why, read in EXCEPTIONS if Path(name).match(pattern)), None)
 
 
 def differences(one: Path, other: Path) -> list[str]:

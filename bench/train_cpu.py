@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import tempfile
 import time
+from typing import Any, cast
 
 import torch
 from torch.nn.attention import sdpa_kernel, SDPBackend
@@ -54,7 +55,7 @@ def make_step(rehearsal: Rehearsal, variant: Variant) -> Callable[[], float]:
     model = deepcopy(rehearsal.model)
     if variant.channels_last:
         for part in (model.conditions.encoder, model.unet):
-            part.to(memory_format=torch.channels_last)
+            cast(Any, part).to(memory_format=torch.channels_last)
     network = torch.compile(model) if variant.compiled else model
     optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=variant.fused, foreach=False)
     batch = rehearsal.batch(0)
@@ -69,7 +70,7 @@ def make_step(rehearsal: Rehearsal, variant: Variant) -> Callable[[], float]:
         optimizer.zero_grad(set_to_none=True)
         with sdpa_kernel(kernels), torch.autocast("cpu", torch.bfloat16, enabled=variant.bf16):
             loss = loss_of(network(*inputs))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return float(loss.detach())
 

@@ -19,11 +19,13 @@ LARGEST = 4096
 
 def fitting(settings: Dx2ctSettings, device: torch.device, steps: int, first: int) -> list[Profile]:
     """Profiles of batch `first` and of its doubles for as long as they fit, the last one the largest."""
-    found = []
+    found: list[Profile] = []
     batch = first
     while batch <= LARGEST:
         try:
-            found.append(profile(method_named("dx2ct"), settings, device, "bf16", batch, steps))
+            one = profile(method_named("dx2ct"), settings, device, "bf16", batch, steps)
+            assert isinstance(one, Profile)
+            found.append(one)
         except torch.cuda.OutOfMemoryError:
             break
         finally:

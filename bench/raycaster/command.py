@@ -29,8 +29,11 @@ def _against(bench: Bench, program: Path) -> None:
     environment["OMP_NUM_THREADS"] = str(bench.threads)
 
     def call(*commands: list[str]) -> float:
-        settings = {"check": True, "cwd": ROOT, "env": environment, "stdout": subprocess.DEVNULL}
-        return seconds(lambda: [subprocess.run(command, **settings) for command in commands])
+        def run_all() -> None:
+            for command in commands:
+                subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+        return seconds(run_all)
 
     pairs = [(call(own), call(*others)) for _ in range(bench.rounds + 1)][1:]  # the first one warms up
     ours, theirs = zip(*pairs, strict=True)

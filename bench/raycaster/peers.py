@@ -37,9 +37,9 @@ def plastimatch() -> Callable[[dict[str, Any]], Timed]:
         command += ["--nrm", "{} {} {}".format(*normal), "-o", "{} {} {}".format(*SETUP["isocentre"])]
         command += ["-r", f"{N} {N}", "-z", "{0} {0}".format(SETUP["side_mm"]), "-O", FOLDER / "p", FOLDER / "ct.mha"]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
-        total, files = (float(re.search(f"{name} time: ([0-9.e-]+)", done.stdout)[1]) for name in ("Total", "I/O"))
+        told = dict(re.findall("(Total|I/O) time: ([0-9.e-]+)", done.stdout))
         pixels = np.frombuffer((FOLDER / "p0000.pfm").read_bytes()[-4 * N * N :], "<f4")  # top row first
-        return total - files, 10 * pixels.reshape(N, N)
+        return float(told["Total"]) - float(told["I/O"]), 10 * pixels.reshape(N, N)
 
     return render
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 import statistics
 
 import numpy as np
@@ -22,7 +23,7 @@ def run(bench: Bench) -> None:
     times: dict[tuple[int, str], list[float]] = defaultdict(list)
     for i in range(bench.rounds + 1):
         for key, view in views.items():
-            spent = seconds(lambda k=key, v=view: render(volumes[k[0]], [v], "cpu", threads=bench.threads))
+            spent = seconds(partial(render, volumes[key[0]], [view], "cpu", threads=bench.threads))
             if i:
                 times[key].append(spent)
     rows = []

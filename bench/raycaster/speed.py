@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from contextlib import ExitStack
+from functools import partial
 import json
 import subprocess
 from typing import Any
@@ -80,7 +81,7 @@ def _compare(bench: Bench, peers: dict[str, Peer]) -> None:
             for name, peer in peers.items():
                 if i > (bench.slow_rounds if name in SLOW else bench.rounds):
                     continue
-                own = seconds(lambda g=geometry: render(bench.volume, [g], "cpu", threads=bench.threads))
+                own = seconds(partial(render, bench.volume, [geometry], "cpu", threads=bench.threads))
                 other = peer.ask(view)
                 if i == 0:
                     image = render(bench.volume, [geometry], "cpu", threads=bench.threads)[0]
