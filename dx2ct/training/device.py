@@ -15,6 +15,8 @@ def set_up_torch(device: str, threads: int) -> torch.device:
     """
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda")
+    if threads < 0:
+        raise InputError(f"threads is {threads}: a number of CPU threads, or 0 for all")
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but PyTorch sees no GPU here: use --device cpu")
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from drr.errors import InputError
 from dx2ct.config import EngineSettings
 
 
@@ -20,3 +21,7 @@ class Runtime:
     max_memory_mb: int = 0
     engine: EngineSettings = field(default_factory=EngineSettings)
     start: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_memory_mb < 0:
+            raise InputError(f"max_memory_mb is {self.max_memory_mb}: MB, or 0 for most of what is free")

@@ -216,3 +216,16 @@ def test_importing_the_package_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("[] ")
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"threads": -3}, "threads is -3: a number of CPU threads, or 0 for all"),
+        ({"max_memory_mb": -1}, "max_memory_mb is -1: MB, or 0 for most of what is free"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+    ],
+)
+def test_limits_that_no_machine_has(model: Model, limits: dict[str, Any], reason: str):
+    with pytest.raises(InputError, match=reason):
+        dx2ct.load(model.folder, **limits)
