@@ -18,11 +18,11 @@ import pandas as pd
 from bench.ranking import line
 from drr.volume import read_volume
 from dx2ct import layout
+from dx2ct.benchmark.statistics import differences
 from dx2ct.data.scans import read_stack
 from dx2ct.metrics.body import body_mask
 from dx2ct.metrics.tissue import tissues
 from dx2ct.scoring.run import read_fused
-from dx2ct.scoring.statistics import paired
 
 BENCH = Path(__file__).parent
 SCORES, PICTURE = BENCH / "real_scores.csv", BENCH.parent / "docs/real.png"
@@ -95,18 +95,13 @@ def by_scan(scores: pd.DataFrame, runs: Sequence[str]) -> Iterator[str]:
         yield line((scan, *(f"{row[run]:.2f}" for run in runs)))
 
 
-def differences(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+def compared(scores: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Of the runs' PSNR, with the interval over scans and trainings."""
     yield from (line(("difference", "dB", "scans ahead")), line(("---",) * 3))
-    of_run = {
-        run: rows.pivot_table(index="seed", columns="scan", values="psnr_db") for run, rows in scores.groupby("run")
-    }
-    for one, other in pairs:
-        if one in of_run and other in of_run:
-            found = paired(of_run[one].to_numpy(), of_run[other].to_numpy())
-            ahead = int((of_run[one].mean() > of_run[other].mean()).sum())
-            value = f"{found.difference:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
-            yield line((f"`{one}` - `{other}`", value, f"{ahead} of {found.scans}"))
+    for one in differences(scores, pairs):
+        found = one.paired
+        value = f"{found.difference:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+        yield line((f"`{one.run}` - `{one.other}`", value, f"{one.ahead} of {found.scans}"))
 
 
 def draw(real: Path, scores: pd.DataFrame, scans: Sequence[str], output: Path) -> None:
@@ -140,5 +135,5 @@ if __name__ == "__main__":
     print("\n".join(by_scan(scores, list(scores["run"].drop_duplicates()))), "\n")
     names = sorted(set(scores["run"]))
     ours = [(one, other) for one in ("lift_fine_tuned", "dx2ct_lifted_fine_tuned") for other in names if other != one]
-    print("\n".join(differences(scores, ours)))
+    print("\n".join(compared(scores, ours)))
     draw(options.real, scores, [s for s in scores["scan"].drop_duplicates() if s not in options.without], PICTURE)
