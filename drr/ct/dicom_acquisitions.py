@@ -161,7 +161,7 @@ def _by_repeat(slices: Sequence[CtSlice], z_mm: NDArray[np.float64]) -> Groups:
         if not same or z_mm[k] - z_mm[same[-1]] > SAME_PLACE_MM:  # at one place they are twins or strays
             same.append(k)
     turns = max(map(len, places.values()), default=0)
-    if turns < 2:
+    if not 2 <= turns <= _MOST_GROUPS:
         return
     told = {k for same in places.values() for k in same}
     rest = [k for k in range(len(slices)) if k not in told]
