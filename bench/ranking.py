@@ -119,7 +119,7 @@ def table(scores: pd.DataFrame, nodules: pd.DataFrame) -> Iterator[str]:
 
 def curves(scores: pd.DataFrame) -> Iterator[str]:
     """A row a method: PSNR in dB after about so many seconds, with the trainings' deviation."""
-    found = {(budget(one.run)): one for one in summaries(scores)}
+    found = {budget(one.run): one for one in summaries(scores)}
     points = sorted({seconds for _, seconds in found if seconds})
     yield from (line(["method", *(f"{seconds:,} s" for seconds in points)]), line("---" for _ in (0, *points)))
     best = {name: one.mean["psnr_db"] for (name, seconds), one in found.items() if seconds}  # the last is the best

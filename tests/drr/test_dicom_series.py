@@ -88,10 +88,11 @@ def test_phases_numbered_from_one_with_the_table_going_out_and_back_are_not_mixe
     assert "takes turn 1 of the InstanceNumbers (12 slices" in line and "passes over turn 2" in line
 
 
-def test_numbers_without_order_that_come_twice_are_told_apart_by_place(tmp_path):
+def test_successive_ranges_whose_numbers_have_no_order_are_one_scan(tmp_path):
     hu = body(40)
-    order = (np.random.default_rng(3).permutation(40) % 20).tolist()
-    twice = lambda header, k: with_values(InstanceNumber=k % 20 if k < 20 else order[k])(header, k)  # noqa: E731
+    rng = np.random.default_rng(4)
+    order = [*rng.permutation(20).tolist(), *rng.permutation(20).tolist()]
+    twice = lambda header, k: with_values(InstanceNumber=order[k])(header, k)  # noqa: E731
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", hu, edit=twice)).array, hu)
 
 
