@@ -136,7 +136,7 @@ def read_series(path: Path, series_uid: str | None, max_hole_mm: float = MAX_HOL
         stack = chosen.stacked(max_hole_mm)
         for remark in [*remarks, *stack.remarks()]:
             note(f"{path}: {remark}")
-        return volume_of(stack)
+        return volume_of(stack, path)
 
 
 def _choose(series: list[Series], others: list[NotCt], series_uid: str | None) -> tuple[Series, list[str]]:

@@ -11,6 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 
 from drr.ct.dicom_codestream import require_size
+from drr.ct.dicom_folds import ALLOCATED, Folds, in_use, Stored
 from drr.ct.dicom_image import CtSlice
 from drr.ct.dicom_layout import plugin_of
 from drr.ct.dicom_parse import brief
@@ -19,19 +20,22 @@ from drr.ct.sources import Member
 from drr.errors import InputError
 from drr.volume import AIR_HU
 
-_ALLOCATED = 16
-Stored = NDArray[np.integer[Any]]
 
+def hounsfield_of(slices: Sequence[CtSlice], folds: Sequence[Folds] = ()) -> Iterator[tuple[int, NDArray[np.int16]]]:
+    """The index and the HU of every slice, (row, column); the frames of one file in the order they are stored in.
 
-def hounsfield_of(slices: Sequence[CtSlice]) -> Iterator[tuple[int, NDArray[np.int16]]]:
-    """The index and the HU of every slice, (row, column); the frames of one file in the order they are stored in."""
+    folds: count every slice.
+    """
     by_member: dict[Member, list[int]] = defaultdict(list)
     for k, one in enumerate(slices):
         by_member[one.member].append(k)
     for member, indices in by_member.items():
         with member.open() as stream:
             for k in sorted(indices, key=lambda k: slices[k].stored.pieces):
-                yield k, _hounsfield(_stored_pixels(slices[k], stream), slices[k])
+                stored = _stored_pixels(slices[k], stream)
+                for looked_for in folds:
+                    looked_for.count(stored, slices[k])
+                yield k, _hounsfield(stored, slices[k])
 
 
 def hounsfield(one: CtSlice) -> NDArray[np.int16]:
@@ -80,7 +84,7 @@ def _decoded(data: bytes, one: CtSlice) -> Stored:
         "number_of_frames": 1,
         "samples_per_pixel": 1,
         "photometric_interpretation": "MONOCHROME2",
-        "bits_allocated": _ALLOCATED,
+        "bits_allocated": ALLOCATED,
         "bits_stored": one.bits_stored,
         "pixel_representation": int(one.stored.signed),
         "pixel_keyword": "PixelData",
@@ -98,7 +102,7 @@ def _decoded(data: bytes, one: CtSlice) -> Stored:
 
 def _hounsfield(stored: Stored, one: CtSlice) -> NDArray[np.int16]:
     outside = _padded(stored, one)
-    stored = _in_use(stored, one.bits_stored)
+    stored = in_use(stored, one)
     if one.slope == 1 and one.intercept.is_integer() and abs(one.intercept) <= MAX_HU:
         hu = stored.astype(np.int32)
         hu += int(one.intercept)
@@ -107,12 +111,6 @@ def _hounsfield(stored: Stored, one: CtSlice) -> NDArray[np.int16]:
     if outside is not None:
         hu[outside] = AIR_HU
     return np.clip(hu, AIR_HU, MAX_HU, out=hu).astype(np.int16)
-
-
-def _in_use(stored: Stored, bits_stored: int) -> Stored:
-    """Drop overlay bits above the value, and extend its sign."""
-    unused = _ALLOCATED - bits_stored
-    return (stored << unused) >> unused if unused else stored
 
 
 def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
@@ -124,7 +122,7 @@ def _padded(stored: Stored, one: CtSlice) -> NDArray[np.bool_] | None:
     """
     if one.padding is None:
         return None
-    ends = _in_use(np.array(one.padding, stored.dtype), one.bits_stored)
+    ends = in_use(np.array(one.padding, stored.dtype), one)
     if (ends * one.slope + one.intercept).max() <= AIR_HU:
         return None
     found = (stored >= one.padding[0]) & (stored <= one.padding[1])

@@ -1,13 +1,16 @@
 """The volume of a stack of CT slices: decoded, straightened where the gantry was tilted, at even steps."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drr.ct.dicom_folds import folds
 from drr.ct.dicom_pixels import hounsfield_of
 from drr.ct.dicom_stack import Stack
 from drr.ct.limits import MAX_VOXELS
+from drr.ct.sources import note
 from drr.errors import InputError
 from drr.volume import AIR_HU, Volume
 
@@ -15,15 +18,23 @@ from drr.volume import AIR_HU, Volume
 _FREE_VOXELS, _MAX_PACKED, _MAX_GROWTH = 2**28, 20, 4
 
 
-def volume_of(stack: Stack) -> Volume:
-    """Int16 HU in the slices' own directions; InputError for pixels that cannot be decoded and for too many voxels."""
+def volume_of(stack: Stack, path: Path) -> Volume:
+    """Int16 HU in the slices' own directions; InputError for pixels that cannot be decoded and for too many voxels.
+
+    path: what the user calls the scan.
+    """
     first = stack.slices[0]
     shape = (len(stack.slices), first.rows, first.columns)
     stored_bytes = sum(length for one in stack.slices for _, length in one.stored.pieces)
     _require_room(shape, _MAX_PACKED * stored_bytes // 2, "compressed")
-    array = np.empty(shape, np.int16)
-    for k, image in hounsfield_of(stack.slices):
+    array, looked_for = np.empty(shape, np.int16), folds()
+    for k, image in hounsfield_of(stack.slices, looked_for):
         array[k] = image
+    found = next((one for one in looked_for if one.are_there), None)
+    if found:
+        note(f"{path}: {found.why}")
+        for k, image in hounsfield_of([found.otherwise(one) for one in stack.slices]):
+            array[k] = image
     rows_mm, columns_mm = first.spacing_mm
     corner = stack.positions_mm[0].copy()
     if not stack.is_upright:

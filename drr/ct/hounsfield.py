@@ -24,6 +24,8 @@ _LEAST_AIR, _FAT_HU, _LEAST_FAT, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, -
 # Airways and the air around are lower than the first; a smooth reconstruction may not be, but is than the second.
 _LOWEST_SHARE, _LOWEST_HU, _NO_AIR_HU = 0.01, -780, -600
 _LEAST_CORNERS, _LEAST_FILL = 4, 0.01
+# In seven scans no value from -900 HU up is more frequent than its neighbours, and none is 1 % of the voxels.
+_MASKED, _BESIDE, _TIMES_BESIDE = 0.01, 8, 3
 _BLOCK_VOXELS = 2**21
 
 
@@ -54,6 +56,12 @@ class Histogram:
         """Of all voxels, those from low up to and without high."""
         part = self.counts[low - LOWEST : high - LOWEST]
         return float(part.sum() / max(int(self.counts.sum()), 1))
+
+    def spike(self, value: int) -> float:
+        """The share of the voxels that have this very value, beyond what its neighbours make likely."""
+        at, beside = value - LOWEST, np.r_[-_BESIDE:-1, 2 : _BESIDE + 1]
+        more = self.counts[at] - _TIMES_BESIDE * self.counts[at + beside].max()
+        return float(max(int(more), 0) / max(int(self.counts.sum()), 1))
 
     def above(self, value: int) -> "Histogram":
         """The part above a value."""
@@ -93,6 +101,8 @@ def require_hu(path: Path, values: Histogram) -> None:
     if high == MAX_HU:
         raise InputError(f"{path}: values of {high} HU and more are not HU: convert it, and mark padding as {AIR_HU}")
     _require_air_beside_padding(path, values)
+    if (share := values.spike(0)) > _MASKED:
+        note(f"{path}: {share:.0%} of its voxels are exactly 0 HU, which is water: fill what was masked with {AIR_HU}")
     lowest = values.above(AIR_HU).quantile(_LOWEST_SHARE)
     if _LOWEST_HU < lowest <= _AIR_BELOW_HU:
         told = f"{path}: the lowest values lie near {lowest}, and air is -1000 HU"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from drr.ct.hounsfield import Histogram, require_air_outside, require_hu
 from drr.errors import InputError
@@ -109,3 +110,12 @@ def test_a_histogram_counts_every_voxel_once():
     counts = Histogram.of(values).counts
     assert counts.sum() == values.size and (counts[1:-1] == 1).all()
     assert counts[0] == 40000 - 2**15 + 1
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_lungs_masked_with_water_are_said(capsys, smooth):
+    hu = chest() if not smooth else gaussian_filter(chest(), 1)
+    read(hu)
+    assert not capsys.readouterr().err
+    read(np.where((hu > -950) & (hu < -700), 0, hu))
+    assert "% of its voxels are exactly 0 HU" in capsys.readouterr().err
