@@ -155,22 +155,26 @@ def budget(run: str) -> tuple[str, int]:
 
 
 def draw(scores: pd.DataFrame, output: Path) -> None:
-    """Quality against seconds, one curve a method; bars span trainings, runs without a budget are lines across."""
+    """Quality against seconds, one curve a method; bars span trainings, runs without a budget are lines across.
+
+    A method has one colour; what sees the PA X-ray alone has open marks.
+    """
     of_seed = scores.groupby(KEY)[["cpu_s", *METRICS]].mean().reset_index()
     of_seed[["method", "budget"]] = [budget(run) for run in of_seed["run"]]
     panels = (("psnr_db", "PSNR, dB"), ("ssim", "SSIM"), ("dice_bone", "Dice of bone"), ("sharpness", "sharpness"))
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 4.4), constrained_layout=True)
     curves = of_seed[of_seed["budget"] > 0]
     names = list(curves["method"].drop_duplicates())
+    networks = list(dict.fromkeys(name.removesuffix("_pa") for name in names))
     for axis, (metric, title) in zip(axes, panels, strict=True):
-        for number, name in enumerate(names):
+        for name in names:
             points = (
                 curves[curves["method"] == name]
                 .groupby("budget")
                 .agg(x=("cpu_s", "mean"), y=(metric, "mean"), low=(metric, "min"), high=(metric, "max"))
             )
             bars = np.stack([points["y"] - points["low"], points["high"] - points["y"]])
-            fill, colour = "white" if alone(name) else None, f"C{number}"
+            fill, colour = "white" if alone(name) else None, f"C{networks.index(name.removesuffix('_pa'))}"
             lines = axis.errorbar(points["x"], points["y"], bars, marker="o", capsize=2, color=colour, mfc=fill)
             lines.set_label(name + alone(name))
         for run, style in (("mean", ":"), ("sart_mean", "--")):
