@@ -1,9 +1,11 @@
 """One set of versions: pyproject.toml has ranges, requirements.lock the pins in them that pip and conda install."""
 
+from importlib.metadata import distribution
 import re
 import tomllib
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 import yaml
 
 from tests.lower_ends import lower_ends
@@ -39,6 +41,14 @@ def test_the_lock_has_a_version_in_every_range() -> None:
         "make requirements.lock anew"
     )
     assert not [version for version in lock.values() if "+" in version], "local versions do not exist on PyPI"
+
+
+def test_every_pin_admits_the_oldest_python_of_the_project() -> None:
+    """Debian 12 has Python 3.11.2, and a package may ask for 3.11.5."""
+    (oldest,) = SpecifierSet(PROJECT["requires-python"])
+    asked = {name: distribution(name).metadata["Requires-Python"] for name in pins(LOCK)}
+    assert oldest.operator == ">="
+    assert not [name for name, one in asked.items() if one and not SpecifierSet(one).contains(oldest.version)]
 
 
 def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
