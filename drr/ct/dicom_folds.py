@@ -1,22 +1,18 @@
-"""Stored values of CT slices that a wrong header folds: a sign that they do not have, or fewer bits than they need.
+"""CT series whose header folds their stored values, by a sign or by too few bits (`drr/folds.py`).
 
 Dense bone and metal run on beyond the largest value, come out as the lowest, and would be air.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drr.ct.dicom_image import CtSlice
+from drr.folds import folds, may_fold, Stored, TIMES
 
 ALLOCATED = 16
-_JUMP, _STEP = 0.75, 0.25  # of the range that the bits stored have
-# Values that have a sign cross zero everywhere, and overlays have edges: read otherwise, these would jump.
-_LEAST, _TIMES = 10, 5
-Stored = NDArray[np.integer[Any]]
+_LEAST = 10
 
 
 def in_use(stored: Stored, one: CtSlice) -> Stored:
@@ -37,11 +33,12 @@ def with_all_bits(one: CtSlice) -> CtSlice:
 
 
 @dataclass
-class Folds:
-    """Counts in a series what tells that its slices should be read otherwise.
+class Reading:
+    """Another reading of a series, and what speaks for it.
 
-    otherwise: how. why: what the header says, for the user. folds: neighbouring pixels that jump by nearly the whole
-    range as the header says, and otherwise step. unfolds: those that step, and otherwise would jump.
+    otherwise: how a slice is read then. why: what the header says, for the user. folds: neighbouring pixels that jump
+    as the header says, and otherwise step. unfolds: those that step, and otherwise would jump: values that have a sign
+    cross zero everywhere, and overlays have edges.
     """
 
     otherwise: Callable[[CtSlice], CtSlice]
@@ -51,38 +48,25 @@ class Folds:
 
     def count(self, stored: Stored, one: CtSlice) -> None:
         """Add a slice as it is stored, (row, column). Its lowest value is passed over: it may be padding."""
-        other, whole = self.otherwise(one), 2**one.bits_stored
+        other = self.otherwise(one)
         if (other.stored.signed, other.bits_stored) == (one.stored.signed, one.bits_stored):
             return
         values = in_use(stored, one)
-        lowest = values.min()
-        if int(values.max()) - int(lowest) <= _JUMP * whole:
-            return  # nothing folds here
-        plain = in_use(stored.view(np.int16 if other.stored.signed else np.uint16), other).astype(np.int32)
-        values = values.astype(np.int32)
-        if np.array_equal(values, plain):
-            return
-        for axis in (0, 1):
-            change, bare = (np.abs(np.diff(array, axis=axis)) for array in (values, plain))
-            inside = ~_touched(values == lowest, axis)
-            self.folds += int(np.count_nonzero((change > _JUMP * whole) & (bare < _STEP * whole) & inside))
-            self.unfolds += int(np.count_nonzero((bare > _JUMP * whole) & (change < _STEP * whole) & inside))
+        if may_fold(values, one.bits_stored):
+            plain = in_use(stored.view(np.int16 if other.stored.signed else np.uint16), other)
+            lowest = values == values.min()
+            self.folds += folds(values, plain, one.bits_stored, lowest)[0]
+            self.unfolds += folds(plain, values, one.bits_stored, lowest)[0]
 
     @property
-    def are_there(self) -> bool:
-        """Should the series be read otherwise?"""
-        return self.folds >= max(_LEAST, _TIMES * self.unfolds)
+    def holds(self) -> bool:
+        """Should the series be read so?"""
+        return self.folds >= max(_LEAST, TIMES * self.unfolds)
 
 
-def folds() -> tuple[Folds, ...]:
-    """What to look for in a series. The first that is there holds: all bits mend a wrong sign, too."""
+def readings() -> tuple[Reading, ...]:
+    """Those to try. The first that holds is taken: all bits mend a wrong sign, too."""
     return (
-        Folds(without_sign, "PixelRepresentation says that values have a sign, and HU run on beyond: read without it"),
-        Folds(with_all_bits, "BitsStored is too small, HU run on in the bits above: read with them"),
+        Reading(without_sign, "PixelRepresentation says that values have a sign, HU run on beyond it: read without it"),
+        Reading(with_all_bits, "BitsStored is too small, HU run on in the bits above: read with them"),
     )
-
-
-def _touched(true: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """Of the pairs of neighbours along an axis, those of which one at least is true."""
-    along = np.moveaxis(true, axis, 0)
-    return np.moveaxis(along[1:] | along[:-1], 0, axis)

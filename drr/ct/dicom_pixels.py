@@ -11,20 +11,23 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 
 from drr.ct.dicom_codestream import require_size
-from drr.ct.dicom_folds import ALLOCATED, Folds, in_use, Stored
+from drr.ct.dicom_folds import ALLOCATED, in_use, Reading
 from drr.ct.dicom_image import CtSlice
 from drr.ct.dicom_layout import plugin_of
 from drr.ct.dicom_parse import brief
 from drr.ct.limits import MAX_HU
 from drr.ct.sources import Member
 from drr.errors import InputError
+from drr.folds import Stored
 from drr.volume import AIR_HU
 
 
-def hounsfield_of(slices: Sequence[CtSlice], folds: Sequence[Folds] = ()) -> Iterator[tuple[int, NDArray[np.int16]]]:
+def hounsfield_of(
+    slices: Sequence[CtSlice], readings: Sequence[Reading] = ()
+) -> Iterator[tuple[int, NDArray[np.int16]]]:
     """The index and the HU of every slice, (row, column); the frames of one file in the order they are stored in.
 
-    folds: count every slice.
+    readings: each counts every slice as it is stored.
     """
     by_member: dict[Member, list[int]] = defaultdict(list)
     for k, one in enumerate(slices):
@@ -33,8 +36,8 @@ def hounsfield_of(slices: Sequence[CtSlice], folds: Sequence[Folds] = ()) -> Ite
         with member.open() as stream:
             for k in sorted(indices, key=lambda k: slices[k].stored.pieces):
                 stored = _stored_pixels(slices[k], stream)
-                for looked_for in folds:
-                    looked_for.count(stored, slices[k])
+                for reading in readings:
+                    reading.count(stored, slices[k])
                 yield k, _hounsfield(stored, slices[k])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drr.ct.dicom_folds import folds
+from drr.ct.dicom_folds import readings
 from drr.ct.dicom_pixels import hounsfield_of
 from drr.ct.dicom_stack import Stack
 from drr.ct.limits import MAX_VOXELS
@@ -27,10 +27,10 @@ def volume_of(stack: Stack, path: Path) -> Volume:
     shape = (len(stack.slices), first.rows, first.columns)
     stored_bytes = sum(length for one in stack.slices for _, length in one.stored.pieces)
     _require_room(shape, _MAX_PACKED * stored_bytes // 2, "compressed")
-    array, looked_for = np.empty(shape, np.int16), folds()
-    for k, image in hounsfield_of(stack.slices, looked_for):
+    array, others = np.empty(shape, np.int16), readings()
+    for k, image in hounsfield_of(stack.slices, others):
         array[k] = image
-    found = next((one for one in looked_for if one.are_there), None)
+    found = next((one for one in others if one.holds), None)
     if found:
         note(f"{path}: {found.why}")
         for k, image in hounsfield_of([found.otherwise(one) for one in stack.slices]):

@@ -24,7 +24,7 @@ _LEAST_AIR, _FAT_HU, _LEAST_FAT, _DENSE_HU, _MAX_DENSE, _MAX_MEDIAN_HU = 0.01, -
 # Airways and the air around are lower than the first; a smooth reconstruction may not be, but is than the second.
 _LOWEST_SHARE, _LOWEST_HU, _NO_AIR_HU = 0.01, -780, -600
 _LEAST_CORNERS, _LEAST_FILL = 4, 0.01
-# In seven scans no value from -900 HU up is more frequent than its neighbours, and none is 1 % of the voxels.
+# In seven scans no value from -900 HU up is 1 % of the voxels, or stands out from its neighbours by 0.1 % of them.
 _MASKED, _BESIDE, _TIMES_BESIDE = 0.01, 8, 3
 _BLOCK_VOXELS = 2**21
 

@@ -79,14 +79,16 @@ def test_values_in_more_bits_than_the_header_says_are_read_with_them(tmp_path, c
 
 
 def test_an_overlay_in_the_bits_above_is_no_part_of_them(tmp_path, capsys):
-    """Beside metal that reaches the end of the range."""
+    """It is drawn around a marker in the air, whose edge then looks like a fold."""
+    hu = np.full((12, 64, 64), -1000, np.int16)
+    hu[:, 12:60, 12:60], hu[:, :12, :12], hu[:, 4:7, 4:7] = body(12, 48, 48), -990, 3060
 
     def edit(header, k):
         said(False)(header, k)
-        stored = np.frombuffer(header.PixelData, np.uint16).reshape(48, 48).copy()
-        stored[20:30, 10:40] |= 0x1000
+        stored = np.frombuffer(header.PixelData, np.uint16).reshape(64, 64).copy()
+        stored[2:10, 2:10] |= 0x1000
+        stored[4:7, 4:7] &= 0x0FFF
         header.PixelData = stored.tobytes()
 
-    hu = np.where(dense() > 900, dense() + 170, dense())
     np.testing.assert_array_equal(read_ct(write_series(tmp_path / "ct", hu, edit=edit)).array, hu)
     assert "BitsStored" not in capsys.readouterr().err
