@@ -19,18 +19,8 @@ from dx2ct.config.data import (
 )
 from dx2ct.config.parse import check, checked, parse, plain, to_json, tracked
 from dx2ct.config.results import ConsistencySettings, SamplingOptions, ScoreSettings
-from dx2ct.config.training import (
-    DerivedRow,
-    EngineSettings,
-    LearnedSettings,
-    Row,
-    RunSettings,
-    ScanValidation,
-    TrainSettings,
-    ValidationSettings,
-    XrayRow,
-    XrayRunSettings,
-)
+from dx2ct.config.runs import DerivedRow, LearnedSettings, Row, RunSettings, XrayRow, XrayRunSettings
+from dx2ct.config.training import EngineSettings, ScanValidation, TrainSettings, ValidationSettings
 
 __all__ = [
     "CohortSettings",

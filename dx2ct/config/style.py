@@ -19,7 +19,8 @@ from dx2ct.config.keys import (
     STRICT,
     ViewName,
 )
-from dx2ct.config.training import Beta, Beta2, TrainSettings, Views
+from dx2ct.config.runs import Views
+from dx2ct.config.training import Beta, Beta2, TrainSettings
 
 CYCLEGAN = "CycleGAN (Zhu et al. 2017)"
 Place = Annotated[str, Field(min_length=1)]

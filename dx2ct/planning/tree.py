@@ -19,8 +19,8 @@ from dx2ct.config import (
     XraySettings,
 )
 from dx2ct.config.keys import key, Name, Seed, STRICT
+from dx2ct.config.runs import Folds
 from dx2ct.config.style import StyleSettings
-from dx2ct.config.training import Folds
 from dx2ct.methods import methods
 
 DERIVED = "derived run"  # the tag of its row, which cannot be the name of a method or a key

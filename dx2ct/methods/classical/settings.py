@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dx2ct.config.keys import key, PositiveInt, STRICT
-from dx2ct.config.training import XrayRow, XrayRunSettings
+from dx2ct.config.runs import XrayRow, XrayRunSettings
 
 PIXELS = "Side that the X-rays are averaged down to"
 AS_FINE = "default: 1.95 mm, as fine as the voxels where they meet"

@@ -6,18 +6,16 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dx2ct.config.keys import again, Count, key, NotNegative, PositiveFloat, PositiveInt, STRICT, ViewName
+from dx2ct.config.runs import LearnedSettings, require_halvings, XrayRow
 from dx2ct.config.training import (
     Beta,
     Beta2,
-    LearnedSettings,
-    require_halvings,
     ScanValidation,
     Schedule,
     Split,
     TrainSettings,
     ValidationSettings,
     VolumeTrainSettings,
-    XrayRow,
 )
 
 AS_DX2CT = "default: as DX2CT's, it shows the fit"

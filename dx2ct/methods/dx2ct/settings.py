@@ -23,15 +23,8 @@ from dx2ct.config.keys import (
     STRICT,
     Whole,
 )
-from dx2ct.config.training import (
-    Beta,
-    LearnedSettings,
-    require_halvings,
-    Split,
-    TrainSettings,
-    ValidationSettings,
-    XrayRow,
-)
+from dx2ct.config.runs import LearnedSettings, require_halvings, XrayRow
+from dx2ct.config.training import Beta, Split, TrainSettings, ValidationSettings
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 Open = Annotated[float, Field(gt=0, lt=1)]

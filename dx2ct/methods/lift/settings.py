@@ -16,16 +16,8 @@ from dx2ct.config.keys import (
     PositiveInt,
     STRICT,
 )
-from dx2ct.config.training import (
-    Beta,
-    LearnedSettings,
-    Optimizer,
-    require_halvings,
-    Schedule,
-    TrainSettings,
-    VolumeTrainSettings,
-    XrayRow,
-)
+from dx2ct.config.runs import LearnedSettings, require_halvings, XrayRow
+from dx2ct.config.training import Beta, Optimizer, Schedule, TrainSettings, VolumeTrainSettings
 
 LEVELS = 4  # of the grid: N, N/2, N/4 and N/8 voxels a side
 OURS = "ours"

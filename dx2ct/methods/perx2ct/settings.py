@@ -17,17 +17,8 @@ from dx2ct.config.keys import (
     Seed,
     STRICT,
 )
-from dx2ct.config.training import (
-    Beta,
-    Beta2,
-    LearnedSettings,
-    require_halvings,
-    ScanValidation,
-    Split,
-    TrainSettings,
-    ValidationSettings,
-    XrayRow,
-)
+from dx2ct.config.runs import LearnedSettings, require_halvings, XrayRow
+from dx2ct.config.training import Beta, Beta2, ScanValidation, Split, TrainSettings, ValidationSettings
 from dx2ct.methods.layers.encoder_settings import EncoderSettings
 
 AS_DX2CT = "default: PerX2CT keeps the best by scans of its own that no published split names"

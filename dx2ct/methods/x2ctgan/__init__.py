@@ -11,7 +11,7 @@ METHOD = Method(
 {{ "X2CT-GAN" if discriminator else "X2CT-CNN" }} (Ying et al., CVPR 2019), built anew: one forward pass from
 {{ views | length }} X-ray{{ "s" if views | length > 1 }} ({{ views | join(", ") }}).""",
     settings=X2ctganSettings,
-    implementation="dx2ct.methods.x2ctgan.network:IMPLEMENTATION",
+    implementation="dx2ct.methods.x2ctgan.method:IMPLEMENTATION",
     may_change=(
         "run.discriminator",
         "model.dropout",

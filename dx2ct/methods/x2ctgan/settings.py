@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from dx2ct.config.keys import BadKeyError, Count, Fraction, key, NotNegative, PositiveInt, STRICT
-from dx2ct.config.training import LearnedSettings, require_halvings, XrayRow
+from dx2ct.config.runs import LearnedSettings, require_halvings, XrayRow
 from dx2ct.methods.cnn2d.settings import VolumeTraining
 
 Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
